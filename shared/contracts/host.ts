@@ -1,0 +1,159 @@
+/**
+ * What a controller says to a host's daemon, over HTTP on a unix socket (or TLS to another machine).
+ * Every call that changes something names the sandbox and is safe to repeat; the host never decides what should exist.
+ */
+import * as z from 'zod'
+import { machineSchema } from '../machines.ts'
+import { guestExec } from './guest.ts'
+import { route } from './route.ts'
+
+export const BOOT_PATHS = ['warm', 'restore', 'cold'] as const
+
+export const hostExec = guestExec.omit({ wake: true })
+export type HostExec = z.infer<typeof hostExec>
+
+const deadlines = {
+  /** Unix milliseconds at which compute stops, whether or not the controller is there to say so; null never. */
+  expires_at_ms: z.number().nullable(),
+  /** What stopping means. */
+  on_expiry: z.enum(['pause', 'destroy']),
+  /** Compute also stops this long after the last command ended; 0 is off. */
+  idle_timeout_sec: z.int().min(0),
+}
+export const vmDeadlines = z.object(deadlines)
+export type VmDeadlines = z.infer<typeof vmDeadlines>
+
+export const vmSpec = z.object({
+  id: z.string(),
+  template: z.string(),
+  machine: machineSchema,
+  hostname: z.string(),
+  env: z.record(z.string(), z.string()),
+  ...deadlines,
+})
+export type VmSpec = z.infer<typeof vmSpec>
+
+/** The payload of the frame `ready`. `phases` are milliseconds by name, for Server-Timing and metrics. */
+export const hostReady = z.object({
+  boot_path: z.enum(BOOT_PATHS),
+  boot_ms: z.number(),
+  phases: z.record(z.string(), z.number()),
+})
+export type HostReady = z.infer<typeof hostReady>
+
+export const createVmBody = z.object({ vm: vmSpec, exec: hostExec.optional() })
+export type CreateVmBody = z.infer<typeof createVmBody>
+
+export const VM_STATES = ['starting', 'running', 'paused', 'stopping'] as const
+export const vmRecord = z.object({
+  id: z.string(),
+  state: z.enum(VM_STATES),
+  template: z.string(),
+  machine: machineSchema,
+  boot_path: z.enum(BOOT_PATHS),
+  boot_ms: z.number(),
+  started_at_ms: z.number(),
+  /** When the last command began or ended. */
+  active_at_ms: z.number(),
+  ...deadlines,
+})
+export type VmRecord = z.infer<typeof vmRecord>
+
+/** A machine that ended without being asked to, and why; kept until the controller has seen it (DELETE of the same id). */
+export const vmLoss = z.object({ id: z.string(), reason: z.string(), at_ms: z.number() })
+
+export const vmInventory = z.object({ vms: z.array(vmRecord), lost: z.array(vmLoss) })
+export type VmInventory = z.infer<typeof vmInventory>
+
+export const hostCapacity = z.object({
+  accel: z.enum(['kvm', 'tcg']),
+  accepting: z.boolean(),
+  draining: z.boolean(),
+  /** Templates that this host can start, by name. */
+  templates: z.array(z.string()),
+  vcpus: z.int(),
+  /** What may be promised to sandboxes in all, after overcommit. */
+  memory_mib: z.int(),
+  disk_mib: z.int(),
+  vms_max: z.int(),
+  running: z.int(),
+  paused: z.int(),
+  /** How many more of each size would fit by what is promised. */
+  free: z.record(z.string(), z.int()),
+  /** Primed, stopped machines by `<template>@<size>`. */
+  pool: z.record(z.string(), z.int()),
+  /** Truly free on the machine now. */
+  memory_available_mib: z.int(),
+  disk_available_mib: z.int(),
+})
+export type HostCapacity = z.infer<typeof hostCapacity>
+
+/** The content type of answers that are frames. */
+export const FRAMES_TYPE = 'application/x-atoll-frames'
+
+export const HOST_ROUTES = {
+  /** Frames: `provisioning` if it takes long, `ready`, then those of the command. 409 when `exec` is given and the machine exists. */
+  create: route({
+    method: 'POST',
+    path: '/v1/vms',
+    class: 'create-run',
+    scope: null,
+    summary: 'Claim a machine and run its first command.',
+    body: createVmBody,
+    status: 200,
+  }),
+  list: route({
+    method: 'GET',
+    path: '/v1/vms',
+    class: 'list',
+    scope: null,
+    summary: 'What runs here.',
+    status: 200,
+    answer: vmInventory,
+  }),
+  exec: route({
+    method: 'POST',
+    path: '/v1/vms/:id/exec',
+    class: 'change',
+    scope: null,
+    summary: 'Run a command; the answer is frames.',
+    body: hostExec,
+    status: 200,
+  }),
+  pause: route({
+    method: 'POST',
+    path: '/v1/vms/:id/pause',
+    class: 'change',
+    scope: null,
+    summary: 'Stop the CPU.',
+    status: 200,
+    answer: vmRecord,
+  }),
+  resume: route({
+    method: 'POST',
+    path: '/v1/vms/:id/resume',
+    class: 'change',
+    scope: null,
+    summary: 'Go on, with new deadlines.',
+    body: vmDeadlines,
+    status: 200,
+    answer: vmRecord,
+  }),
+  destroy: route({
+    method: 'DELETE',
+    path: '/v1/vms/:id',
+    class: 'change',
+    scope: null,
+    summary: 'End a machine and free everything it had. Unknown ids are fine.',
+    status: 204,
+  }),
+  capacity: route({
+    method: 'GET',
+    path: '/v1/capacity',
+    class: 'read',
+    scope: null,
+    summary: 'What is free.',
+    status: 200,
+    answer: hostCapacity,
+  }),
+} as const

@@ -1,0 +1,33 @@
+/**
+ * A route as data. Servers, the typed client, the OpenAPI document and the tests are all made from these, so none can drift.
+ */
+import type * as z from 'zod'
+import type { Scope } from '../accounts.ts'
+
+/**
+ * How a request may be repeated, which is all the edge needs to know about it.
+ * `create` may be made elsewhere if it was not executed; `create-run` also runs a command, so it is never repeated
+ * once it may have begun; `read` and `change` go where their id says; `list` asks every region; `open` needs no key.
+ */
+export type RouteClass = 'create' | 'create-run' | 'read' | 'change' | 'list' | 'open'
+
+export type Route<
+  Body extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Answer extends z.ZodType = z.ZodType,
+> = {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** In the syntax of Hono: `/v1/sandboxes/:id`. `/api/v1/...` is the same route. */
+  path: string
+  class: RouteClass
+  scope: Scope | null
+  summary: string
+  body?: Body
+  query?: Query
+  /** The status of success, and its body; no `answer` is an empty body. */
+  status: number
+  answer?: Answer
+}
+
+/** Keeps the precise types of a route while checking its shape. */
+export const route = <const R extends Route>(definition: R): R => definition

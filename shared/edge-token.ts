@@ -1,0 +1,36 @@
+/** What the edge vouches for when it forwards a request: the claims of one Ed25519 JWT, good for one request to one region. */
+import * as z from 'zod'
+import { tierSchema } from './accounts.ts'
+
+export const EDGE_TOKEN = {
+  header: 'x-edge-token',
+  issuer: 'atoll-edge',
+  algorithm: 'EdDSA',
+  audience: (regionCode: string): string => `region:${regionCode}`,
+} as const
+
+export const edgeClaimsSchema = z.object({
+  iss: z.literal(EDGE_TOKEN.issuer),
+  aud: z.string(),
+  /** The API key's id, never the key. */
+  sub: z.string(),
+  keyVersion: z.int(),
+  tenant: z.string(),
+  tier: z.string(),
+  scopes: z.array(z.string()),
+  limits: tierSchema,
+  requestId: z.string(),
+  method: z.string(),
+  /** Lowercase hex SHA-256 of the path and query exactly as forwarded. */
+  pathHash: z.string(),
+  /** Lowercase hex SHA-256 of the body, present when the edge buffered it. */
+  bodyHash: z.string().optional(),
+  idempotencyKey: z.string().optional(),
+  attempt: z.int(),
+  clientIp: z.string().optional(),
+  geo: z.object({ continent: z.string().optional(), country: z.string().optional() }).optional(),
+  jti: z.string(),
+  iat: z.int(),
+  exp: z.int(),
+})
+export type EdgeClaims = z.infer<typeof edgeClaimsSchema>

@@ -1,0 +1,208 @@
+/**
+ * Every error that a caller may see: its status, whether the same request may be sent again, and what to do next.
+ *
+ * `message` speaks to the caller; `detail` and `cause` are for the log and never leave the process.
+ * `executed: false` marks refusals given before anything was done, so that the edge may try another region.
+ */
+export type Retry = 'never' | 'same-key' | 'later'
+type Row = { status: number; retry: Retry; next: string; executed?: false }
+
+export const ERRORS = {
+  // The request itself.
+  invalid_json: { status: 400, retry: 'never', next: 'Send a body that is one JSON object.' },
+  invalid_request: {
+    status: 422,
+    retry: 'never',
+    next: 'Correct the fields named in details and send the request again.',
+  },
+  invalid_header: { status: 400, retry: 'never', next: 'Correct the header named in the message.' },
+  body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body; large inputs belong in files.' },
+  method_not_allowed: { status: 405, retry: 'never', next: 'Use one of the methods in the Allow header.' },
+  route_not_found: { status: 404, retry: 'never', next: 'Check the path; every route begins with /v1 or /api/v1.' },
+
+  // Who is asking.
+  missing_token: { status: 401, retry: 'never', next: 'Send your API key as "Authorization: Bearer atl_...".' },
+  invalid_token: { status: 401, retry: 'never', next: 'Check that the API key was copied whole, or create a new one.' },
+  revoked_token: { status: 401, retry: 'never', next: 'Create a new API key; this one was revoked or has expired.' },
+  insufficient_scope: { status: 403, retry: 'never', next: 'Use an API key that has the scope named in the message.' },
+
+  // What is asked for.
+  sandbox_not_found: { status: 404, retry: 'never', next: 'Check the id; a destroyed sandbox cannot be used again.' },
+  template_not_found: {
+    status: 422,
+    retry: 'never',
+    next: 'Use one of the templates listed in details, or leave the field out.',
+  },
+  unknown_region: {
+    status: 400,
+    retry: 'never',
+    next: 'Use one of the regions listed in details, or leave the region out.',
+  },
+  region_mismatch: {
+    status: 400,
+    retry: 'never',
+    next: 'Leave the region out: the id already says where the sandbox lives.',
+  },
+  name_taken: { status: 409, retry: 'never', next: 'Choose another name, or destroy the sandbox that has it.' },
+  sandbox_not_running: {
+    status: 409,
+    retry: 'never',
+    next: 'Read the sandbox to see its state; a failed one must be replaced by a new one.',
+  },
+  state_conflict: { status: 409, retry: 'later', next: 'Another request is changing this sandbox; send yours again.' },
+  sandbox_busy: { status: 429, retry: 'later', next: 'Wait until one of the running commands has ended.' },
+  idempotency_key_reused: { status: 422, retry: 'never', next: 'Use a new Idempotency-Key for a different request.' },
+  idempotency_in_progress: {
+    status: 409,
+    retry: 'same-key',
+    next: 'Send the same request with the same key again after the Retry-After delay.',
+  },
+
+  // Room.
+  concurrency_limit: {
+    status: 429,
+    retry: 'later',
+    next: 'Destroy or pause a sandbox, or move to a higher tier.',
+    executed: false,
+  },
+  rate_limit_exceeded: {
+    status: 429,
+    retry: 'later',
+    next: 'Slow down to the rate in the RateLimit-Policy header.',
+    executed: false,
+  },
+  size_not_allowed: {
+    status: 403,
+    retry: 'never',
+    next: 'Ask for a smaller machine or a shorter timeout, or move to a higher tier.',
+  },
+  capacity_exhausted: {
+    status: 503,
+    retry: 'later',
+    next: 'Send the request again after the Retry-After delay, or ask for a smaller machine.',
+    executed: false,
+  },
+  host_memory_exhausted: {
+    status: 503,
+    retry: 'later',
+    next: 'Free memory on the host, or ask for a smaller machine.',
+    executed: false,
+  },
+  host_disk_exhausted: { status: 503, retry: 'later', next: 'Free disk space on the host.', executed: false },
+  draining: {
+    status: 503,
+    retry: 'later',
+    next: 'Send the request again; it will reach a server that stays.',
+    executed: false,
+  },
+
+  // Sandboxes that fail.
+  boot_failed: {
+    status: 503,
+    retry: 'same-key',
+    next: 'Create the sandbox again; if it keeps failing, run the doctor on the host.',
+  },
+  guest_unreachable: {
+    status: 502,
+    retry: 'later',
+    next: 'The agent inside the sandbox does not answer; destroy the sandbox and create a new one.',
+  },
+  sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
+
+  // Servers that fail.
+  region_unavailable: {
+    status: 503,
+    retry: 'same-key',
+    next: 'Send the request again, or without a region so that another one may serve it.',
+    executed: false,
+  },
+  outcome_unknown: {
+    status: 504,
+    retry: 'same-key',
+    next: 'The request may have been executed: send it again only with the Idempotency-Key in details, or read the state first.',
+  },
+  database_unavailable: { status: 503, retry: 'same-key', next: 'Send the request again after the Retry-After delay.' },
+  host_unavailable: {
+    status: 503,
+    retry: 'later',
+    next: 'The machine of this sandbox does not answer; send the request again.',
+  },
+  configuration_unavailable: {
+    status: 503,
+    retry: 'later',
+    next: 'Send the request again after the Retry-After delay.',
+    executed: false,
+  },
+  loop_detected: { status: 508, retry: 'never', next: 'Send requests to the public address of the API only.' },
+  internal: { status: 500, retry: 'later', next: 'Report the request id if it happens again.' },
+} as const satisfies Record<string, Row>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export type AppErrorOptions = {
+  /** For the caller, inside the body. Never anything internal. */
+  details?: Record<string, unknown>
+  /** Whole seconds; becomes the Retry-After header. Every 429 and 503 has one. */
+  retryAfterSec?: number
+  /** For the log only. */
+  detail?: string
+  cause?: unknown
+}
+
+/** What a caller should hear. Anything else that is thrown is our own mistake and is answered as `internal`. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly details: Record<string, unknown> | undefined
+  readonly detail: string | undefined
+  readonly retryAfterSec: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause })
+    this.code = code
+    this.details = options.details
+    this.detail = options.detail
+    const status: number = ERRORS[code].status
+    this.retryAfterSec = options.retryAfterSec ?? (status === 429 || status === 503 ? 1 : undefined)
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
+
+export type ErrorBody = {
+  ok: false
+  error: {
+    code: ErrorCode
+    message: string
+    retry: Retry
+    next: string
+    request_id: string
+    details?: Record<string, unknown>
+  }
+  request_id: string
+}
+
+export const toAppError = (thrown: unknown): AppError =>
+  thrown instanceof AppError ? thrown : new AppError('internal', 'Something went wrong on our side.', { cause: thrown })
+
+/** The body of an error answer. The request id stands twice because clients in the field read either place. */
+export function errorBody(error: AppError, requestId: string): ErrorBody {
+  const { retry, next } = ERRORS[error.code]
+  const details = error.details === undefined ? {} : { details: error.details }
+  return {
+    ok: false,
+    error: { code: error.code, message: error.message, retry, next, request_id: requestId, ...details },
+    request_id: requestId,
+  }
+}
+
+/** The headers that belong to an error: when to come back, and whether anything was done. */
+export function errorHeaders(error: AppError): Record<string, string> {
+  const row: Row = ERRORS[error.code]
+  return {
+    ...(error.retryAfterSec === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterSec)) }),
+    ...(row.executed === false ? { 'x-not-executed': '1' } : {}),
+  }
+}

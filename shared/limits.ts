@@ -1,0 +1,95 @@
+/**
+ * Every bound of Atoll in one place: sizes, counts and waits, each with its unit in its name.
+ * A limit that a caller can run into is named in the error that refuses it.
+ */
+export const LIMITS = {
+  // Requests.
+  bodyBytesMax: 4 * 1024 * 1024,
+  /** A create may be sent again to another region only if the edge could keep its body. */
+  retryBodyBytesMax: 256 * 1024,
+  /** Linux refuses a single argument of 128 KiB or more (MAX_ARG_STRLEN); what is longer belongs in a file or on stdin. */
+  commandBytesMax: 128_000,
+  stdinBytesMax: 1024 * 1024,
+  argvCountMax: 1_024,
+  envCountMax: 256,
+  envBytesMax: 64 * 1024,
+  nameCharsMax: 128,
+  tagsCountMax: 32,
+  tagCharsMax: 64,
+  metadataBytesMax: 16 * 1024,
+  externalIdCharsMax: 128,
+  pathCharsMax: 4_096,
+  idempotencyKeyCharsMax: 255,
+  idempotencyTtlSec: 24 * 3600,
+  idempotencyWaitMs: 10_000,
+  listRowsMax: 1_000,
+
+  // Commands.
+  execTimeoutSecDefault: 60,
+  execTimeoutSecMax: 3_600,
+  /** Of stdout and of stderr, each; the rest is read and dropped, and the answer says `truncated`. */
+  execOutputBytesMax: 4 * 1024 * 1024,
+  execConcurrencyPerSandboxMax: 64,
+  /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
+  execDrainMs: 500,
+
+  // A sandbox's life.
+  timeoutSecDefault: 300,
+  timeoutSecMin: 1,
+  timeoutSecMax: 86_400,
+  idleTimeoutSecMax: 86_400,
+  vcpusMin: 1,
+  vcpusMax: 16,
+  memoryMibMin: 512,
+  memoryMibMax: 32_768,
+  diskMibMin: 1_024,
+  diskMibMax: 204_800,
+
+  // The wire between a host and its guests.
+  frameBytesMax: 64 * 1024,
+  guestHandshakeMs: 5_000,
+  guestRequestMs: 5_000,
+  guestConsoleBytesMax: 256 * 1024,
+  guestSessionMemoryMibMax: 16,
+
+  // Hosts.
+  bootTimeoutMs: 120_000,
+  restoreTimeoutMs: 20_000,
+  qmpTimeoutMs: 10_000,
+  hostRequestMs: 15_000,
+  hostPollMs: 1_000,
+  hostLostAfterMs: 15_000,
+  /** A host starts no VM when less than this would be left over for everything else on the machine. */
+  hostMemoryReserveMib: 1_024,
+  hostDiskReserveMib: 2_048,
+  vmsPerHostMax: 512,
+
+  // The control plane.
+  databaseConnectionsMax: 10,
+  databaseConnectMs: 3_000,
+  databaseStatementMs: 10_000,
+  keyCacheMs: 5_000,
+  keyCacheEntriesMax: 10_000,
+  reconcileMs: 1_000,
+  /** A create that has shown no progress for this long lost its controller; the reconciler ends it. */
+  createStaleMs: 150_000,
+  drainMs: 10_000,
+
+  // The edge.
+  createDeadlineMs: 10_000,
+  requestDeadlineMsMax: 60_000,
+  edgeTokenTtlSec: 60,
+  edgeHopsMax: 1,
+  edgeClockSkewSec: 5,
+  kvFreshMs: 10_000,
+  kvStaleMs: 60_000,
+  kvCacheTtlSec: 30,
+  keyUnknownMs: 5_000,
+  capacityStaleMs: 180_000,
+  capacityPollMs: 5_000,
+  edgeCacheEntriesMax: 10_000,
+  regionsMax: 64,
+
+  // Streams.
+  heartbeatMs: 15_000,
+} as const
