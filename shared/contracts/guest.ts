@@ -9,7 +9,7 @@
  *   POST /v1/wake  guestWake    204; safe to repeat
  *   POST /v1/exec  guestExec    200, frames (shared/frames.ts): started, stdout and stderr in any order, exited.
  *                               The process group is killed when the request's stream is reset.
- *                               422 with `{"code", "message"}` when the process could not be started (no such program, cwd or user).
+ *                               422 with `guestRefusal` when the process could not be started: nothing ran.
  */
 import * as z from 'zod'
 
@@ -47,6 +47,32 @@ export const guestHealth = z.object({
   kernel: z.string(),
   uptime_ms: z.int(),
 })
+export type GuestHealth = z.infer<typeof guestHealth>
+
+/**
+ * Why a process could not be started, and the exit code that a shell gives for it. To a caller it is a command that ended with
+ * that code and this message on stderr; the host's side of the session (origin/hostd/guest) makes those frames of it.
+ *
+ *   program_not_found       127   no such file, or not in PATH
+ *   program_not_executable  126   no permission, a directory, or not a format that the kernel runs
+ *   cwd_not_usable          126   no such directory, or not one, or not allowed for the user
+ *   arguments_too_long      126   argv and env together are over what the kernel takes
+ *   process_limit           126   no room for one more process: memory or the pids limit
+ *   start_failed            126   anything else; the message has the kernel's word
+ */
+export const guestRefusal = z.object({
+  code: z.enum([
+    'program_not_found',
+    'program_not_executable',
+    'cwd_not_usable',
+    'arguments_too_long',
+    'process_limit',
+    'start_failed',
+  ]),
+  message: z.string(),
+  exit_code: z.union([z.literal(126), z.literal(127)]),
+})
+export type GuestRefusal = z.infer<typeof guestRefusal>
 
 export const execStarted = z.object({ pid: z.int() })
 
