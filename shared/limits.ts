@@ -63,6 +63,21 @@ export const LIMITS = {
   hostMemoryReserveMib: 1_024,
   hostDiskReserveMib: 2_048,
   vmsPerHostMax: 512,
+  /** What a machine is assumed to take at once when it starts; the rest comes page by page. */
+  vmStartMemoryMib: 256,
+  /** Machines that may be starting at the same time, for a sandbox that waits. */
+  vmStartsAtOnceMax: 4,
+  vmStartsWaitingMax: 256,
+  vmKillMs: 5_000,
+  deadlineTickMs: 250,
+  /** A KVM that has not brought up a stock kernel by then never will. */
+  accelProbeMs: 20_000,
+  templatesPerHostMax: 24,
+  templateLockMs: 300_000,
+  poolRetryMsMax: 30_000,
+  qmpLineBytesMax: 2 * 1024 * 1024,
+  /** Linux: sockaddr_un.sun_path is 108 bytes with its closing zero. */
+  unixPathBytesMax: 107,
 
   // The control plane.
   databaseConnectionsMax: 10,
