@@ -34,6 +34,12 @@ export function parseId(text: string, kind?: IdKind): ParsedId | null {
   return { kind: foundKind, region, ulid }
 }
 
+/** The id that this one would be in another region: same kind, same moment. A place in time for lists over regions, not a thing that exists. */
+export function idInRegion(id: ParsedId, region: string): string {
+  const body = `${id.kind}_${region}_${id.ulid}`
+  return body + checksum(body, 3)
+}
+
 /** Inside a host name `_` is not allowed: `sbx-usw1-...`. */
 export const idToLabel = (id: string): string => id.replaceAll('_', '-')
 export const labelToId = (label: string): string => label.replaceAll('-', '_')

@@ -104,6 +104,22 @@ export const LIMITS = {
   capacityPollMs: 5_000,
   edgeCacheEntriesMax: 10_000,
   regionsMax: 64,
+  /** How many regions one X-Region header may name, and how long it may be. */
+  regionsNamedMax: 8,
+  regionHeaderCharsMax: 200,
+  /** A sender slower than this may run into the edge's deadline; faster ones never do, however large the body. */
+  uploadBytesPerSecMin: 64 * 1024,
+  attemptsMax: 2,
+  /** The question "do you live?" that goes before a create when the last answer of a region was lost. */
+  regionProbeMs: 1_000,
+  retryTokensMax: 10,
+  retryTokensPerSuccess: 0.1,
+  breakerOutcomesMax: 20,
+  breakerOutcomesMin: 10,
+  breakerWindowMs: 10_000,
+  breakerFailuresInARow: 5,
+  breakerOpenMs: 5_000,
+  breakerOpenMsMax: 60_000,
 
   // Streams.
   heartbeatMs: 15_000,

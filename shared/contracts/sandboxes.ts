@@ -146,6 +146,7 @@ export const listQuery = z.object({
   external_user_id: z.string().optional(),
   external_project_id: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
+  /** The id of the last row of the page before; the next page begins below it (newest first is descending by id). */
   cursor: z.string().max(200).optional(),
 })
 
