@@ -79,13 +79,33 @@ export const LIMITS = {
   /** Linux: sockaddr_un.sun_path is 108 bytes with its closing zero. */
   unixPathBytesMax: 107,
 
+  // The guest image.
+  /** Of one tool that the build of an image calls; the slowest is the download of a Debian. */
+  imageToolMs: 15 * 60_000,
+  imageToolOutputBytesMax: 16 * 1024 * 1024,
+
   // The control plane.
   databaseConnectionsMax: 10,
   databaseConnectMs: 3_000,
   databaseStatementMs: 10_000,
   keyCacheMs: 5_000,
   keyCacheEntriesMax: 10_000,
+  /** A server that was killed reads its log again before it answers. */
+  databaseStartMs: 30_000,
+  hostConnectionsMax: 256,
+  hostsPerRegionMax: 256,
+  placementTriesMax: 3,
   reconcileMs: 1_000,
+  reconcileRowsMax: 1_000,
+  /** Work of a controller that seems dead is left alone for this long: its session may only be between two connections. */
+  instanceGraceMs: 5_000,
+  /** Hosts end compute on time by themselves; the controller does it when a host is this late. */
+  expiryGraceMs: 2_000,
+  idempotencyPollMs: 50,
+  /** How long a command waits for a sandbox that another request is resuming. */
+  resumeWaitMs: 20_000,
+  edgeKeysMax: 2,
+  edgeReplayEntriesMax: 100_000,
   /** A create that has shown no progress for this long lost its controller; the reconciler ends it. */
   createStaleMs: 150_000,
   drainMs: 10_000,

@@ -9,11 +9,18 @@ import { SIZE_NAMES } from '../machines.ts'
 import { route } from './route.ts'
 
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length
+
+/** Text that every store, argument list and environment can hold: no NUL, and no half of a surrogate pair. */
+const isPlain = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
+const plainText = z.string().refine(isPlain, { error: 'must not contain NUL or unpaired surrogates' })
+const isPlainJson = (value: unknown): boolean => {
+  if (typeof value === 'string') return isPlain(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, inner]) => isPlain(key) && isPlainJson(inner))
+}
+
 const boundedText = (bytesMax: number) =>
-  z
-    .string()
-    .refine((text) => utf8Bytes(text) <= bytesMax, { error: `must be at most ${bytesMax} bytes` })
-    .refine((text) => !text.includes('\0'), { error: 'must not contain NUL' })
+  plainText.refine((text) => utf8Bytes(text) <= bytesMax, { error: `must be at most ${bytesMax} bytes` })
 
 const envSchema = z
   .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), boundedText(LIMITS.envBytesMax))
@@ -29,10 +36,11 @@ const metadataSchema = z
   .refine((value) => utf8Bytes(JSON.stringify(value)) <= LIMITS.metadataBytesMax, {
     error: `must be at most ${LIMITS.metadataBytesMax} bytes as JSON`,
   })
+  .refine(isPlainJson, { error: 'must not contain NUL or unpaired surrogates' })
 
-const nameSchema = z.string().min(1).max(LIMITS.nameCharsMax)
-const templateSchema = z.string().min(1).max(LIMITS.nameCharsMax)
-const externalIdSchema = z.string().min(1).max(LIMITS.externalIdCharsMax)
+const nameSchema = plainText.min(1).max(LIMITS.nameCharsMax)
+const templateSchema = plainText.min(1).max(LIMITS.nameCharsMax)
+const externalIdSchema = plainText.min(1).max(LIMITS.externalIdCharsMax)
 
 const createShape = {
   /** All four spellings mean the same; the first one given in this order counts. */
@@ -53,7 +61,7 @@ const createShape = {
   region: z.string().max(LIMITS.nameCharsMax).optional(),
   env: envSchema.optional(),
   metadata: metadataSchema.optional(),
-  tags: z.array(z.string().min(1).max(LIMITS.tagCharsMax)).max(LIMITS.tagsCountMax).optional(),
+  tags: z.array(plainText.min(1).max(LIMITS.tagCharsMax)).max(LIMITS.tagsCountMax).optional(),
   external_workspace_id: externalIdSchema.optional(),
   external_user_id: externalIdSchema.optional(),
   external_project_id: externalIdSchema.optional(),
@@ -65,7 +73,7 @@ const execShape = {
   /** Or a program and its arguments, run without a shell. */
   cmd: boundedText(LIMITS.commandBytesMax).min(1).optional(),
   args: z.array(boundedText(LIMITS.commandBytesMax)).max(LIMITS.argvCountMax).optional(),
-  cwd: z.string().min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
+  cwd: plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
   env: envSchema.optional(),
   user: z.enum(['sandbox', 'root']).optional(),
   stdin: z.string().max(LIMITS.stdinBytesMax).optional(),
