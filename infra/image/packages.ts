@@ -1,0 +1,37 @@
+/** The Debian packages of the image: those that build it on the host, and those that are inside. */
+
+/** What `buildImage` calls on the host. The keyring lets a host that is not Debian check Debian's signatures. */
+export const IMAGE_PACKAGES = [
+  'mmdebstrap',
+  'debian-archive-keyring',
+  'e2fsprogs',
+  'cpio',
+  'golang-go',
+  'golang-golang-x-net-dev',
+  'golang-golang-x-sys-dev',
+] as const
+
+/** Inside, beside Debian's essential ones. `libnss-myhostname` lets the name that a machine gets on waking resolve to itself. */
+export const ROOT_PACKAGES = [
+  'bash',
+  'ca-certificates',
+  'coreutils',
+  'curl',
+  'e2fsprogs',
+  'git',
+  'iproute2',
+  'less',
+  'libnss-myhostname',
+  'procps',
+  'python3',
+  'python3-venv',
+  'sudo',
+  'tzdata',
+  'xz-utils',
+] as const
+
+/** A small package that depends on the newest kernel of the suite; both are downloaded and unpacked, never installed. */
+export const KERNEL_PACKAGE = 'linux-image-cloud-amd64'
+
+/** The drivers of the machine, in the order in which they can be loaded. ext4 is in the kernel itself. */
+export const KERNEL_MODULES = ['virtio', 'virtio_ring', 'virtio_mmio', 'virtio_console', 'virtio_blk'] as const

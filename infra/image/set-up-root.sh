@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes a plain Debian the root of a sandbox. mmdebstrap runs it, on the host, with the root's directory as its argument,
+# while apt still works inside. ATOLL_NODE is the Node to put in, ATOLL_KERNEL_PACKAGE and ATOLL_KERNEL_TREE say which kernel
+# goes where.
+set -eu
+root=$1
+
+# The kernel of the same suite and the same moment, by the root's own apt configuration, and outside of the root.
+kernel=$(APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache depends "$ATOLL_KERNEL_PACKAGE" |
+  sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p')
+[ -n "$kernel" ] || { echo "$ATOLL_KERNEL_PACKAGE depends on no kernel" >&2; exit 1; }
+(cd "$ATOLL_KERNEL_TREE" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -q -o APT::Sandbox::User=root download "$kernel")
+dpkg-deb --extract "$ATOLL_KERNEL_TREE"/linux-image-*.deb "$ATOLL_KERNEL_TREE"
+rm "$ATOLL_KERNEL_TREE"/linux-image-*.deb
+
+chroot "$root" useradd --uid 1000 --create-home --shell /bin/bash sandbox
+printf 'sandbox ALL=(ALL) NOPASSWD:ALL\n' >"$root/etc/sudoers.d/sandbox"
+chmod 0440 "$root/etc/sudoers.d/sandbox"
+install -d -o 1000 -g 1000 "$root/workspace"
+
+install -m 0755 "$ATOLL_NODE" "$root/usr/local/bin/node"
+chroot "$root" python3 -m venv /opt/venv
+chroot "$root" chown -R sandbox:sandbox /opt/venv
+
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
+printf 'hosts: files myhostname dns\n' >"$root/etc/nsswitch.hosts"
+sed -i -e '/^hosts:/d' "$root/etc/nsswitch.conf"
+cat "$root/etc/nsswitch.hosts" >>"$root/etc/nsswitch.conf"
+rm "$root/etc/nsswitch.hosts"
+printf 'LANG=C.UTF-8\n' >"$root/etc/default/locale"
+# Machines are clones: what must differ between them cannot be in the image.
+rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
+printf 'sandbox\n' >"$root/etc/hostname"
+: >"$root/etc/machine-id"
+printf '# A sandbox has no network of its own.\nnameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
+
+find "$root/var/log" "$root/var/cache/debconf" -type f -delete
+find "$root/usr" "$root/opt" -name __pycache__ -type d -prune -exec rm -r {} +

@@ -1,0 +1,4 @@
+package main
+
+func setUpCgroups() error { return nil }
+func raiseLimits() error  { return nil }

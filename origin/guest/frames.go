@@ -1,0 +1,38 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+)
+
+// The frames of one command, as shared/frames.ts reads them: type (1 byte), payload length (4 bytes, big endian), payload.
+type frameType byte
+
+const (
+	frameStarted frameType = 3
+	frameStdout  frameType = 4
+	frameStderr  frameType = 5
+	frameExited  frameType = 6
+)
+
+const frameHeaderBytes = 5
+
+// writeFrame puts a header and a payload into one write. `buffer` has room for the header before the payload, which is
+// already in place, so that a chunk read from a pipe is never copied again.
+func writeFrame(to io.Writer, kind frameType, buffer []byte, payloadBytes int) error {
+	buffer[0] = byte(kind)
+	binary.BigEndian.PutUint32(buffer[1:frameHeaderBytes], uint32(payloadBytes))
+	_, err := to.Write(buffer[:frameHeaderBytes+payloadBytes])
+	return err
+}
+
+func writeJSONFrame(to io.Writer, kind frameType, value any) error {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, frameHeaderBytes+len(payload))
+	copy(buffer[frameHeaderBytes:], payload)
+	return writeFrame(to, kind, buffer, len(payload))
+}

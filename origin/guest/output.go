@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"sync/atomic"
+)
+
+// output is one stream of a command on its way to the host.
+type output struct {
+	pipe      *os.File
+	truncated atomic.Bool
+	done      chan struct{}
+}
+
+// pump sends what comes out of a pipe as frames, at most `bytesMax` bytes; the rest is read and dropped, so that the
+// command never waits for a reader.
+func pump(pipe *os.File, frames *frameWriter, kind frameType, bytesMax int64) *output {
+	o := &output{pipe: pipe, done: make(chan struct{})}
+	go func() {
+		defer close(o.done)
+		buffer := make([]byte, frameHeaderBytes+frameChunkBytes)
+		left := bytesMax
+		for {
+			count, err := pipe.Read(buffer[frameHeaderBytes:])
+			if int64(count) > left {
+				o.truncated.Store(true)
+				count = int(left)
+			}
+			left -= int64(count)
+			if count > 0 {
+				frames.write(kind, buffer, count)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return o
+}
+
+func (o *output) isTruncated() bool { return o.truncated.Load() }

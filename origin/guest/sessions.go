@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"log"
+	"net/http"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http2"
+)
+
+// serveSessions gives the data port to one session after another.
+//
+//	control port   host: hello NONCE        the session before, if any, ends here, even in the middle of a frame
+//	data port      agent: \nready NONCE\n   the host drops everything before it
+//	data port      host: \nbegin NONCE\n    the agent drops everything before it
+//	data port      both: HTTP/2
+//
+// A clone of a machine wakes up with the session of its template still open; these three lines are what make that harmless.
+func serveSessions(control, data *port, routes http.Handler) error {
+	lines := bufio.NewReaderSize(control, controlLineBytesMax)
+	var current *session
+	for {
+		nonce, err := readHello(lines)
+		if err != nil {
+			return err
+		}
+		if nonce == "" {
+			continue
+		}
+		if current != nil {
+			current.end()
+		}
+		current = beginSession(data, nonce, routes)
+	}
+}
+
+// readHello returns the nonce of the next line, or nothing when the line says something else.
+func readHello(lines *bufio.Reader) (nonce string, err error) {
+	line, err := lines.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	word, nonce, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
+	if word != "hello" || len(nonce) > nonceBytesMax {
+		return "", nil
+	}
+	return nonce, nil
+}
+
+// session is one HTTP/2 conversation over the data port. Its end cancels the requests in it, and so kills their commands.
+type session struct {
+	data  *port
+	ended chan struct{}
+
+	// writing guards isOver, so that no write of this session reaches the port once end has returned.
+	writing sync.Mutex
+	isOver  bool
+}
+
+func beginSession(data *port, nonce string, routes http.Handler) *session {
+	s := &session{data: data, ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		if err := s.serve(nonce, routes); err != nil && !isInterrupted(err) {
+			log.Printf("session: %v", err)
+		}
+	}()
+	return s
+}
+
+func (s *session) serve(nonce string, routes http.Handler) error {
+	if _, err := fmt.Fprintf(s.data, "\nready %s\n", nonce); err != nil {
+		return err
+	}
+	incoming := bufio.NewReaderSize(s.data, frameChunkBytes)
+	if err := skipThrough(incoming, "begin "+nonce+"\n"); err != nil {
+		return err
+	}
+	server := http2.Server{MaxConcurrentStreams: streamsMax, MaxUploadBufferPerStream: uploadWindowBytes}
+	server.ServeConn(sessionConn{s.data, s, incoming}, &http2.ServeConnOpts{Handler: routes})
+	return nil
+}
+
+// skipThrough drops what an earlier session left behind, up to and including one whole line.
+func skipThrough(incoming *bufio.Reader, line string) error {
+	for {
+		found, err := incoming.ReadSlice('\n')
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		if bytes.Equal(found, []byte(line)) {
+			return nil
+		}
+	}
+}
+
+func (s *session) end() {
+	if err := s.data.interrupt(); err != nil {
+		log.Printf("session: %v", err)
+	}
+	<-s.ended
+	s.writing.Lock()
+	s.isOver = true
+	s.writing.Unlock()
+	if err := s.data.allow(); err != nil {
+		log.Printf("session: %v", err)
+	}
+}
