@@ -51,6 +51,9 @@ export const LIMITS = {
   guestRequestMs: 5_000,
   guestConsoleBytesMax: 256 * 1024,
   guestSessionMemoryMibMax: 16,
+  guestHeadersMax: 32,
+  /** What a guest may send of one answer before the host has taken it in. */
+  guestWindowBytes: 256 * 1024,
 
   // Hosts.
   bootTimeoutMs: 120_000,

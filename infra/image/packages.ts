@@ -22,6 +22,7 @@ export const ROOT_PACKAGES = [
   'iproute2',
   'less',
   'libnss-myhostname',
+  'mount',
   'procps',
   'python3',
   'python3-venv',
@@ -34,4 +35,4 @@ export const ROOT_PACKAGES = [
 export const KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
 /** The drivers of the machine, in the order in which they can be loaded. ext4 is in the kernel itself. */
-export const KERNEL_MODULES = ['virtio', 'virtio_ring', 'virtio_mmio', 'virtio_console', 'virtio_blk'] as const
+export const KERNEL_MODULES = ['virtio_ring', 'virtio', 'virtio_mmio', 'virtio_console', 'virtio_blk'] as const

@@ -24,6 +24,7 @@ export function rootId(): string {
     String(RECIPE_VERSION),
     SUITE,
     KERNEL_PACKAGE,
+    ...KERNEL_MODULES,
     ...ROOT_PACKAGES,
     readFileSync(packageFile, 'utf8'),
     readFileSync(SET_UP_SCRIPT, 'utf8'),
@@ -33,11 +34,7 @@ export function rootId(): string {
 /** The whole image: the root and the agent in its initramfs. */
 export function imageId(): string {
   const sources = readdirSync(GUEST_SOURCES).filter(isAgentSource).sort()
-  return contentId([
-    rootId(),
-    ...KERNEL_MODULES,
-    ...sources.flatMap((name) => [name, readFileSync(join(GUEST_SOURCES, name), 'utf8')]),
-  ])
+  return contentId([rootId(), ...sources.flatMap((name) => [name, readFileSync(join(GUEST_SOURCES, name), 'utf8')])])
 }
 
 export const isAgentSource = (name: string): boolean => /\.(go|s)$/.test(name) && !name.endsWith('_test.go')

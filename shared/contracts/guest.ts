@@ -3,13 +3,15 @@
  * What comes back is written by a hostile guest until proven otherwise: it is parsed by these schemas and bounded.
  *
  *   control port   host: "hello NONCE\n"      the agent ends whatever session it had,
- *   data port      agent: "\nready NONCE\n"   and serves HTTP/2 (prior knowledge) from here on
+ *   data port      agent: "\nready NONCE\n"   the host drops everything before it
+ *   data port      host: "\nbegin NONCE\n"    the agent drops everything before it; from here on both speak HTTP/2 (prior knowledge)
  *
  *   GET  /v1/health             200, `guestHealth`
  *   POST /v1/wake  guestWake    204; safe to repeat
  *   POST /v1/exec  guestExec    200, frames (shared/frames.ts): started, stdout and stderr in any order, exited.
  *                               The process group is killed when the request's stream is reset.
  *                               422 with `guestRefusal` when the process could not be started: nothing ran.
+ *                               A signal that ended it is 128 + n, a timeout is 124.
  */
 import * as z from 'zod'
 

@@ -4,32 +4,77 @@
  * A machine has at most one session at a time; opening a new one ends the one before, also inside the guest. What the
  * guest sends is bounded and parsed; a guest that misbehaves fails its session and nothing else.
  */
-import type { GuestExec, GuestHealth, GuestWake } from '../../../shared/contracts/guest.ts'
+import { once } from 'node:events'
+import { type ClientHttp2Session, connect, constants } from 'node:http2'
+import { type GuestExec, type GuestHealth, type GuestWake, guestHealth } from '../../../shared/contracts/guest.ts'
 import type { Frame } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { closePorts, type Ports, shakeHands, unreachable } from './handshake.ts'
+import { ask, readAnswer } from './request.ts'
+import { runExec } from './run-exec.ts'
 
 export type GuestSessionOptions = {
   /** The unix sockets of the machine's two virtio-serial ports. */
   dataPath: string
   controlPath: string
-  /** Ends the attempts of a guest that does not answer; without it there is no end but a missing socket. */
+  /** Ends the attempts to reach a guest that does not answer yet; a session that is open no longer looks at it. */
   signal: AbortSignal
 }
 
+type CallOptions = { signal?: AbortSignal }
+
 /** Every method fails with AppError('guest_unreachable') when the session is lost, or FrameError when its frames are not frames. */
 export type GuestSession = {
-  health(options?: { signal?: AbortSignal }): Promise<GuestHealth>
-  wake(wake: GuestWake, options?: { signal?: AbortSignal }): Promise<void>
+  health(options?: CallOptions): Promise<GuestHealth>
+  wake(wake: GuestWake, options?: CallOptions): Promise<void>
   /**
    * The frames of one command: started, then stdout and stderr in any order, then exited. Aborting or leaving the loop kills
    * the command. A process that could not be started is what a shell makes of it: stderr, then exited with 127 or 126.
    */
-  exec(exec: GuestExec, options?: { signal?: AbortSignal }): AsyncIterable<Frame>
+  exec(exec: GuestExec, options?: CallOptions): AsyncIterable<Frame>
   /** Resolves when the session has ended, for whatever reason. It never rejects. */
   readonly closed: Promise<void>
   /** Ends the session and its commands. Safe to repeat; it also happens when the guest hangs up. */
   close(): void
 }
 
+/** Waits until the guest answers or the signal ends the wait. Fails with AppError('guest_unreachable'). */
 export async function openGuestSession(options: GuestSessionOptions): Promise<GuestSession> {
-  throw new Error(`not yet: ${options.dataPath}`)
+  const ports = await shakeHands(options)
+  const session = speakHttp2(ports)
+  const closed = once(session, 'close').then(() => closePorts(ports))
+  const within = (signal?: AbortSignal): AbortSignal => {
+    const limit = AbortSignal.timeout(LIMITS.guestRequestMs)
+    return signal === undefined ? limit : AbortSignal.any([signal, limit])
+  }
+  return {
+    async health({ signal } = {}) {
+      return readAnswer(await ask(session, { method: 'GET', path: '/v1/health', signal: within(signal) }), guestHealth)
+    },
+    async wake(body, { signal } = {}) {
+      const { status, stream } = await ask(session, { method: 'POST', path: '/v1/wake', body, signal: within(signal) })
+      stream.close(constants.NGHTTP2_CANCEL)
+      if (status !== 204) throw unreachable(`The agent in the sandbox could not wake (${status}).`)
+    },
+    exec: (exec, { signal } = {}) => runExec(session, exec, signal),
+    closed,
+    close: () => session.destroy(),
+  }
+}
+
+/** The bounds are on what a hostile guest can make this process hold. */
+function speakHttp2(ports: Ports): ClientHttp2Session {
+  const session = connect('http://guest', {
+    createConnection: () => ports.data,
+    maxSessionMemory: LIMITS.guestSessionMemoryMibMax,
+    maxHeaderListPairs: LIMITS.guestHeadersMax,
+    maxSettings: LIMITS.guestHeadersMax,
+    maxOutstandingPings: 1,
+    maxReservedRemoteStreams: 0,
+    settings: { enablePush: false, initialWindowSize: LIMITS.guestWindowBytes },
+  })
+  session.on('error', () => session.destroy())
+  session.on('goaway', () => session.destroy())
+  ports.control.once('close', () => session.destroy())
+  return session
 }

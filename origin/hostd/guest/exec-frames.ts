@@ -1,0 +1,68 @@
+/** Reads the answer to an exec, and holds the guest to the contract: the right frames, in order, no more than was asked for. */
+import {
+  type ExecExit,
+  execExit,
+  execStarted,
+  type GuestExec,
+  type GuestRefusal,
+} from '../../../shared/contracts/guest.ts'
+import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
+
+/** The frames of a byte stream, checked one by one. Throws FrameError; returns after `exited`, or at the stream's end without it. */
+export async function* checkedFrames(
+  chunks: AsyncIterable<Uint8Array>,
+  { output_bytes_max }: Pick<GuestExec, 'output_bytes_max'>,
+): AsyncGenerator<Frame, 'exited' | 'cut off'> {
+  const decoder = new FrameDecoder()
+  const left = { [FRAME.stdout]: output_bytes_max, [FRAME.stderr]: output_bytes_max }
+  let hasStarted = false
+  for await (const chunk of chunks) {
+    for (const frame of decoder.push(chunk)) {
+      if (hasStarted === (frame.type === FRAME.started)) throw new FrameError('A command starts once, and first.')
+      hasStarted = true
+      checkFrame(frame, left)
+      yield frame
+      if (frame.type === FRAME.exited) return 'exited'
+    }
+  }
+  return 'cut off'
+}
+
+function checkFrame(frame: Frame, left: { [FRAME.stdout]: number; [FRAME.stderr]: number }): void {
+  switch (frame.type) {
+    case FRAME.started:
+      parsePayload(frame, execStarted)
+      break
+    case FRAME.exited:
+      parsePayload(frame, execExit)
+      break
+    case FRAME.stdout:
+    case FRAME.stderr:
+      left[frame.type] -= frame.payload.length
+      if (left[frame.type] < 0) throw new FrameError('The guest sent more output than it was asked for.')
+      break
+    default:
+      throw new FrameError(`A guest does not send frames of type ${frame.type}.`)
+  }
+}
+
+function parsePayload(frame: Frame, schema: typeof execStarted | typeof execExit): void {
+  const parsed = schema.safeParse(frameJson(frame))
+  if (!parsed.success) throw new FrameError('A frame does not hold what its type says.', { cause: parsed.error })
+}
+
+/** What a shell makes of a command that it cannot start: a message on stderr, and 127 or 126. */
+export function refusalFrames({ message, exit_code }: GuestRefusal): Frame[] {
+  const exit: ExecExit = {
+    exit_code,
+    reason: 'exit',
+    duration_ms: 0,
+    stdout_truncated: false,
+    stderr_truncated: false,
+  }
+  const encode = (text: string) => new TextEncoder().encode(text)
+  return [
+    { type: FRAME.stderr, payload: encode(`${message}\n`) },
+    { type: FRAME.exited, payload: encode(JSON.stringify(exit)) },
+  ]
+}

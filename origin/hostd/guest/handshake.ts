@@ -1,0 +1,82 @@
+/**
+ * The three lines that begin a session, each on its own so that whatever an earlier session left in the pipes is dropped:
+ *
+ *   control port   host:  hello NONCE
+ *   data port      guest: \nready NONCE\n   everything before it belongs to somebody else
+ *   data port      host:  \nbegin NONCE\n   the guest drops everything before it, too
+ */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+
+export type Ports = { data: Socket; control: Socket }
+type Paths = { dataPath: string; controlPath: string; signal: AbortSignal }
+
+/**
+ * The two ports of a guest that is ready for HTTP/2 on the first one. A guest that is still booting reads the hello when
+ * it is up; one that lost it is asked again, until the signal ends it. Fails with guest_unreachable.
+ */
+export async function shakeHands({ dataPath, controlPath, signal }: Paths): Promise<Ports> {
+  const ports: Ports = { data: connect(dataPath), control: connect(controlPath) }
+  // An error also destroys its socket, which is what everybody looks at; without a listener it would end the process.
+  for (const socket of [ports.data, ports.control]) socket.on('error', () => {}).setNoDelay(true)
+  const giveUp = () => closePorts(ports)
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    signal.throwIfAborted()
+    await Promise.all([once(ports.data, 'connect', { signal }), once(ports.control, 'connect', { signal })])
+    for (;;) if (await greet(ports)) return ports
+  } catch (cause) {
+    closePorts(ports)
+    throw cause instanceof AppError ? cause : unreachable('The agent in the sandbox cannot be reached.', cause)
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+export function closePorts({ data, control }: Ports): void {
+  data.destroy()
+  control.destroy()
+}
+
+export const unreachable = (message: string, cause?: unknown): AppError =>
+  new AppError('guest_unreachable', message, { cause })
+
+/** One hello. False when no answer came in time. */
+async function greet({ data, control }: Ports): Promise<boolean> {
+  const nonce = randomBytes(16).toString('hex')
+  const ready = readThrough(data, Buffer.from(`\nready ${nonce}\n`))
+  control.write(`hello ${nonce}\n`)
+  if (!(await ready)) return false
+  data.write(`\nbegin ${nonce}\n`)
+  return true
+}
+
+/** Drops what a socket says, up to and including the mark. False when the mark did not come within the limit. */
+function readThrough(socket: Socket, mark: Buffer): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let tail = Buffer.alloc(0)
+    const settle = (end: () => void) => {
+      clearTimeout(timer)
+      socket.pause().off('data', onData).off('close', onClose)
+      end()
+    }
+    const onData = (chunk: Buffer) => {
+      const seen = Buffer.concat([tail, chunk])
+      const at = seen.indexOf(mark)
+      if (at < 0) {
+        tail = seen.subarray(-mark.length)
+        return
+      }
+      const rest = seen.subarray(at + mark.length)
+      settle(() => resolve(true))
+      if (rest.length > 0) socket.unshift(rest)
+    }
+    const onClose = () => settle(() => reject(unreachable('The sandbox closed its port.')))
+    const timer = setTimeout(() => settle(() => resolve(false)), LIMITS.guestHandshakeMs)
+    if (socket.destroyed) return onClose()
+    socket.on('data', onData).on('close', onClose).resume()
+  })
+}

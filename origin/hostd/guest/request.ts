@@ -1,0 +1,47 @@
+/** One request to the agent. What comes back is bounded and checked; what does not fit fails with guest_unreachable. */
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
+import type * as z from 'zod'
+import { LIMITS } from '../../../shared/limits.ts'
+import { unreachable } from './handshake.ts'
+
+export type Ask = { method: 'GET' | 'POST'; path: string; body?: unknown; signal?: AbortSignal | undefined }
+export type Answer = { status: number; stream: ClientHttp2Stream }
+
+/** Sends a request and waits for the head of its answer. Aborting resets the stream, also later while it is read. */
+export async function ask(session: ClientHttp2Session, { method, path, body, signal }: Ask): Promise<Answer> {
+  signal?.throwIfAborted()
+  if (session.closed || session.destroyed) throw unreachable('The session with the sandbox has ended.')
+  const stream = session.request({ ':method': method, ':path': path }, { endStream: body === undefined })
+  const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
+  signal?.addEventListener('abort', cancel, { once: true })
+  stream.once('close', () => signal?.removeEventListener('abort', cancel))
+  if (body !== undefined) stream.end(JSON.stringify(body))
+  return { status: Number((await head(stream, signal))[':status']), stream }
+}
+
+function head(stream: ClientHttp2Stream, signal?: AbortSignal): Promise<IncomingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown) => {
+      reject(signal?.aborted ? signal.reason : unreachable('The agent in the sandbox did not answer.', cause))
+    }
+    stream.once('response', resolve).on('error', fail).once('close', fail)
+  })
+}
+
+/** The whole body of an answer as what its schema says. */
+export async function readAnswer<T extends z.ZodType>({ stream }: Answer, schema: T): Promise<z.output<T>> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > LIMITS.frameBytesMax) throw new RangeError(`An answer of more than ${LIMITS.frameBytesMax} bytes.`)
+      chunks.push(chunk)
+    }
+    return schema.parse(JSON.parse(Buffer.concat(chunks).toString()))
+  } catch (cause) {
+    throw unreachable('The agent in the sandbox gave an answer that is none.', cause)
+  } finally {
+    stream.close(constants.NGHTTP2_CANCEL)
+  }
+}

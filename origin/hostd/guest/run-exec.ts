@@ -1,0 +1,34 @@
+/** One command over a session, from the request to the frame that says how it ended. */
+import { type ClientHttp2Session, constants } from 'node:http2'
+import { type GuestExec, guestRefusal } from '../../../shared/contracts/guest.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { type Frame, FrameError } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { checkedFrames, refusalFrames } from './exec-frames.ts'
+import { unreachable } from './handshake.ts'
+import { ask, readAnswer } from './request.ts'
+
+/** The command begins when the first frame is asked for. Leaving the loop early resets the stream, which kills it. */
+export async function* runExec(
+  session: ClientHttp2Session,
+  exec: GuestExec,
+  signal?: AbortSignal,
+): AsyncGenerator<Frame, void> {
+  // The guest keeps the time of its command; this is for a guest that does not.
+  const overdue = AbortSignal.timeout(exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs)
+  const ended = signal === undefined ? overdue : AbortSignal.any([signal, overdue])
+  const answer = await ask(session, { method: 'POST', path: '/v1/exec', body: exec, signal: ended })
+  try {
+    if (answer.status === 422) return yield* refusalFrames(await readAnswer(answer, guestRefusal))
+    if (answer.status !== 200) throw unreachable(`The agent in the sandbox refused the command (${answer.status}).`)
+    const end = yield* checkedFrames(answer.stream, exec)
+    if (end === 'cut off') throw unreachable('The sandbox hung up while the command ran.')
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw cause instanceof AppError || cause instanceof FrameError
+      ? cause
+      : unreachable('The sandbox was lost while the command ran.', cause)
+  } finally {
+    answer.stream.close(constants.NGHTTP2_CANCEL)
+  }
+}
