@@ -60,7 +60,13 @@ export const vmRecord = z.object({
 export type VmRecord = z.infer<typeof vmRecord>
 
 /** A machine that ended without being asked to, and why; kept until the controller has seen it (DELETE of the same id). */
-export const vmLoss = z.object({ id: z.string(), reason: z.string(), at_ms: z.number() })
+export const vmLoss = z.object({
+  id: z.string(),
+  reason: z.string(),
+  /** `expired` when its own deadline destroyed it, `died` (also when left out) when nobody wanted it to end. */
+  cause: z.enum(['died', 'expired']).optional(),
+  at_ms: z.number(),
+})
 
 export const vmInventory = z.object({ vms: z.array(vmRecord), lost: z.array(vmLoss) })
 export type VmInventory = z.infer<typeof vmInventory>
