@@ -1,0 +1,24 @@
+/** What the use cases of a host work with. Made once, by main.ts; nothing here is global. */
+import type { MachineFacts } from './capacity/machine-facts.ts'
+import type { Promises } from './capacity/room.ts'
+import type { Journal } from './journal/journal.ts'
+import type { Log } from './log.ts'
+import type { Site } from './machine/start.ts'
+import type { Pool } from './pool/pool.ts'
+import type { TemplateStore } from './template/store.ts'
+import type { Registry } from './vm/registry.ts'
+import type { StartGate } from './vm/start-gate.ts'
+
+export type Host = {
+  site: Site
+  journal: Journal
+  registry: Registry
+  templates: TemplateStore
+  pool: Pool
+  gate: StartGate
+  promises: Promises
+  facts: () => MachineFacts
+  /** Set once, by an orderly stop: from then on nothing is started. */
+  draining: AbortSignal
+  log: Log
+}

@@ -1,0 +1,91 @@
+/**
+ * What this daemon must know after it was killed: which machine is which sandbox's, and which sandboxes were lost.
+ *
+ *   <state>/machines/<name>/record.json   a sandbox owns the machine; without it nobody does
+ *   <state>/lost/<sandbox>.json           the controller has not been told yet, or has not acknowledged
+ *
+ * Files are replaced by rename, so each is whole or absent. They are not flushed to the platter: after a power failure
+ * the machines are gone too, and a missing record then says the same as a dead machine.
+ */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { BOOT_PATHS, vmLoss, vmSpec } from '../../../shared/contracts/host.ts'
+
+/** The environment stays out: the guest has it, and it may hold secrets. */
+export const ownedRecord = z.object({
+  machineName: z.string(),
+  uid: z.int().nullable(),
+  spec: vmSpec.omit({ env: true }),
+  boot_path: z.enum(BOOT_PATHS),
+  boot_ms: z.number(),
+  started_at_ms: z.number(),
+})
+export type OwnedRecord = z.infer<typeof ownedRecord>
+export type Loss = z.infer<typeof vmLoss>
+
+export class Journal {
+  readonly machinesDir: string
+  readonly #lostDir: string
+
+  constructor(stateDir: string) {
+    this.machinesDir = join(stateDir, 'machines')
+    this.#lostDir = join(stateDir, 'lost')
+    mkdirSync(this.machinesDir, { recursive: true, mode: 0o700 })
+    mkdirSync(this.#lostDir, { recursive: true, mode: 0o700 })
+  }
+
+  /** Synchronous, because nothing may happen between the claim and its record; it takes a tenth of a millisecond. */
+  own(record: OwnedRecord): void {
+    replace(this.#recordPath(record.machineName), record)
+  }
+
+  /** From here on nobody owns the machine, so a crash before it is gone leaves it to be reaped. */
+  disown(machineName: string): void {
+    rmSync(this.#recordPath(machineName), { force: true })
+  }
+
+  lose(loss: Loss): void {
+    replace(this.#lossPath(loss.id), loss)
+  }
+
+  forgetLoss(id: string): void {
+    rmSync(this.#lossPath(id), { force: true })
+  }
+
+  /** The names of all machines that have a directory, and the records of those that are owned. */
+  async readMachines(): Promise<{ names: string[]; owned: OwnedRecord[] }> {
+    const names = await readdir(this.machinesDir)
+    const owned = await Promise.all(names.map((name) => readAs(ownedRecord, this.#recordPath(name))))
+    return { names, owned: owned.filter((record) => record !== null) }
+  }
+
+  async readLosses(): Promise<Loss[]> {
+    const files = (await readdir(this.#lostDir)).filter((file) => file.endsWith('.json'))
+    const losses = await Promise.all(files.map((file) => readAs(vmLoss, join(this.#lostDir, file))))
+    return losses.filter((loss) => loss !== null)
+  }
+
+  #recordPath(machineName: string): string {
+    return join(this.machinesDir, machineName, 'record.json')
+  }
+
+  #lossPath(id: string): string {
+    return join(this.#lostDir, `${encodeURIComponent(id)}.json`)
+  }
+}
+
+function replace(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+async function readAs<Schema extends z.ZodType>(schema: Schema, path: string): Promise<z.infer<Schema> | null> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch {
+    // Absent, or cut short by a power failure: it says nothing.
+    return null
+  }
+}

@@ -1,0 +1,34 @@
+/** Notices at once when a machine ends by itself: its process died, or its kernel stopped. */
+import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Qmp } from '../qemu/qmp.ts'
+
+const CONSOLE_TAIL_CHARS = 600
+
+/** Aborts with AppError('sandbox_lost'), whose details carry the `reason`, when the machine is of no use any more. */
+export function watchDeath(qmp: Qmp): AbortSignal {
+  const death = new AbortController()
+  qmp.closed.then(() => death.abort(lost('The process of the machine ended.')))
+  qmp.onEvent((event) => {
+    if (event === 'SHUTDOWN') lastWords(qmp).then((words) => death.abort(lost(kernelStopped(words))))
+  })
+  return death.signal
+}
+
+export const lost = (reason: string): AppError =>
+  new AppError('sandbox_lost', 'The sandbox ended by itself.', { details: { reason } })
+
+/** The reason inside an error made by `lost`. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof AppError && typeof error.details?.reason === 'string' ? error.details.reason : 'unknown'
+
+/** The console is the guest's: it is quoted, and it is bounded where it is read. */
+export const kernelStopped = (words: string): string =>
+  words === '' ? 'The kernel of the machine stopped.' : `The kernel of the machine stopped. Its console ends: ${words}`
+
+/** The end of what the machine's console said. Reading takes it away. */
+export async function lastWords(qmp: Qmp): Promise<string> {
+  const read = { device: 'console', size: LIMITS.guestConsoleBytesMax, format: 'utf8' }
+  const text = await qmp.command('ringbuf-read', read).catch(() => '')
+  return typeof text === 'string' ? text.slice(-CONSOLE_TAIL_CHARS).trim() : ''
+}

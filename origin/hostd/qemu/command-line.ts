@@ -1,0 +1,125 @@
+/**
+ * The one place that knows how a machine looks to QEMU: its devices, its memory, what it may do on the host.
+ *
+ * A saved device state fits only a machine of exactly this shape, so whatever changes here must raise MACHINE_REVISION.
+ * There is no network card: everything a guest hears and says goes through its two serial ports.
+ */
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Machine } from '../../../shared/machines.ts'
+
+export const MACHINE_REVISION = 1
+
+export type Accel = 'kvm' | 'tcg'
+
+/**
+ * Where the guest's memory is:
+ * `anonymous` belongs to this machine alone, `recorded` is written through to a file that will be a template, and
+ * `cloned` is a private view of such a file: pages are shared until the guest writes them.
+ */
+export type Memory = { kind: 'anonymous' } | { kind: 'recorded'; path: string } | { kind: 'cloned'; path: string }
+
+/** A kernel to boot, or a device state that will be sent to the socket `incoming`. */
+export type Beginning =
+  | { kind: 'boot'; kernel: string; initramfs: string; tscKhz: number | null }
+  | { kind: 'restore'; incomingPath: string }
+
+export type MachinePlan = {
+  name: string
+  machine: Machine
+  accel: Accel
+  memory: Memory
+  beginning: Beginning
+  /** The root disk, from the lowest layer up: a raw image, qcow2 layers over it; only the last one is written. */
+  disk: { image: string; layers: string[]; overlay: string }
+  sockets: { qmp: string; data: string; control: string }
+  /** Whom the process becomes once its files are open; null leaves it as it was started. */
+  owner: { uid: number; gid: number } | null
+}
+
+export function commandLine(plan: MachinePlan): string[] {
+  return [
+    // `process=` shows the name in ps; the whole command line is how a restarted daemon finds its machines again.
+    ...['-name', `${plan.name},process=${plan.name}`],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-S'],
+    ...['-M', 'microvm,acpi=on,rtc=on,memory-backend=ram,suppress-vmdesc=on', ...accelArguments(plan.accel)],
+    ...['-smp', String(plan.machine.vcpus), '-m', `${plan.machine.memoryMib}M`],
+    ...['-object', memoryObject(plan.memory, plan.machine.memoryMib)],
+    ...diskArguments(plan.disk),
+    ...portArguments(plan.sockets),
+    // A guest that resets, powers off or panics stands still, so that its last words can be read before it is reaped.
+    ...['-action', 'reboot=shutdown,shutdown=pause', '-qmp', `unix:${plan.sockets.qmp},server=on,wait=off`],
+    ...beginningArguments(plan.beginning),
+    ...confinementArguments(plan.owner),
+  ]
+}
+
+function accelArguments(accel: Accel): string[] {
+  return accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi,tb-size=128', '-cpu', 'max']
+}
+
+function memoryObject(memory: Memory, memoryMib: number): string {
+  const size = `id=ram,size=${memoryMib}M`
+  switch (memory.kind) {
+    case 'anonymous':
+      return `memory-backend-ram,${size}`
+    case 'recorded':
+      return `memory-backend-file,${size},mem-path=${memory.path},share=on`
+    case 'cloned':
+      return `memory-backend-file,${size},mem-path=${memory.path},share=off`
+  }
+}
+
+/**
+ * Every layer is named here, so nothing that a machine could write into its own overlay's header chooses a file.
+ * A machine's disk lives exactly as long as its process, so flushing it to the platter would protect nothing.
+ */
+function diskArguments({ image, layers, overlay }: MachinePlan['disk']): string[] {
+  const cache = { 'no-flush': true }
+  const base = { driver: 'raw', 'node-name': 'layer0', 'read-only': true, file: { driver: 'file', filename: image } }
+  const middle = layers.map((filename, index) => ({
+    driver: 'qcow2',
+    'node-name': `layer${index + 1}`,
+    'read-only': true,
+    backing: `layer${index}`,
+    file: { driver: 'file', filename },
+  }))
+  const top = {
+    driver: 'qcow2',
+    'node-name': 'root',
+    discard: 'unmap',
+    'detect-zeroes': 'unmap',
+    cache,
+    backing: `layer${layers.length}`,
+    file: { driver: 'file', filename: overlay, discard: 'unmap', cache },
+  }
+  const nodes = [base, ...middle, top].flatMap((node) => ['-blockdev', JSON.stringify(node)])
+  return [...nodes, '-device', 'virtio-blk-device,drive=root']
+}
+
+/** `data` carries HTTP/2, `control` the line that begins a new session; the console is kept in a small ring in memory. */
+function portArguments(sockets: MachinePlan['sockets']): string[] {
+  return [
+    ...['-device', 'virtio-serial-device'],
+    ...['-chardev', `socket,id=data,path=${sockets.data},server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=data,name=atoll.data'],
+    ...['-chardev', `socket,id=control,path=${sockets.control},server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=control,name=atoll.control'],
+    ...['-chardev', `ringbuf,id=console,size=${LIMITS.guestConsoleBytesMax}`, '-serial', 'chardev:console'],
+  ]
+}
+
+function beginningArguments(beginning: Beginning): string[] {
+  if (beginning.kind === 'restore') return ['-incoming', `unix:${beginning.incomingPath}`]
+  const { kernel, initramfs, tscKhz } = beginning
+  // Emulated clocks are too coarse for the kernel to measure the TSC by: told its rate, no boot hangs.
+  const tsc = tscKhz === null ? [] : [`tsc_early_khz=${tscKhz}`]
+  const line = ['console=ttyS0', 'quiet', 'panic=-1', 'random.trust_cpu=on', ...tsc].join(' ')
+  return ['-kernel', kernel, '-initrd', initramfs, '-append', line]
+}
+
+/** Files are opened by whoever starts QEMU; after that it is nobody, and may neither become another user nor start a program. */
+function confinementArguments(owner: MachinePlan['owner']): string[] {
+  const elevate = owner === null ? 'deny' : 'children'
+  const sandbox = `on,obsolete=deny,elevateprivileges=${elevate},spawn=deny,resourcecontrol=deny`
+  return ['-sandbox', sandbox, ...(owner === null ? [] : ['-runas', `${owner.uid}:${owner.gid}`])]
+}

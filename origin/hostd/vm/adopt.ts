@@ -1,0 +1,95 @@
+/** After a restart: every machine that a sandbox owns is taken up again, every other one is removed. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Host } from '../host.ts'
+import type { OwnedRecord } from '../journal/journal.ts'
+import { planRecovery } from '../journal/recover.ts'
+import { describe } from '../log.ts'
+import { kernelStopped, lastWords, watchDeath } from '../machine/death.ts'
+import { filesOf, removeDirectories } from '../machine/files.ts'
+import { GuestLink } from '../machine/guest-link.ts'
+import { type Machine, statusOf } from '../machine/machine.ts'
+import { findMachines, killMachine } from '../qemu/processes.ts'
+import { Qmp } from '../qemu/qmp.ts'
+import { newVm, type Vm } from './vm.ts'
+import { watch } from './watch.ts'
+
+type Ground = Pick<Host, 'site' | 'journal' | 'registry' | 'log'>
+
+export async function recover(host: Ground): Promise<void> {
+  const { runDir } = host.site.places
+  const machines = await host.journal.readMachines()
+  const plan = planRecovery({ ...machines, running: await findMachines(runDir) })
+  await Promise.all(plan.reap.map(({ name, pid }) => reap(host, name, pid)))
+  await Promise.all(plan.lost.map((record) => giveUp(host, record, null, 'The machine ended while the host was away.')))
+  await Promise.all(plan.adopt.map(({ record, pid }) => adopt(host, record, pid)))
+  const counts = { adopted: plan.adopt.length, lost: plan.lost.length, reaped: plan.reap.length }
+  if (Math.max(...Object.values(counts)) > 0) host.log('recovered', counts)
+}
+
+async function reap(host: Ground, name: string, pid: number | null): Promise<void> {
+  if (pid !== null) await killMachine({ pid, name })
+  await removeDirectories(filesOf(host.site.places, name))
+}
+
+async function giveUp(host: Ground, record: OwnedRecord, pid: number | null, reason: string): Promise<void> {
+  host.registry.keepLoss({ id: record.spec.id, reason, cause: 'died', at_ms: Date.now() })
+  host.journal.disown(record.machineName)
+  await reap(host, record.machineName, pid)
+}
+
+async function adopt(host: Ground, record: OwnedRecord, pid: number): Promise<void> {
+  try {
+    const qmp = await connect(filesOf(host.site.places, record.machineName).qmp)
+    const status = await statusOf(qmp)
+    if (status === 'running' || status === 'paused') return takeUp(host, record, pid, qmp, status)
+    const words = await lastWords(qmp)
+    qmp.close()
+    await giveUp(host, record, pid, kernelStopped(words))
+  } catch (error) {
+    host.log('adoption-failed', { id: record.spec.id, ...describe(error) })
+    await giveUp(host, record, pid, 'The process of the machine does not answer.')
+  }
+}
+
+/** The daemon before may have been killed a moment ago: QEMU takes one control connection at a time and may not have seen it end. */
+async function connect(path: string): Promise<Qmp> {
+  const deadline = performance.now() + LIMITS.qmpTimeoutMs
+  for (;;) {
+    try {
+      return await Qmp.connect(path)
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await sleep(50)
+    }
+  }
+}
+
+function takeUp(host: Ground, record: OwnedRecord, pid: number, qmp: Qmp, state: 'running' | 'paused'): void {
+  const machine = machineOf(host, record, pid, qmp)
+  const vm: Vm = {
+    ...newVm(record.spec, record.started_at_ms),
+    state,
+    machine,
+    boot: { boot_path: record.boot_path, boot_ms: record.boot_ms },
+    activeAtMs: Date.now(),
+  }
+  host.registry.add(vm)
+  watch(vm, machine, host.registry)
+}
+
+/** Ends in the same order as a machine that was started here. */
+function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp): Machine {
+  const name = record.machineName
+  const files = filesOf(site.places, name)
+  const guest = new GuestLink(files)
+  const owner = record.uid === null ? null : site.owners.hold(record.uid)
+  const undo = new AsyncDisposableStack()
+  undo.defer(() => site.owners.give(owner))
+  undo.defer(() => removeDirectories(files))
+  undo.defer(async () => void (await killMachine({ pid, name })))
+  undo.defer(() => qmp.close())
+  undo.defer(() => guest.close())
+  const { template, machine: shape } = record.spec
+  return { name, pid, owner, template, shape, qmp, guest, died: watchDeath(qmp), end: () => undo.disposeAsync() }
+}

@@ -1,0 +1,121 @@
+/**
+ * The three ways in which a sandbox's machine begins. Each answers null when it has nothing to give or failed, so that the
+ * next one is tried; the last one throws.
+ *
+ * Trying again never runs a command twice: the machine in which it failed is gone, and it had no way to the world outside.
+ */
+import type { HostExec, HostReady } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { Frame } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { wakeNow } from '../guest-wake.ts'
+import type { Host } from '../host.ts'
+import { describe } from '../log.ts'
+import { type Machine, resume } from '../machine/machine.ts'
+import { startBlank, startClone } from '../machine/start.ts'
+import { own } from './own.ts'
+import { runCommand } from './run-command.ts'
+import type { Vm } from './vm.ts'
+
+/** A sandbox that waits for a machine, and what is to be run in it first. */
+type Wish = {
+  host: Host
+  vm: Vm
+  env: Record<string, string>
+  exec: HostExec | undefined
+  signal: AbortSignal
+  sinceMs: number
+}
+
+/** A machine that has answered; `frames` are those of the first command, from its first one on. */
+export type Begun = { machine: Machine; ready: HostReady; frames: AsyncIterable<Frame> }
+
+export async function takeWarm(wish: Wish): Promise<Begun | null> {
+  const { template, machine } = wish.vm.spec
+  const primed = wish.host.pool.take(template, machine)
+  return primed === null ? null : orNull(wish, 'warm', begin(wish, primed, 'warm'))
+}
+
+export async function restoreClone(wish: Wish): Promise<Begun | null> {
+  const { host, vm } = wish
+  const template = await host.templates.find(vm.spec.template, vm.spec.machine)
+  if (template === null) return null
+  return orNull(
+    wish,
+    'restore',
+    host.gate.pass(async () => begin(wish, await startClone(host.site, template), 'restore')),
+  )
+}
+
+/** Throws AppError('boot_failed'). A template for this shape of machine is made afterwards, so that the next one is quicker. */
+export async function bootCold(wish: Wish): Promise<Begun> {
+  const { host, vm } = wish
+  const { template, machine } = vm.spec
+  const begun = await host.gate.pass(async () => begin(wish, await startBlank(host.site, template, machine), 'cold'))
+  host.templates.ensureLater(template, machine, () => host.gate.idle())
+  return begun
+}
+
+/** The wish that was withdrawn, or whose sandbox is being destroyed, is not tried again. */
+async function orNull(wish: Wish, path: string, beginning: Promise<Begun>): Promise<Begun | null> {
+  try {
+    return await beginning
+  } catch (error) {
+    wish.vm.ending.signal.throwIfAborted()
+    wish.signal.throwIfAborted()
+    if (error instanceof AppError && error.code === 'capacity_exhausted') throw error
+    wish.host.log('start-failed', { id: wish.vm.id, path, ...describe(error) })
+    return null
+  }
+}
+
+/** Gives the machine to the sandbox, lets it go on, and tells it what changed, with its first command, in one round trip. */
+async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path']): Promise<Begun> {
+  const { host, vm } = wish
+  const startedMs = performance.now()
+  try {
+    vm.boot = { boot_path: path, boot_ms: 0 }
+    own(host.journal, vm, machine)
+    const resumed = resume(machine)
+    // Both are awaited; the request is written without waiting for the answer to `cont`.
+    const [frames] = await Promise.all([firstWords(wish, machine), resumed])
+    const nowMs = performance.now()
+    vm.boot = { boot_path: path, boot_ms: nowMs - wish.sinceMs }
+    own(host.journal, vm, machine)
+    const phases = { start: startedMs - wish.sinceMs, answer: nowMs - startedMs }
+    return { machine, ready: { ...vm.boot, phases }, frames }
+  } catch (error) {
+    vm.machine = null
+    host.journal.disown(machine.name)
+    await machine.end()
+    throw error
+  }
+}
+
+/** Returns when the guest has answered for the first time. */
+async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Promise<AsyncIterable<Frame>> {
+  const wake = wakeNow(vm.spec.hostname, env)
+  const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.bootTimeoutMs), vm.ending.signal, machine.died])
+  // An agent that boots takes longer to answer than a command may; so the session comes first.
+  const session = await machine.guest.session(patience)
+  if (exec === undefined) {
+    await session.wake(wake, { signal: patience })
+    return noFrames()
+  }
+  const frames = runCommand(vm, machine, { ...exec, wake }, signal)
+  const first = await frames.next()
+  if (first.done) throw new AppError('guest_unreachable', 'The agent inside the sandbox did not answer.')
+  return startingWith(first.value, frames)
+}
+
+async function* noFrames(): AsyncGenerator<Frame> {}
+
+/** `started` already went out as part of the first words; here it comes before the rest, and leaving the loop ends the command. */
+async function* startingWith(first: Frame, rest: AsyncGenerator<Frame>): AsyncGenerator<Frame> {
+  try {
+    yield first
+    yield* rest
+  } finally {
+    await rest.return(undefined)
+  }
+}

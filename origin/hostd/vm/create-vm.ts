@@ -1,0 +1,90 @@
+/**
+ * A sandbox gets its machine, and runs its first command in the same round trip to the guest.
+ *
+ *   warm      a primed machine of the pool goes on             milliseconds
+ *   restore   a clone of the template is started               tenths of a second
+ *   cold      a machine is booted from the image               seconds
+ *
+ * Each is tried when the one before has nothing to give or fails.
+ */
+import type { CreateVmBody, HostExec, HostReady, VmSpec } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { FRAME, type Frame } from '../../../shared/frames.ts'
+import { refusalOf, unpromised } from '../capacity/room.ts'
+import type { Host } from '../host.ts'
+import { type Begun, bootCold, restoreClone, takeWarm } from './begin.ts'
+import { newVm, type Vm } from './vm.ts'
+import { watch } from './watch.ts'
+
+/**
+ * Frames: `provisioning` if it takes long, `ready`, then those of the command. Whoever stops reading before `ready`
+ * leaves nothing behind; afterwards the sandbox stays and only the command is killed.
+ */
+export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSignal): AsyncGenerator<Frame> {
+  const existing = host.registry.get(body.vm.id)
+  if (existing !== undefined) return yield joinExisting(existing, body.exec)
+  const vm = admit(host, body.vm)
+  const start = Promise.withResolvers<void>()
+  vm.started = start.promise
+  let isUp = false
+  try {
+    const wish = { host, vm, env: body.vm.env, exec: body.exec, signal, sinceMs: performance.now() }
+    let begun = await takeWarm(wish)
+    if (begun === null) {
+      yield { type: FRAME.provisioning, payload: new Uint8Array(0) }
+      begun = (await restoreClone(wish)) ?? (await bootCold(wish))
+    }
+    vm.ending.signal.throwIfAborted()
+    isUp = true
+    enter(host, vm, begun)
+    start.resolve()
+    yield readyFrame(begun.ready)
+    yield* begun.frames
+  } finally {
+    if (!isUp) await abandon(host, vm)
+    start.resolve()
+  }
+}
+
+/** Refuses before anything is started; the answer is then the same as if the request had never come. */
+function admit(host: Host, spec: VmSpec): Vm {
+  host.registry.refuseLost(spec.id)
+  if (host.draining.aborted) throw new AppError('draining', 'This host takes no more sandboxes.')
+  host.templates.refuseUnknown(spec.template)
+  const held = host.registry.all().map((vm) => vm.spec.machine)
+  const refusal = refusalOf(spec.machine, unpromised(host.promises, held), host.facts())
+  if (refusal !== null) throw refusal
+  const { env: _, ...kept } = spec
+  const vm = newVm(kept, Date.now())
+  host.registry.add(vm)
+  return vm
+}
+
+/** A repeat of a create answers as the first one did; a command is never run twice, so with one it cannot. */
+async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> {
+  if (exec !== undefined) throw new AppError('state_conflict', 'This sandbox exists already.')
+  await vm.started
+  if (vm.machine === null || vm.gone !== null)
+    throw new AppError('boot_failed', 'The first create of this sandbox failed.')
+  return readyFrame({ ...vm.boot, phases: {} })
+}
+
+function enter(host: Host, vm: Vm, begun: Begun): void {
+  vm.state = 'running'
+  watch(vm, begun.machine, host.registry)
+  const { boot_path, boot_ms } = begun.ready
+  host.log('sandbox-started', { id: vm.id, machine: begun.machine.name, boot_path, boot_ms: Math.round(boot_ms) })
+}
+
+async function abandon(host: Host, vm: Vm): Promise<void> {
+  if (vm.machine !== null) {
+    host.journal.disown(vm.machine.name)
+    await vm.machine.end()
+  }
+  host.registry.remove(vm)
+}
+
+const readyFrame = (ready: HostReady): Frame => ({
+  type: FRAME.ready,
+  payload: new TextEncoder().encode(JSON.stringify(ready)),
+})

@@ -1,0 +1,55 @@
+/** A sandbox's CPU stops and goes on; memory, disk and open commands stay as they are. */
+import type { VmDeadlines, VmRecord } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { wakeNow } from '../guest-wake.ts'
+import type { Host } from '../host.ts'
+import { type Machine, resume, stop } from '../machine/machine.ts'
+import { own } from './own.ts'
+import { deadlinesOf, recordOf, type Vm } from './vm.ts'
+
+/** Pausing a paused sandbox changes nothing. */
+export function pauseVm(host: Host, id: string): Promise<VmRecord> {
+  return inTurn(host, id, async (vm, machine) => {
+    if (vm.state !== 'running') return
+    vm.state = 'paused'
+    await stop(machine)
+  })
+}
+
+/** Resuming a running sandbox only gives it its new deadlines. Throws AppError('guest_unreachable') and leaves it paused when it does not answer. */
+export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promise<VmRecord> {
+  return inTurn(host, id, async (vm, machine) => {
+    vm.spec = { ...vm.spec, ...deadlinesOf(deadlines) }
+    own(host.journal, vm, machine)
+    vm.activeAtMs = Date.now()
+    if (vm.state === 'paused') await goOn(vm, machine)
+  })
+}
+
+async function goOn(vm: Vm, machine: Machine): Promise<void> {
+  const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.guestHandshakeMs), vm.ending.signal, machine.died])
+  const resumed = resume(machine)
+  try {
+    const session = await machine.guest.session(patience)
+    await Promise.all([session.wake(wakeNow(vm.spec.hostname), { signal: patience }), resumed])
+    vm.state = 'running'
+  } catch (error) {
+    vm.ending.signal.throwIfAborted()
+    await stop(machine)
+    throw error
+  }
+}
+
+/** One change of state at a time, in the order in which they were asked for. */
+async function inTurn(host: Host, id: string, change: (vm: Vm, machine: Machine) => Promise<void>): Promise<VmRecord> {
+  const vm = host.registry.require(id)
+  await vm.started
+  const turn = vm.turn.then(async () => {
+    if (vm.gone !== null || vm.machine === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
+    await change(vm, vm.machine)
+    return recordOf(vm)
+  })
+  vm.turn = turn.catch(() => {})
+  return turn
+}

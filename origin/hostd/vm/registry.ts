@@ -1,0 +1,93 @@
+/**
+ * The sandboxes of this host, and those it lost. The one place where they appear and disappear.
+ *
+ *   add -> starting -> running <-> paused -> stopping -> removed
+ *   end:  on request, nothing is kept       lose: by itself, the reason is kept until the controller has acknowledged it
+ */
+import type { VmInventory } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { Journal, Loss } from '../journal/journal.ts'
+import type { Log } from '../log.ts'
+import { lost } from '../machine/death.ts'
+import { recordOf, type Vm } from './vm.ts'
+
+export class Registry {
+  readonly #vms = new Map<string, Vm>()
+  readonly #losses = new Map<string, Loss>()
+  readonly #journal: Journal
+  readonly #log: Log
+
+  constructor(journal: Journal, losses: Loss[], log: Log) {
+    this.#journal = journal
+    this.#log = log
+    for (const loss of losses) this.#losses.set(loss.id, loss)
+  }
+
+  get(id: string): Vm | undefined {
+    return this.#vms.get(id)
+  }
+
+  all(): Vm[] {
+    return [...this.#vms.values()]
+  }
+
+  /** The sandbox, or the error that says why there is none: `sandbox_lost` or `sandbox_not_found`. */
+  require(id: string): Vm {
+    const vm = this.#vms.get(id)
+    if (vm !== undefined) return vm
+    this.refuseLost(id)
+    throw new AppError('sandbox_not_found', 'This host has no such sandbox.')
+  }
+
+  /** Throws AppError('sandbox_lost') for a sandbox that ended by itself and was not acknowledged yet. */
+  refuseLost(id: string): void {
+    const loss = this.#losses.get(id)
+    if (loss !== undefined) throw lost(loss.reason)
+  }
+
+  add(vm: Vm): void {
+    this.#vms.set(vm.id, vm)
+  }
+
+  remove(vm: Vm): void {
+    if (this.#vms.get(vm.id) === vm) this.#vms.delete(vm.id)
+  }
+
+  /** Ends the sandbox and frees everything it had; what is being done for it fails with `reason`. Safe to repeat. */
+  end(vm: Vm, reason: AppError): Promise<void> {
+    vm.gone ??= this.#end(vm, reason)
+    return vm.gone
+  }
+
+  /** Ends a sandbox that nobody asked to end, and keeps the reason. */
+  async lose(vm: Vm, loss: Omit<Loss, 'id'>): Promise<void> {
+    if (vm.gone !== null || this.#vms.get(vm.id) !== vm) return
+    this.keepLoss({ id: vm.id, ...loss })
+    await this.end(vm, lost(loss.reason))
+  }
+
+  keepLoss(loss: Loss): void {
+    this.#journal.lose(loss)
+    this.#losses.set(loss.id, loss)
+    this.#log('sandbox-lost', { id: loss.id, reason: loss.reason })
+  }
+
+  acknowledgeLoss(id: string): void {
+    if (this.#losses.delete(id)) this.#journal.forgetLoss(id)
+  }
+
+  inventory(): VmInventory {
+    return { vms: this.all().map(recordOf), lost: [...this.#losses.values()] }
+  }
+
+  async #end(vm: Vm, reason: AppError): Promise<void> {
+    vm.state = 'stopping'
+    vm.ending.abort(reason)
+    await vm.started
+    if (vm.machine !== null) {
+      this.#journal.disown(vm.machine.name)
+      await vm.machine.end()
+    }
+    this.remove(vm)
+  }
+}

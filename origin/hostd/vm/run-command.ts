@@ -1,0 +1,64 @@
+/** A command in a sandbox, from the request to its last frame. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { GuestExec } from '../../../shared/contracts/guest.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { type Frame, FrameError } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Machine } from '../machine/machine.ts'
+import { guardFrames } from './guard-frames.ts'
+import type { Vm } from './vm.ts'
+
+/** How long after a machine stopped answering its process may take to be seen dead. */
+const DEATH_SEEN_MS = 200
+
+/**
+ * The frames of one command, as the guest sends them. Aborting `signal` or leaving the loop kills the command.
+ * Throws AppError: `sandbox_busy` before anything was done, `sandbox_lost` or `guest_unreachable` afterwards.
+ */
+export async function* runCommand(
+  vm: Vm,
+  machine: Machine,
+  exec: GuestExec,
+  signal: AbortSignal,
+): AsyncGenerator<Frame> {
+  if (vm.commandsRunning >= LIMITS.execConcurrencyPerSandboxMax)
+    throw new AppError(
+      'sandbox_busy',
+      `At most ${LIMITS.execConcurrencyPerSandboxMax} commands run in a sandbox at a time.`,
+    )
+  vm.commandsRunning++
+  vm.activeAtMs = Date.now()
+  const overdue = new AbortController()
+  const stopWatching = watchClock(vm, exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs, overdue)
+  const stopped = AbortSignal.any([signal, vm.ending.signal, machine.died, overdue.signal])
+  try {
+    const session = await machine.guest.session(stopped)
+    yield* guardFrames(session.exec(exec, { signal: stopped }), exec.output_bytes_max)
+  } catch (error) {
+    throw await explain(stopped, error)
+  } finally {
+    stopWatching()
+    vm.commandsRunning--
+    vm.activeAtMs = Date.now()
+  }
+}
+
+/** The guest enforces the timeout; this is for a guest that does not. Time in which the machine is paused does not count. */
+function watchClock(vm: Vm, ms: number, overdue: AbortController): () => void {
+  const check = (): void => {
+    if (vm.state === 'paused') timer = setTimeout(check, ms)
+    else overdue.abort(new AppError('guest_unreachable', 'The sandbox did not end a command whose time was over.'))
+  }
+  let timer = setTimeout(check, ms)
+  return () => clearTimeout(timer)
+}
+
+/** A machine that dies breaks its session first, so the reason may come a moment after the failure. */
+async function explain(stopped: AbortSignal, error: unknown): Promise<unknown> {
+  if (!stopped.aborted) await sleep(DEATH_SEEN_MS, undefined, { signal: stopped }).catch(() => {})
+  if (stopped.aborted) return stopped.reason
+  if (!(error instanceof FrameError)) return error
+  return new AppError('guest_unreachable', 'The agent inside the sandbox sent something that makes no sense.', {
+    cause: error,
+  })
+}

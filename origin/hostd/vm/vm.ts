@@ -1,0 +1,55 @@
+/** A sandbox's machine as this host knows it. Its fields change only in this folder. */
+import { type VmDeadlines, type VmRecord, type VmSpec, vmRecord } from '../../../shared/contracts/host.ts'
+import type { Machine } from '../machine/machine.ts'
+
+type Spec = Omit<VmSpec, 'env'>
+type Boot = Pick<VmRecord, 'boot_path' | 'boot_ms'>
+
+export type Vm = {
+  readonly id: string
+  spec: Spec
+  state: VmRecord['state']
+  /** Present from the moment a machine is this sandbox's; absent while one is being started. */
+  machine: Machine | null
+  boot: Boot
+  startedAtMs: number
+  /** When the last command began or ended. */
+  activeAtMs: number
+  commandsRunning: number
+  /** Ends whatever is being done for this sandbox, with the reason it is given. */
+  readonly ending: AbortController
+  /** Resolves when its start has succeeded or has failed and left nothing. */
+  started: Promise<void>
+  /** Pausing and resuming wait for one another here. */
+  turn: Promise<unknown>
+  /** Set once it is being ended; resolves when nothing of it is left. */
+  gone: Promise<void> | null
+}
+
+export function newVm(spec: Spec, nowMs: number): Vm {
+  return {
+    id: spec.id,
+    spec,
+    state: 'starting',
+    machine: null,
+    boot: { boot_path: 'warm', boot_ms: 0 },
+    startedAtMs: nowMs,
+    activeAtMs: nowMs,
+    commandsRunning: 0,
+    ending: new AbortController(),
+    started: Promise.resolve(),
+    turn: Promise.resolve(),
+    gone: null,
+  }
+}
+
+export const deadlinesOf = ({ expires_at_ms, on_expiry, idle_timeout_sec }: VmDeadlines): VmDeadlines => ({
+  expires_at_ms,
+  on_expiry,
+  idle_timeout_sec,
+})
+
+export function recordOf(vm: Vm): VmRecord {
+  const { id, state, spec, boot, startedAtMs: started_at_ms, activeAtMs: active_at_ms } = vm
+  return vmRecord.parse({ ...spec, id, state, ...boot, started_at_ms, active_at_ms })
+}
