@@ -1,0 +1,25 @@
+/** Any error as an answer of the one table. What is our fault, or a region's, is logged with its cause. */
+import { type AppError, errorBody, errorHeaders } from '../../shared/errors.ts'
+import { withoutKeys } from '../accounts/bearer-key.ts'
+import { rateLimitHeaders } from '../accounts/limit-rate.ts'
+import { corsHeaders } from './answer-headers.ts'
+
+export function answerError(error: AppError, request: Request, requestId: string): Response {
+  if (error.status >= 500) logError(error, request, requestId)
+  const limit = error.details?.limit
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'x-request-id': requestId,
+    ...corsHeaders(request),
+    ...errorHeaders(error),
+    ...(error.code === 'rate_limit_exceeded' && typeof limit === 'number' ? rateLimitHeaders(limit) : {}),
+  }
+  const body = request.method === 'HEAD' ? null : JSON.stringify(errorBody(error, requestId))
+  return new Response(body, { status: error.status, headers })
+}
+
+function logError(error: AppError, request: Request, requestId: string): void {
+  const { code, message, detail, cause } = error
+  const line = { level: 'error', requestId, code, message, detail, cause: String(cause ?? ''), url: request.url }
+  console.error(withoutKeys(JSON.stringify(line)))
+}

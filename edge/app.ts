@@ -1,0 +1,49 @@
+/**
+ * The edge: one Worker in front of all regions.
+ *
+ *   requests/   lets a request in: loops, paths, sizes, deadlines
+ *   accounts/   whose key it is and what it may
+ *   steering/   which region
+ *   forward/    signed, sent, streamed back        failover/   what to do when that fails
+ *   lists/      what several regions answer together
+ *   capacity/   what regions have free             kv/         copies of what KV says
+ *
+ * It decides nothing that must be exact; a region re-checks everything that changes state.
+ */
+import { Hono } from 'hono'
+import { toAppError } from '../shared/errors.ts'
+import { answerError } from './answers/answer-error.ts'
+import { corsHeaders } from './answers/answer-headers.ts'
+import { answerPreflight } from './answers/answer-preflight.ts'
+import type { Bindings } from './bindings.ts'
+import { serveRequest } from './serve-request.ts'
+
+type Edge = { Bindings: Bindings; Variables: { requestId: string; startedAtMs: number } }
+
+export const app = new Hono<Edge>()
+
+app.use((c, next) => {
+  c.set('requestId', `req_${crypto.randomUUID().replaceAll('-', '')}`)
+  c.set('startedAtMs', Date.now())
+  return next()
+})
+
+app.options('*', (c) => answerPreflight(c.req.raw, c.get('requestId')))
+
+for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
+  app.get(path, (c) =>
+    Response.json({ ok: true }, { headers: { 'x-request-id': c.get('requestId'), ...corsHeaders(c.req.raw) } }),
+  )
+}
+
+app.all('*', (c) =>
+  serveRequest({
+    request: c.req.raw,
+    bindings: c.env,
+    requestId: c.get('requestId'),
+    startedAtMs: c.get('startedAtMs'),
+    reading: { nowMs: c.get('startedAtMs'), inBackground: (work) => c.executionCtx.waitUntil(work) },
+  }),
+)
+
+app.onError((thrown, c) => answerError(toAppError(thrown), c.req.raw, c.get('requestId')))

@@ -1,0 +1,59 @@
+/** The Worker's settings, checked once per isolate. A bad one is a 503 that says so in the log, never a crash. */
+import { importJWK, type JWK } from 'jose'
+import * as z from 'zod'
+import { EDGE_TOKEN } from '../shared/edge-token.ts'
+import { AppError } from '../shared/errors.ts'
+import type { Bindings } from './bindings.ts'
+
+const configSchema = z.object({
+  EDGE_SIGNING_KEY: z.string().min(1),
+  KEY_PEPPER: z.string().min(16),
+  INTERNAL_TOKEN: z.string().min(16),
+  TRUSTED_PROXY: z.enum(['true', 'false']).default('false'),
+})
+
+const signingKeySchema = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  kid: z.string().min(1),
+  x: z.string(),
+  d: z.string(),
+})
+
+export type Config = {
+  signing: { key: CryptoKey; kid: string }
+  pepper: CryptoKey
+  internalToken: string
+  trustsProxy: boolean
+}
+
+let kept: { from: string; config: Config } | null = null
+
+/** Throws configuration_unavailable. Importing keys costs more than a request does, so the result outlives the request. */
+export async function readConfig(bindings: Bindings): Promise<Config> {
+  const from = `${bindings.EDGE_SIGNING_KEY}|${bindings.KEY_PEPPER}|${bindings.INTERNAL_TOKEN}|${bindings.TRUSTED_PROXY}`
+  if (kept?.from === from) return kept.config
+  try {
+    const config = await importConfig(configSchema.parse(bindings))
+    kept = { from, config }
+    return config
+  } catch (cause) {
+    throw new AppError('configuration_unavailable', 'The service is not configured.', {
+      detail: 'A secret or variable of the Worker is missing or malformed.',
+      cause,
+    })
+  }
+}
+
+async function importConfig(values: z.infer<typeof configSchema>): Promise<Config> {
+  const jwk = signingKeySchema.parse(JSON.parse(values.EDGE_SIGNING_KEY)) satisfies JWK
+  const key = await importJWK(jwk, EDGE_TOKEN.algorithm)
+  if (key instanceof Uint8Array) throw new TypeError('The signing key is not an asymmetric key.')
+  const pepper = new TextEncoder().encode(values.KEY_PEPPER)
+  return {
+    signing: { key, kid: jwk.kid },
+    pepper: await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
+    internalToken: values.INTERNAL_TOKEN,
+    trustsProxy: values.TRUSTED_PROXY === 'true',
+  }
+}

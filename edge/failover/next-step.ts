@@ -1,0 +1,41 @@
+/**
+ * What follows an attempt.
+ *
+ *                        not executed            ambiguous
+ *   create, create-run   the next region         504: it may have been made, or the command may have run
+ *   read, find, list     the same region once    the same region once
+ *   change               503                     504
+ *
+ * Anything final is the answer. A request is sent twice at most, and only if it can be sent again byte for byte.
+ */
+import type { CallClass } from '../requests/classify-request.ts'
+import type { Outcome } from './outcome.ts'
+
+export type Step = 'answer' | 'same-region' | 'next-region' | 'unavailable' | 'unknown'
+
+type Row = Record<Exclude<Outcome, 'final'>, Step>
+
+const TABLE: Record<CallClass, Row> = {
+  create: { 'not-executed': 'next-region', ambiguous: 'unknown' },
+  'create-run': { 'not-executed': 'next-region', ambiguous: 'unknown' },
+  read: { 'not-executed': 'same-region', ambiguous: 'same-region' },
+  find: { 'not-executed': 'same-region', ambiguous: 'same-region' },
+  list: { 'not-executed': 'same-region', ambiguous: 'same-region' },
+  change: { 'not-executed': 'unavailable', ambiguous: 'unknown' },
+}
+
+export type Situation = {
+  class: CallClass
+  outcome: Outcome
+  /** Body kept, attempts and time left, and the retry budget allows one more. */
+  maySendAgain: boolean
+  hasNextRegion: boolean
+}
+
+export function nextStep({ class: callClass, outcome, maySendAgain, hasNextRegion }: Situation): Step {
+  if (outcome === 'final') return 'answer'
+  const step = TABLE[callClass][outcome]
+  if (step === 'next-region') return maySendAgain && hasNextRegion ? step : 'unavailable'
+  if (step === 'same-region') return maySendAgain ? step : 'unavailable'
+  return step
+}

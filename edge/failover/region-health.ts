@@ -1,0 +1,21 @@
+/** What this isolate has seen of each region. Another isolate may have seen otherwise; nothing exact depends on it. */
+import { LIMITS } from '../../shared/limits.ts'
+import type { Region } from '../../shared/regions.ts'
+import type { HeardLoad } from '../steering/load.ts'
+import { Breaker } from './breaker.ts'
+import { RetryBudget } from './retry-budget.ts'
+
+export type RegionHealth = { breaker: Breaker; budget: RetryBudget; heard: HeardLoad | null }
+
+const seen = new Map<string, RegionHealth>()
+
+/** By address as well as by code: a region that moves starts with a clean slate. */
+export function healthOf(region: Region): RegionHealth {
+  const key = `${region.code} ${region.url}`
+  const known = seen.get(key)
+  if (known !== undefined) return known
+  if (seen.size >= 2 * LIMITS.regionsMax) seen.clear()
+  const health = { breaker: new Breaker(), budget: new RetryBudget(), heard: null }
+  seen.set(key, health)
+  return health
+}

@@ -1,0 +1,71 @@
+/** One request to one region: signed, streamed both ways, redirects not followed. What became of it is told, never thrown. */
+
+import { EDGE_TOKEN } from '../../shared/edge-token.ts'
+import type { Region } from '../../shared/regions.ts'
+import type { Attempt } from '../failover/outcome.ts'
+import { HOPS_HEADER, hopsAfter } from '../requests/hops.ts'
+import { forwardedHeaders } from '../requests/inbound-headers.ts'
+import { tooLarge } from '../requests/take-body.ts'
+import type { Visit } from '../requests/visit.ts'
+import { newEdgeKey } from './edge-key.ts'
+import { signToken } from './sign-token.ts'
+
+export type Sent = {
+  attempt: Attempt
+  /** Present when the region, or something in its place, answered. */
+  response: Response | null
+  /** From sending to the answer's headers. */
+  regionMs: number
+  /** What the region was given: the client's own key, or one of the edge's making. */
+  idempotencyKey: string | null
+  cause?: unknown
+}
+
+/** Throws body_too_large, because that is the sender's fault and no region's. */
+export async function sendOnce(visit: Visit, region: Region, attempt: number, signal: AbortSignal): Promise<Sent> {
+  const idempotencyKey = keyFor(visit, region)
+  const url = new URL(visit.call.path + visit.call.search, region.url)
+  const target = url.pathname + url.search
+  const token = await signToken(visit, { region, attempt, target, idempotencyKey })
+  const sentAtMs = Date.now()
+  try {
+    const response = await fetch(url, {
+      method: visit.request.method,
+      headers: headersFor(visit, token, idempotencyKey),
+      body: bodyOf(visit),
+      redirect: 'manual',
+      signal,
+    })
+    return { attempt: attemptOf(response), response, regionMs: Date.now() - sentAtMs, idempotencyKey }
+  } catch (cause) {
+    if (visit.body.kind === 'stream' && visit.body.isOver()) throw tooLarge(visit.body.bytesMax)
+    const kind = signal.aborted ? 'timeout' : 'lost'
+    return { attempt: { kind }, response: null, regionMs: Date.now() - sentAtMs, idempotencyKey, cause }
+  }
+}
+
+function keyFor(visit: Visit, region: Region): string | null {
+  if (visit.idempotencyKey !== null || visit.call.class !== 'create') return visit.idempotencyKey
+  return newEdgeKey(region.code, crypto.randomUUID())
+}
+
+function headersFor(visit: Visit, token: string, idempotencyKey: string | null): Headers {
+  const headers = new Headers(forwardedHeaders(visit.request.headers, visit.isUpgrade))
+  headers.set(EDGE_TOKEN.header, token)
+  headers.set('x-request-id', visit.requestId)
+  headers.set(HOPS_HEADER, String(hopsAfter(visit.request.headers)))
+  if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey)
+  return headers
+}
+
+function bodyOf({ body }: Visit): BodyInit | null {
+  if (body.kind === 'none') return null
+  return body.kind === 'kept' ? body.bytes : body.stream
+}
+
+const attemptOf = (response: Response): Attempt => ({
+  kind: 'answer',
+  status: response.status,
+  isFromOrigin: response.headers.has('x-origin'),
+  saysNotExecuted: response.headers.has('x-not-executed'),
+})

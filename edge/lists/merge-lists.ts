@@ -1,0 +1,31 @@
+/**
+ * One list out of the lists of several regions. Rows come newest first from each region, and ids carry their moment, so the
+ * whole is ordered by the ULIDs of the ids and a page ends at an id that every region understands.
+ */
+import * as z from 'zod'
+import { parseId } from '../../shared/ids.ts'
+
+export const regionPageSchema = z.object({
+  data: z.array(z.looseObject({ id: z.string() })),
+  next_cursor: z.string().nullish(),
+})
+export type RegionPage = z.infer<typeof regionPageSchema>
+
+export type MergedPage = { data: RegionPage['data']; next_cursor: string | null; partial?: string[] }
+
+/** `limit` is the caller's, null when it gave none. `missing` are the codes of regions whose rows are not in here. */
+export function mergePages(pages: readonly RegionPage[], limit: number | null, missing: readonly string[]): MergedPage {
+  const all = pages.flatMap(({ data }) => data).sort(newestFirst)
+  const data = limit === null ? all : all.slice(0, limit)
+  const hasMore = data.length < all.length || pages.some(({ next_cursor }) => (next_cursor ?? null) !== null)
+  const last = data.at(-1)
+  return {
+    data,
+    next_cursor: hasMore && last !== undefined ? last.id : null,
+    ...(missing.length === 0 ? {} : { partial: [...missing] }),
+  }
+}
+
+const newestFirst = (a: { id: string }, b: { id: string }): number => (momentOf(a.id) < momentOf(b.id) ? 1 : -1)
+
+const momentOf = (id: string): string => parseId(id)?.ulid ?? id

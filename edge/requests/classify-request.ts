@@ -1,0 +1,96 @@
+/**
+ * What the edge must know of a request to route it: how it may be repeated, which scope it needs, and which region it names.
+ *
+ *   /r/eu/api/v1/sandboxes/sbx_eu1_...      prefix region, the same route as /v1, an id that says where
+ *
+ * Routes come from the contracts. A path that no contract knows is still forwarded: a region may be newer than the edge.
+ */
+import type { Scope } from '../../shared/accounts.ts'
+import type { Route, RouteClass } from '../../shared/contracts/route.ts'
+import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
+import { ID_KINDS, parseId } from '../../shared/ids.ts'
+
+/** `find` is a read by name: which region knows the name must be asked. */
+export type CallClass = Exclude<RouteClass, 'open'> | 'find'
+
+export type Call = {
+  class: CallClass
+  scope: Scope | null
+  /** The body may say how long the command runs. */
+  runsCommand: boolean
+  /** What is forwarded: the path without a region prefix, and the query. */
+  path: string
+  search: string
+  prefixRegion: string | null
+  /** The region code inside the id of the path; `bad` when the id cannot be one of ours. */
+  idRegion: { kind: 'none' } | { kind: 'code'; code: string } | { kind: 'bad'; id: string }
+}
+
+/** The first segments under which routes of ours, and of the doors beside them, may live. */
+const ROOTS: ReadonlySet<string> = new Set(['v1', 'podflare', 'e2b'])
+const RUNS_COMMAND: ReadonlySet<Route> = new Set([SANDBOX_ROUTES.run, SANDBOX_ROUTES.exec])
+const PREFIX = /^\/r\/([^/]+)(?=\/)/
+const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
+
+const TABLE = Object.values(SANDBOX_ROUTES).map((route: Route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replaceAll(/:[a-z]+/g, '[^/]+')}/?$`),
+}))
+
+/** Null for a path under which no region has anything. */
+export function classifyRequest(method: string, url: URL): Call | null {
+  const prefix = PREFIX.exec(url.pathname)
+  const path = url.pathname.slice(prefix?.[0].length ?? 0)
+  const plain = path.replace(/^\/api(?=\/v1(\/|$))/, '')
+  const segments = plain.split('/').slice(1).map(decoded)
+  if (!ROOTS.has(segments[0] ?? '')) return null
+  const route = routeOf(method, plain)
+  const idRegion = regionOfId(segments)
+  return {
+    class: classOf(method, route, segments, idRegion.kind),
+    scope: route?.scope ?? null,
+    runsCommand: route !== undefined && RUNS_COMMAND.has(route),
+    path,
+    search: url.search,
+    prefixRegion: prefix?.[1] === undefined ? null : decoded(prefix[1]),
+    idRegion,
+  }
+}
+
+function routeOf(method: string, path: string): Route | undefined {
+  const like = method === 'HEAD' ? 'GET' : method
+  return TABLE.find(({ route, pattern }) => route.method === like && pattern.test(path))?.route
+}
+
+function classOf(
+  method: string,
+  route: Route | undefined,
+  segments: readonly string[],
+  id: Call['idRegion']['kind'],
+): CallClass {
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (isRead && id === 'none' && isByName(segments)) return 'find'
+  if (route !== undefined && route.class !== 'open') return route.class
+  return isRead ? 'read' : 'change'
+}
+
+/** `/v1/sandboxes/NAME` and `/v1/sandboxes/by-name/NAME`. */
+const isByName = (segments: readonly string[]): boolean =>
+  segments[1] === 'sandboxes' && (segments[2] === 'by-name' ? segments.length === 4 : segments.length === 3)
+
+/** The first segment that has the shape of an id decides; what follows may be a file's name. */
+function regionOfId(segments: readonly string[]): Call['idRegion'] {
+  const id = segments.slice(0, 4).find((segment) => LOOKS_LIKE_ID.test(segment))
+  if (id === undefined) return { kind: 'none' }
+  const parsed = parseId(id)
+  if (parsed !== null) return { kind: 'code', code: parsed.region }
+  return id.startsWith('sbx_') ? { kind: 'bad', id } : { kind: 'none' }
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}

@@ -1,0 +1,78 @@
+/** Lets a request in: loops, unknown paths, keys, scopes, rates and sizes are refused here, before a region hears of it. */
+import { AppError } from '../../shared/errors.ts'
+import { LIMITS } from '../../shared/limits.ts'
+import { bearerKey } from '../accounts/bearer-key.ts'
+import { findKey } from '../accounts/find-key.ts'
+import { admitKey, requireScope } from '../accounts/judge-key.ts'
+import { limitRate } from '../accounts/limit-rate.ts'
+import { readConfig } from '../config.ts'
+import { readRegistry, readTiers } from '../regions/read-registry.ts'
+import { classifyRequest } from './classify-request.ts'
+import { deadlineMs, parseTimeoutHeader } from './deadline.ts'
+import { refuseLoop } from './hops.ts'
+import { peekBody } from './peek-body.ts'
+import { takeBody } from './take-body.ts'
+import type { Arrival, Visit } from './visit.ts'
+
+/** Throws AppError. */
+export async function openVisit(arrival: Arrival): Promise<Visit> {
+  const { request, bindings, reading } = arrival
+  const url = new URL(request.url)
+  refuseLoop(request.headers)
+  const call = classifyRequest(request.method, url)
+  if (call === null) throw new AppError('route_not_found', `There is nothing at ${url.pathname.slice(0, 200)}.`)
+  const idempotencyKey = parseIdempotencyKey(request.headers)
+  const askedMs = parseTimeoutHeader(request.headers.get('x-timeout-ms'))
+  const secret = bearerKey(request.headers.get('authorization'), url.search)
+
+  const config = await readConfig(bindings)
+  const [registry, tiers, found] = await Promise.all([
+    readRegistry(bindings, reading),
+    readTiers(bindings, reading),
+    findKey(secret, config.pepper, bindings, reading),
+  ])
+  const key = admitKey(found, reading.nowMs)
+  requireScope(key, call.scope)
+  const tier = tiers[key.tier]
+  if (tier === undefined) {
+    throw new AppError('configuration_unavailable', 'The limits of your tier cannot be read at the moment.', {
+      detail: `There is no tier ${key.tier}.`,
+    })
+  }
+  await limitRate(bindings, key.tier, tier, key.tenant)
+
+  const body = await takeBody(request, call, tier.maxBodyMib)
+  const peeked = call.class === 'create' || call.runsCommand ? peekBody(body) : undefined
+  const waiting = {
+    class: call.class,
+    runsCommand: call.runsCommand,
+    askedMs,
+    commandSec: peeked === undefined ? undefined : peeked.timeoutSec,
+    streamedBytesMax: body.kind === 'stream' ? body.bytesMax : 0,
+  }
+  return {
+    ...arrival,
+    config,
+    registry,
+    call,
+    key,
+    tier,
+    body,
+    peeked,
+    idempotencyKey,
+    isUpgrade: request.headers.get('upgrade')?.toLowerCase() === 'websocket',
+    askedMs,
+    deadlineMs: deadlineMs(waiting),
+    geography: request.cf,
+  }
+}
+
+/** It travels inside the signed token, so its length is checked here. */
+function parseIdempotencyKey(headers: Headers): string | null {
+  const value = headers.get('idempotency-key')
+  if (value === null || (value !== '' && value.length <= LIMITS.idempotencyKeyCharsMax)) return value
+  throw new AppError(
+    'invalid_header',
+    `Idempotency-Key must have between 1 and ${LIMITS.idempotencyKeyCharsMax} characters.`,
+  )
+}

@@ -1,0 +1,55 @@
+/**
+ * A request's body, in hand or in passing. Small bodies of known length are kept where they may have to be read or sent again;
+ * everything else streams through, counted against the tier's limit.
+ */
+import { AppError } from '../../shared/errors.ts'
+import { LIMITS } from '../../shared/limits.ts'
+import type { Call } from './classify-request.ts'
+
+export type Body =
+  | { kind: 'none' }
+  | { kind: 'kept'; bytes: Uint8Array<ArrayBuffer> }
+  | { kind: 'stream'; stream: ReadableStream<Uint8Array>; bytesMax: number; isOver: () => boolean }
+
+const BYTES_PER_MIB = 1024 * 1024
+const NO_STREAM = { kind: 'none' } as const
+
+/** Throws body_too_large when the declared length already is over the limit. */
+export async function takeBody(request: Request, call: Call, bodyMibMax: number): Promise<Body> {
+  if (request.body === null || request.method === 'GET' || request.method === 'HEAD') return NO_STREAM
+  const bytesMax = bodyMibMax * BYTES_PER_MIB
+  const length = declaredLength(request.headers)
+  if (length === 0) return NO_STREAM
+  if (length === null) return countedStream(request.body, bytesMax)
+  if (length > bytesMax) throw tooLarge(bytesMax)
+  if (isKept(call) && length <= LIMITS.retryBodyBytesMax) {
+    return { kind: 'kept', bytes: new Uint8Array(await request.arrayBuffer()) }
+  }
+  return { kind: 'stream', stream: request.body, bytesMax: length, isOver: () => false }
+}
+
+export const tooLarge = (bytesMax: number): AppError =>
+  new AppError('body_too_large', `The body may have at most ${bytesMax} bytes in your tier.`, {
+    details: { limit_bytes: bytesMax },
+  })
+
+/** Creates may be sent again; commands say in their body how long they run. */
+const isKept = (call: Call): boolean => call.class === 'create' || call.runsCommand
+
+/** The server in front of the Worker holds a sender to its declared length, so such a body needs no counting. */
+function declaredLength(headers: Headers): number | null {
+  const value = headers.get('content-length')
+  return value !== null && /^[0-9]{1,15}$/.test(value) ? Number(value) : null
+}
+
+function countedStream(source: ReadableStream<Uint8Array>, bytesMax: number): Body {
+  let bytes = 0
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength
+      if (bytes > bytesMax) controller.error(tooLarge(bytesMax))
+      else controller.enqueue(chunk)
+    },
+  })
+  return { kind: 'stream', stream: source.pipeThrough(counter), bytesMax, isOver: () => bytes > bytesMax }
+}

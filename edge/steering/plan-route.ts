@@ -1,0 +1,85 @@
+/**
+ * Where a request goes, and where it may go on to.
+ *
+ *   id in the path > /r/REGION/ > X-Region > a key of the edge's own making > region in the body > the key's pin > steering
+ *
+ * A caller's own choice is strict. What has no id, makes no sandbox and names no region belongs to the home region, where the
+ * accounts live.
+ */
+import { AppError } from '../../shared/errors.ts'
+import { findRegion, type Region, type RegionRegistry } from '../../shared/regions.ts'
+import type { Call } from '../requests/classify-request.ts'
+import { knownRegion, parseWish, type Wish } from './named-regions.ts'
+
+export type Plan = {
+  /** In the order of trying; never empty. */
+  regions: Region[]
+  /** Why there: `id`, a caller's `wish`, `steering`, or `home`. */
+  by: 'id' | 'wish' | 'steering' | 'home'
+}
+
+export type Said = {
+  header: string | null
+  body: string | null
+  /** The region named by an idempotency key that the edge made for an earlier attempt. */
+  idempotencyKey: string | null
+  pin: string | null
+}
+
+/** Throws sandbox_not_found, region_mismatch, unknown_region, invalid_header, region_unavailable. `steer` ranks active regions. */
+export function planRoute(call: Call, said: Said, registry: RegionRegistry, steer: () => Region[]): Plan {
+  const spoken = spokenWish(call, said, registry)
+  const owner = ownerOf(call, registry)
+  if (owner !== null) return { regions: [agreeing(owner, spoken)], by: 'id' }
+  const wish = spoken ?? parseWish(said.pin, registry)
+  if (call.class === 'create' || call.class === 'create-run') return planCreate(wish, steer)
+  if (call.class === 'list' || call.class === 'find') return planAll(wish, registry)
+  const [region] = wish?.regions ?? []
+  if (region !== undefined) return { regions: [region], by: 'wish' }
+  return { regions: [knownRegion(registry.default, registry)], by: 'home' }
+}
+
+function spokenWish(call: Call, said: Said, registry: RegionRegistry): Wish | null {
+  if (call.prefixRegion !== null) return parseWish(call.prefixRegion, registry)
+  return parseWish(said.header, registry) ?? parseWish(said.idempotencyKey, registry) ?? parseWish(said.body, registry)
+}
+
+function ownerOf({ idRegion }: Call, registry: RegionRegistry): Region | null {
+  if (idRegion.kind === 'none') return null
+  const region = idRegion.kind === 'code' ? findRegion(registry, idRegion.code) : undefined
+  if (region !== undefined) return region
+  throw new AppError('sandbox_not_found', 'There is no such sandbox: the id is mistyped or names no region of ours.')
+}
+
+function agreeing(owner: Region, wish: Wish | null): Region {
+  if (wish === null || wish.orAny || wish.regions.includes(owner)) return owner
+  throw new AppError('region_mismatch', `The id lives in ${owner.name} (${owner.code}), not in the region named.`, {
+    details: { region: owner.code },
+  })
+}
+
+function planCreate(wish: Wish | null, steer: () => Region[]): Plan {
+  if (wish === null) return nonEmpty({ regions: steer(), by: 'steering' })
+  const wished = wish.regions.filter((region) => region.status === 'active')
+  if (wish.orAny) return nonEmpty({ regions: [...new Set([...wished, ...steer()])], by: 'steering' })
+  if (wished.length > 0) return { regions: wished, by: 'wish' }
+  throw unavailable(wish.regions)
+}
+
+/** A region that is draining still has rows; one that is down is asked too, so that the answer says it is missing. */
+const planAll = (wish: Wish | null, registry: RegionRegistry): Plan =>
+  wish === null || wish.orAny ? { regions: registry.regions, by: 'home' } : { regions: wish.regions, by: 'wish' }
+
+function nonEmpty(plan: Plan): Plan {
+  if (plan.regions.length > 0) return plan
+  throw new AppError('region_unavailable', 'No region takes new sandboxes at the moment.')
+}
+
+/** The refusal of a request that may go nowhere else. */
+export function unavailable(regions: readonly Region[], cause?: unknown): AppError {
+  const names = regions.map(({ name, code }) => `${name} (${code})`).join(', ')
+  return new AppError('region_unavailable', `The region ${names} cannot be reached at the moment.`, {
+    details: { regions: regions.map(({ code }) => code) },
+    cause,
+  })
+}
