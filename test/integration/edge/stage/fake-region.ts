@@ -1,0 +1,111 @@
+/** A region as far as the edge can tell: an HTTP server that records what it gets and can fail in every way a network can. */
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+export type Received = { method: string; url: string; headers: IncomingHttpHeaders; body: Buffer }
+export type Responder = (received: Received, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
+
+export type FakeRegion = {
+  code: string
+  url: string
+  /** Everything but the health probes and capacity polls, in order. */
+  received: Received[]
+  /** How often the edge asked whether the region lives. */
+  probes: () => number
+  respond: (responder: Responder) => void
+  /** From now on connections are refused. */
+  refuse: () => Promise<void>
+  /** Takes connections again, at the same address. */
+  revive: () => Promise<void>
+  onUpgrade: (listener: (request: IncomingMessage, socket: Socket) => void) => void
+  stop: () => Promise<void>
+}
+
+export async function startFakeRegion(code: string): Promise<FakeRegion> {
+  const received: Received[] = []
+  let probes = 0
+  let responder: Responder = answerEcho(code)
+  const server = createServer((request, response) => {
+    if (request.url === '/healthz') {
+      probes += 1
+      response.end('{}')
+      return
+    }
+    void readAll(request).then(
+      (body) => {
+        const one = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body }
+        received.push(one)
+        return responder(one, response, request)
+      },
+      () => response.destroy(),
+    )
+  })
+  server.keepAliveTimeout = 60_000
+  const port = await listen(server, 0)
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return {
+    code,
+    url: `http://127.0.0.1:${port}`,
+    received,
+    probes: () => probes,
+    respond: (next) => {
+      responder = next
+    },
+    refuse: close,
+    revive: async () => {
+      await listen(server, port)
+    },
+    onUpgrade: (listener) => {
+      server.removeAllListeners('upgrade')
+      server.on('upgrade', listener)
+    },
+    stop: async () => {
+      if (server.listening) await close()
+    },
+  }
+}
+
+/** A record of this region, marked as the region's own word. */
+export const answerEcho =
+  (code: string): Responder =>
+  (received, response) =>
+    answerJson(response, 200, { region: code, method: received.method, url: received.url })
+
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'x-origin': '1', ...headers })
+  response.end(JSON.stringify(body))
+}
+
+/** A refusal before anything was done. */
+export const answerNotExecuted: Responder = (_received, response) =>
+  answerJson(response, 503, { ok: false, error: { code: 'draining' } }, { 'x-not-executed': '1', 'retry-after': '1' })
+
+/** The connection ends with a reset, after the whole request was read. */
+export const resetConnection: Responder = (_received, _response, request) => {
+  request.socket.resetAndDestroy()
+}
+
+/** Nothing, ever. */
+export const hang: Responder = () => undefined
+
+function listen(server: ReturnType<typeof createServer>, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
+  })
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
