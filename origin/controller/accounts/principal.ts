@@ -1,0 +1,28 @@
+/** Who is asking, whichever way it was proven. */
+import type { Scope, Tier } from '../../../shared/accounts.ts'
+import { AppError } from '../../../shared/errors.ts'
+
+export type Principal = {
+  /** The API key's id, never the key. */
+  key: string
+  tenant: string
+  tier: string
+  scopes: readonly string[]
+  limits: Tier
+}
+
+export function requireScope(principal: Principal, scope: Scope | null): void {
+  if (scope !== null && !principal.scopes.includes(scope))
+    throw new AppError('insufficient_scope', `This API key does not have the scope ${scope}.`, { details: { scope } })
+}
+
+export type KeyStanding = 'active' | 'key_revoked' | 'key_unknown'
+
+/** The database's word on the key, asked again by everything that changes something. */
+export function requireStanding(standing: KeyStanding): void {
+  if (standing === 'key_revoked') throw revoked()
+  if (standing === 'key_unknown') throw unknown()
+}
+
+export const revoked = (): AppError => new AppError('revoked_token', 'This API key was revoked or has expired.')
+export const unknown = (): AppError => new AppError('invalid_token', 'There is no such API key.')

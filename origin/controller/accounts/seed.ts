@@ -1,0 +1,48 @@
+/** What a region knows before anybody has told it: the built-in tiers, and the tenants and keys of its seed file. Safe to repeat. */
+import { readFile } from 'node:fs/promises'
+import { sql } from 'drizzle-orm'
+import * as z from 'zod'
+import { DEFAULT_TIERS, keyRecordSchema } from '../../../shared/accounts.ts'
+import type { Db } from '../database/connect.ts'
+import { apiKey, quotaGrant, tenant, tier } from '../database/schema.ts'
+
+const seedSchema = z.object({
+  tenants: z.array(z.object({ id: z.string(), name: z.string(), tier: z.string(), granted: z.int().min(0) })),
+  keys: z.array(z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/), ...keyRecordSchema.shape })),
+})
+export type Seed = z.infer<typeof seedSchema>
+
+export async function readSeed(file: string): Promise<Seed> {
+  return seedSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+}
+
+/** Tiers that exist are left as their operator made them. */
+export async function seedTiers(db: Db): Promise<void> {
+  const rows = Object.entries(DEFAULT_TIERS).map(([name, limits]) => ({ name, ...limits }))
+  await db.insert(tier).values(rows).onConflictDoNothing()
+}
+
+export async function seedAccounts(db: Db, seed: Seed): Promise<void> {
+  await db.transaction(async (tx) => {
+    for (const { granted, ...one } of seed.tenants) {
+      await tx
+        .insert(tenant)
+        .values(one)
+        .onConflictDoUpdate({ target: tenant.id, set: { name: one.name, tier: one.tier } })
+      await tx
+        .insert(quotaGrant)
+        .values({ tenant: one.id, granted })
+        .onConflictDoUpdate({ target: quotaGrant.tenant, set: { granted } })
+    }
+    for (const { expires, pin, ...key } of seed.keys) {
+      const row = { ...key, pin: pin ?? null, expiresAt: expires === null ? null : new Date(expires) }
+      const { id: _, status, ...rest } = row
+      // A key that was revoked stays revoked, whatever an old file says.
+      const kept = sql`case when ${apiKey.status} = 'revoked' then 'revoked' else ${status} end`
+      await tx
+        .insert(apiKey)
+        .values(row)
+        .onConflictDoUpdate({ target: apiKey.id, set: { ...rest, status: kept } })
+    }
+  })
+}

@@ -1,0 +1,45 @@
+/** Everything this server answers. `/api/v1/...` is the same as `/v1/...`. */
+import { Hono } from 'hono'
+import type { Route } from '../../shared/contracts/route.ts'
+import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
+import type { Controller } from './controller.ts'
+import type { Credentials } from './http/authenticate.ts'
+import * as sandboxes from './http/sandbox-routes.ts'
+import { type Call, type Env, type Outcome, serveRoute } from './http/serve-route.ts'
+import { capacity, healthz, methodNotAllowed, readyz, routeNotFound } from './http/system-routes.ts'
+
+const PREFIXES = ['', '/api']
+
+export function createApp(controller: Controller, credentials: Credentials): Hono<Env> {
+  const app = new Hono<Env>()
+  const served: Route[] = []
+  const serve = <R extends Route>(route: R, handler: (call: Call<R>) => Promise<Outcome>): void => {
+    const adapted = serveRoute(controller, credentials, route, handler)
+    for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
+    served.push(route)
+  }
+
+  serve(SANDBOX_ROUTES.run, sandboxes.run)
+  serve(SANDBOX_ROUTES.create, sandboxes.create)
+  serve(SANDBOX_ROUTES.list, sandboxes.list)
+  serve(SANDBOX_ROUTES.get, sandboxes.get)
+  serve(SANDBOX_ROUTES.exec, sandboxes.exec)
+  serve(SANDBOX_ROUTES.pause, sandboxes.pause)
+  serve(SANDBOX_ROUTES.resume, sandboxes.resume)
+  serve(SANDBOX_ROUTES.destroy, sandboxes.destroy)
+
+  for (const prefix of PREFIXES) app.get(`${prefix}/v1/capacity`, capacity(controller, credentials))
+  app.get('/healthz', healthz(controller))
+  app.get('/readyz', readyz(controller))
+
+  for (const [path, methods] of methodsByPath(served))
+    for (const prefix of PREFIXES) app.all(prefix + path, methodNotAllowed(controller, methods))
+  app.notFound(routeNotFound(controller))
+  return app
+}
+
+function methodsByPath(routes: Route[]): Map<string, string[]> {
+  const methods = new Map<string, string[]>()
+  for (const { path, method } of routes) methods.set(path, [...(methods.get(path) ?? []), method])
+  return methods
+}

@@ -1,0 +1,114 @@
+/** What the environment says, read once and checked, so that a wrong word stops the process before it has done anything. */
+import * as z from 'zod'
+import { LIMITS } from '../../shared/limits.ts'
+import { SIZE_NAMES } from '../../shared/machines.ts'
+import { regionCodeSchema } from '../../shared/regions.ts'
+
+const listen = z
+  .string()
+  .regex(/^[^:]+:\d+$/, { error: 'must be address:port' })
+  .transform((text) => {
+    const [host = '', port = ''] = text.split(':')
+    return { host, port: Number(port) }
+  })
+
+/** `a=x,b=y` */
+const pairs = z.string().transform((text, ctx) =>
+  text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part): [string, string] => {
+      const at = part.indexOf('=')
+      if (at < 1) ctx.addIssue({ code: 'custom', message: `"${part}" should be name=value` })
+      return [part.slice(0, at).trim(), part.slice(at + 1).trim()]
+    }),
+)
+
+const hosts = pairs.transform((entries, ctx) =>
+  entries.map(([name, address]) => {
+    if (!address.startsWith('unix:/')) ctx.addIssue({ code: 'custom', message: `host ${name} should be unix:/path` })
+    return { name, socketPath: address.slice('unix:'.length) }
+  }),
+)
+
+const publicKeys = z
+  .string()
+  .transform((text, ctx) => {
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      ctx.addIssue({ code: 'custom', message: 'should be JSON' })
+      return z.NEVER
+    }
+  })
+  .pipe(
+    z.object({
+      keys: z
+        .array(z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
+        .min(1)
+        .max(LIMITS.edgeKeysMax),
+    }),
+  )
+
+const schema = z
+  .object({
+    ATOLL_REGION: regionCodeSchema,
+    ATOLL_REGION_NAME: z.string().min(1),
+    ATOLL_LISTEN: listen.default({ host: '127.0.0.1', port: 4001 }),
+    DATABASE_URL: z.string().min(1).optional(),
+    ATOLL_DATA_DIR: z.string().startsWith('/').optional(),
+    ATOLL_RUN_DIR: z.string().startsWith('/').optional(),
+    ATOLL_HOSTS: hosts,
+    ATOLL_EDGE_JWKS: publicKeys.optional(),
+    ATOLL_KEY_PEPPER: z.string().min(16),
+    ATOLL_INTERNAL_TOKEN: z.string().min(16),
+    ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
+    ATOLL_TEMPLATE_ALIASES: pairs
+      .default([
+        ['miosa-sandbox', 'default'],
+        ['base', 'default'],
+        ['code-interpreter-v1', 'default'],
+      ])
+      .transform((entries) => new Map(entries)),
+    ATOLL_SEED_FILE: z.string().startsWith('/').optional(),
+  })
+  .transform((env, ctx) => {
+    const database = databaseOf(env)
+    if (database === undefined) {
+      ctx.addIssue({ code: 'custom', message: 'Give DATABASE_URL, or ATOLL_DATA_DIR and ATOLL_RUN_DIR.' })
+      return z.NEVER
+    }
+    return {
+      region: { code: env.ATOLL_REGION, name: env.ATOLL_REGION_NAME },
+      listen: env.ATOLL_LISTEN,
+      database,
+      hosts: env.ATOLL_HOSTS,
+      edgeKeys: env.ATOLL_EDGE_JWKS,
+      keyPepper: env.ATOLL_KEY_PEPPER,
+      internalToken: env.ATOLL_INTERNAL_TOKEN,
+      defaultSize: env.ATOLL_DEFAULT_SIZE,
+      templateAliases: env.ATOLL_TEMPLATE_ALIASES,
+      seedFile: env.ATOLL_SEED_FILE,
+    }
+  })
+export type Config = z.infer<typeof schema>
+
+export type DatabaseConfig = { kind: 'url'; url: string } | { kind: 'embedded'; dataDir: string; runDir: string }
+
+function databaseOf(env: {
+  DATABASE_URL?: string | undefined
+  ATOLL_DATA_DIR?: string | undefined
+  ATOLL_RUN_DIR?: string | undefined
+}): DatabaseConfig | undefined {
+  if (env.DATABASE_URL !== undefined) return { kind: 'url', url: env.DATABASE_URL }
+  if (env.ATOLL_DATA_DIR === undefined || env.ATOLL_RUN_DIR === undefined) return undefined
+  return { kind: 'embedded', dataDir: env.ATOLL_DATA_DIR, runDir: env.ATOLL_RUN_DIR }
+}
+
+/** Throws an Error that names every variable that is wrong, and no value of any. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const read = schema.safeParse(env)
+  if (read.success) return read.data
+  const wrong = read.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`The controller cannot start with this environment:\n${wrong.join('\n')}`)
+}

@@ -1,0 +1,23 @@
+/** What every use case is given: the seams to the outside, made once in main.ts, and this process's own small memory. */
+import type { Database } from './database/connect.ts'
+import type { Host } from './hosts/client.ts'
+import type { Instance } from './instance.ts'
+import type { Log } from './log.ts'
+import type { Ledger } from './placement/ledger.ts'
+import type { Policy } from './sandboxes/plan-sandbox.ts'
+
+export type Controller = {
+  region: { code: string; name: string }
+  policy: Policy
+  database: Database
+  hosts: ReadonlyMap<string, Host>
+  ledger: Ledger
+  instance: Instance
+  /** The sandboxes that a request of this process is working on; the reconciler leaves them to it. */
+  inFlight: Set<string>
+  /** Set when the process is about to end; nothing new is started then. */
+  isDraining: () => boolean
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+  log: Log
+}

@@ -1,0 +1,133 @@
+/** The typed client of a host's daemon, made from the route contract. Every call ends within its deadline and says how. */
+import { Pool } from 'undici'
+import type * as z from 'zod'
+import {
+  type CreateVmBody,
+  HOST_ROUTES,
+  type HostCapacity,
+  type HostExec,
+  type VmDeadlines,
+  type VmInventory,
+  type VmRecord,
+} from '../../../shared/contracts/host.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { type Trouble, troubleOfAnswer, troubleOfThrown } from './outcome.ts'
+import { type Run, type RunWatch, readRun } from './run-stream.ts'
+
+export type HostAddress = { name: string; socketPath: string }
+export type Answer<T> = { kind: 'done'; value: T } | Trouble
+
+export type Host = {
+  name: string
+  /** Claims a machine, and runs the first command when there is one. */
+  start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
+  exec(id: string, exec: HostExec): Promise<Run | Trouble>
+  pause(id: string): Promise<Answer<VmRecord>>
+  resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
+  destroy(id: string): Promise<Answer<null>>
+  inventory(): Promise<Answer<VmInventory>>
+  capacity(): Promise<Answer<HostCapacity>>
+  close(): Promise<void>
+}
+
+export function connectHost(address: HostAddress): Host {
+  // Deadlines are ours, by signal, because a command may be silent for longer than any default.
+  const pool = new Pool('http://host', {
+    socketPath: address.socketPath,
+    connections: LIMITS.hostConnectionsMax,
+    pipelining: 1,
+    connect: { timeout: LIMITS.hostRequestMs },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  async function call<T>(
+    route: { method: string; path: string; answer?: z.ZodType<T> },
+    id: string,
+    body?: unknown,
+  ): Promise<Answer<T | null>> {
+    try {
+      const response = await pool.request({
+        method: route.method,
+        path: route.path.replace(':id', id),
+        ...jsonOf(body),
+        signal: AbortSignal.timeout(LIMITS.hostRequestMs),
+      })
+      if (response.statusCode >= 300) return await refusal(response)
+      if (route.answer === undefined) {
+        await response.body.dump()
+        return { kind: 'done', value: null }
+      }
+      return { kind: 'done', value: route.answer.parse(await response.body.json()) }
+    } catch (thrown) {
+      return troubleOfThrown(thrown)
+    }
+  }
+
+  async function stream(path: string, body: unknown, budget: RunBudget, watch: RunWatch): Promise<Run | Trouble> {
+    const deadline = new AbortController()
+    const arm = (ms: number) => setTimeout(() => deadline.abort(new Error(`No end within ${ms} ms.`)), ms)
+    let timer = arm(budget.readyMs + budget.commandMs)
+    try {
+      const response = await pool.request({ method: 'POST', path, ...jsonOf(body), signal: deadline.signal })
+      if (response.statusCode >= 300) return await refusal(response)
+      return await readRun(response.body, {
+        ...watch,
+        onReady: (ready) => {
+          clearTimeout(timer)
+          timer = arm(budget.commandMs)
+          watch.onReady?.(ready)
+        },
+      })
+    } catch (thrown) {
+      return troubleOfThrown(thrown)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  const path = (route: { path: string }, id: string): string => route.path.replace(':id', id)
+  return {
+    name: address.name,
+    start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
+    exec: (id, exec) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), {}),
+    pause: (id) => required(call(HOST_ROUTES.pause, id)),
+    resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
+    destroy: async (id) => {
+      const answer = await call(HOST_ROUTES.destroy, id)
+      return answer.kind === 'done' ? { kind: 'done', value: null } : answer
+    },
+    inventory: () => required(call(HOST_ROUTES.list, '')),
+    capacity: () => required(call(HOST_ROUTES.capacity, '')),
+    close: () => pool.destroy(),
+  }
+}
+
+type RunBudget = { readyMs: number; commandMs: number }
+
+/** The host ends a command by itself; the controller waits a little longer than that, for the answer. */
+const budgetOf = (readyMs: number, exec: HostExec | undefined): RunBudget => ({
+  readyMs,
+  commandMs: (exec?.timeout_ms ?? 0) + LIMITS.execDrainMs + LIMITS.hostRequestMs,
+})
+
+const jsonOf = (body: unknown) =>
+  body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+
+async function refusal(response: {
+  statusCode: number
+  headers: Record<string, string | string[] | undefined>
+  body: { json(): Promise<unknown> }
+}): Promise<Trouble> {
+  const body = await response.body.json().catch(() => undefined)
+  return troubleOfAnswer(response.statusCode, response.headers['x-not-executed'] === '1', body)
+}
+
+/** Narrows an answer whose route has a body. */
+async function required<T>(answer: Promise<Answer<T | null>>): Promise<Answer<T>> {
+  const got = await answer
+  if (got.kind !== 'done') return got
+  return got.value === null
+    ? troubleOfThrown(new Error('An answer without its body.'))
+    : { kind: 'done', value: got.value }
+}

@@ -1,0 +1,79 @@
+/** Reads the frames of one command into an answer. The bytes come from a hostile guest by way of the host: bounded, and parsed by schema. */
+import { type ExecExit, execExit } from '../../../shared/contracts/guest.ts'
+import { type HostReady, hostReady } from '../../../shared/contracts/host.ts'
+import { FRAME, type Frame, FrameDecoder, frameJson } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { type Trouble, troubleOfFrame, troubleOfThrown } from './outcome.ts'
+
+export type RunWatch = { onProvisioning?: () => void; onReady?: (ready: HostReady) => void }
+
+/** `exit` is null when no command was asked for. */
+export type Run = { kind: 'ran'; ready: HostReady | null; exit: CommandEnd | null }
+export type CommandEnd = { facts: ExecExit; stdout: Buffer; stderr: Buffer; truncated: boolean }
+
+/** Ends with the stream. Whether the frames that came are enough is for the caller to say: it knows whether there was a command. */
+export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch): Promise<Run | Trouble> {
+  const decoder = new FrameDecoder()
+  const stdout = boundedBuffer()
+  const stderr = boundedBuffer()
+  let ready: HostReady | null = null
+  let exit: CommandEnd | null = null
+
+  /** Trouble when the frame is the host's word that it failed. */
+  const take = (frame: Frame): Trouble | undefined => {
+    switch (frame.type) {
+      case FRAME.provisioning:
+        watch.onProvisioning?.()
+        return undefined
+      case FRAME.ready:
+        ready = hostReady.parse(frameJson(frame))
+        watch.onReady?.(ready)
+        return undefined
+      case FRAME.started:
+        return undefined
+      case FRAME.stdout:
+        stdout.push(frame.payload)
+        return undefined
+      case FRAME.stderr:
+        stderr.push(frame.payload)
+        return undefined
+      case FRAME.exited: {
+        const facts = execExit.parse(frameJson(frame))
+        const truncated = facts.stdout_truncated || facts.stderr_truncated || stdout.overflowed || stderr.overflowed
+        exit = { facts, stdout: stdout.bytes(), stderr: stderr.bytes(), truncated }
+        return undefined
+      }
+      case FRAME.error:
+        return troubleOfFrame(frameJson(frame))
+    }
+  }
+
+  try {
+    for await (const chunk of body)
+      for (const frame of decoder.push(chunk)) {
+        const trouble = take(frame)
+        if (trouble !== undefined) return trouble
+      }
+    return decoder.isAtBoundary
+      ? { kind: 'ran', ready, exit }
+      : troubleOfThrown(new Error('The frames were cut short.'))
+  } catch (thrown) {
+    return troubleOfThrown(thrown)
+  }
+}
+
+function boundedBuffer() {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  return {
+    overflowed: false,
+    push(chunk: Uint8Array) {
+      const kept = chunk.subarray(0, LIMITS.execOutputBytesMax - size)
+      if (kept.length < chunk.length) this.overflowed = true
+      size += kept.length
+      // The decoder hands out views of a buffer that may be reused; what is kept must be our own.
+      if (kept.length > 0) chunks.push(kept.slice())
+    },
+    bytes: () => Buffer.concat(chunks),
+  }
+}

@@ -1,0 +1,46 @@
+/** Turns whatever was thrown into the one shape that callers read, and into one line that the log keeps. */
+import { AppError, errorBody, errorHeaders } from '../../../shared/errors.ts'
+import type { Controller } from '../controller.ts'
+import { isDatabaseGone } from '../database/is-database-gone.ts'
+import { describeError } from '../log.ts'
+import { type Arrival, answerHeaders } from './arrival.ts'
+
+/** An error of ours is never shown; a database that is away is not an error of ours. */
+export function toCallersError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown
+  if (isDatabaseGone(thrown))
+    return new AppError('database_unavailable', 'The database of this region does not answer.', { cause: thrown })
+  return new AppError('internal', 'Something went wrong on our side.', { cause: thrown })
+}
+
+export function answerError(controller: Controller, arrival: Arrival, thrown: unknown): Response {
+  const error = toCallersError(thrown)
+  if (error.status >= 500)
+    controller.log('error', 'request.failed', {
+      request: arrival.requestId,
+      code: error.code,
+      detail: error.detail,
+      cause: error.cause === undefined ? undefined : describeError(error.cause),
+    })
+  return new Response(JSON.stringify(errorBody(error, arrival.requestId)), {
+    status: error.status,
+    headers: {
+      'content-type': 'application/json',
+      ...answerHeaders(controller, arrival),
+      ...errorHeaders(error),
+      ...rateHeaders(error),
+      // What is left of a refused body is not read, so the connection cannot be used again.
+      ...(error.code === 'body_too_large' ? { connection: 'close' } : {}),
+    },
+  })
+}
+
+/** The IETF draft's words for "how many at once", beside Retry-After. */
+function rateHeaders(error: AppError): Record<string, string> {
+  const limit = error.details?.limit
+  if (error.code !== 'concurrency_limit' || typeof limit !== 'number') return {}
+  return {
+    ratelimit: '"concurrency";r=0',
+    'ratelimit-policy': `"concurrency";q=${limit};qu="concurrent-requests"`,
+  }
+}

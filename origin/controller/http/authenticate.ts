@@ -1,0 +1,35 @@
+/** Who is asking: the edge's signed token when there is one, else an API key of the caller's own. */
+import { timingSafeEqual } from 'node:crypto'
+import { EDGE_TOKEN, type EdgeClaims } from '../../../shared/edge-token.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { bearerOf, type KeyReader } from '../accounts/api-keys.ts'
+import { type EdgeTokenReader, sha256Hex } from '../accounts/edge-tokens.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { type Arrival, header } from './arrival.ts'
+
+export type Credentials = { readKey: KeyReader; readEdgeToken: EdgeTokenReader | undefined; internalToken: string }
+export type Proven = { principal: Principal; claims: EdgeClaims | undefined }
+
+export async function authenticate(credentials: Credentials, arrival: Arrival): Promise<Proven> {
+  const token = header(arrival, EDGE_TOKEN.header)
+  if (token === undefined) {
+    const principal = await credentials.readKey(header(arrival, 'authorization'))
+    return { principal, claims: undefined }
+  }
+  if (credentials.readEdgeToken === undefined)
+    throw new AppError('invalid_token', 'The token of the edge was refused.', { detail: 'no edge is configured' })
+  const claims = await credentials.readEdgeToken(token, arrival)
+  arrival.requestId = claims.requestId
+  const { sub, tenant, tier, scopes, limits } = claims
+  return { principal: { key: sub, tenant, tier, scopes, limits }, claims }
+}
+
+/** For what only our own machines ask, or anybody with a key. Compared by digest, so that time tells nothing. */
+export async function authenticateInternal(credentials: Credentials, arrival: Arrival): Promise<void> {
+  const authorization = header(arrival, 'authorization')
+  if (authorization !== undefined && isSame(bearerOf(authorization), credentials.internalToken)) return
+  await authenticate(credentials, arrival)
+}
+
+const isSame = (given: string, wanted: string): boolean =>
+  timingSafeEqual(Buffer.from(sha256Hex(given)), Buffer.from(sha256Hex(wanted)))

@@ -1,0 +1,41 @@
+/** The listening socket: opened before anything is served, closed only when what came in has been answered. */
+import type { Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { serve } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Env } from './serve-route.ts'
+
+export type Door = { address: { host: string; port: number }; close(): Promise<void> }
+
+const POLL_MS = 20
+
+/** Port 0 takes any free port; `address` says which. Fails when the port is in use. */
+export async function openDoor(app: Hono<Env>, listen: { host: string; port: number }): Promise<Door> {
+  let inside = 0
+  const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }) as Server
+  server.on('request', (_request, response) => {
+    inside += 1
+    response.once('close', () => {
+      inside -= 1
+    })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve)
+    server.once('error', reject)
+  })
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port
+
+  return {
+    address: { host: listen.host, port },
+    async close() {
+      // It goes on listening while it drains: a caller who is told "draining" goes elsewhere at once.
+      const until = Date.now() + LIMITS.drainMs
+      while (inside > 0 && Date.now() < until) await sleep(POLL_MS)
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}

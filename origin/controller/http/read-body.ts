@@ -1,0 +1,57 @@
+/** Reads and checks what a caller sent. Nothing of the body is ever repeated in an error. */
+import type { IncomingMessage } from 'node:http'
+import type * as z from 'zod'
+import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+
+/** The bytes of a body, counted while they come, so that a body without a length cannot be longer than allowed either. */
+export async function readBody(incoming: IncomingMessage, bytesMax: number = LIMITS.bodyBytesMax): Promise<Buffer> {
+  if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > bytesMax) throw tooLarge(bytesMax)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+const tooLarge = (bytesMax: number): AppError =>
+  new AppError('body_too_large', `The body may have at most ${bytesMax} bytes.`)
+
+/** One JSON object. No body at all is an empty object, because every field of some routes is optional. */
+export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
+  if (bytes.length === 0) return {}
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    throw new AppError('invalid_json', 'The body is not JSON.')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new AppError('invalid_json', 'The body is not a JSON object.')
+  return value as Record<string, unknown>
+}
+
+/** Throws invalid_request with every wrong field and what is wrong with it. */
+export function checkFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  const details: Record<string, string[]> = {}
+  for (const issue of read.error.issues) {
+    const field = issue.path.join('.') || 'body'
+    details[field] = [...(details[field] ?? []), issue.message]
+  }
+  throw new AppError('invalid_request', `These fields are not valid: ${Object.keys(details).join(', ')}.`, { details })
+}
+
+/** No store takes NUL, and no name or filter of ours has one. */
+export function checkQuery<Schema extends z.ZodType>(schema: Schema, query: Record<string, string>): z.infer<Schema> {
+  const broken = Object.keys(query).filter((name) => query[name]?.includes('\0'))
+  if (broken.length > 0)
+    throw new AppError('invalid_request', 'A query parameter contains NUL.', {
+      details: Object.fromEntries(broken.map((name) => [name, ['must not contain NUL']])),
+    })
+  return checkFields(schema, query)
+}

@@ -1,0 +1,68 @@
+/** The routes of sandboxes: parse, call, translate. */
+import type { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import { claimOf } from '../sandboxes/claim.ts'
+import { type CreateRequest, createSandbox } from '../sandboxes/create-sandbox.ts'
+import { destroySandbox } from '../sandboxes/destroy-sandbox.ts'
+import { execInSandbox } from '../sandboxes/exec-sandbox.ts'
+import { findForChange, findSandbox, listSandboxes } from '../sandboxes/find-sandbox.ts'
+import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
+import { toRecord } from '../sandboxes/record.ts'
+import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
+import type { Call, Outcome } from './serve-route.ts'
+
+type Routes = typeof SANDBOX_ROUTES
+
+const json = (value: unknown): Outcome => ({ text: JSON.stringify(value) })
+const record = ({ region, clock }: Controller, row: SandboxRow) => toRecord(row, region.code, clock())
+
+export function create(call: Call<Routes['create']>): Promise<Outcome> {
+  const claim = claimOf(call.idempotencyKey, { tenant: call.principal.tenant, route: 'create', body: call.rawBody })
+  return reply(call, { kind: 'create', body: call.body, principal: call.principal, claim })
+}
+
+export function run(call: Call<Routes['run']>): Promise<Outcome> {
+  const claim = claimOf(call.idempotencyKey, { tenant: call.principal.tenant, route: 'run', body: call.rawBody })
+  return reply(call, { kind: 'run', body: call.body, principal: call.principal, claim })
+}
+
+async function reply(
+  call: Pick<Call<Routes['run']>, 'controller' | 'arrival'>,
+  request: CreateRequest,
+): Promise<Outcome> {
+  const { status, response, isReplay } = await createSandbox(call.controller, request, call.arrival.timing)
+  return { status, text: response, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
+}
+
+export async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
+  const page = await listSandboxes(controller.database.db, principal.tenant, query)
+  return json({ data: page.rows.map((row) => record(controller, row)), next_cursor: page.nextCursor })
+}
+
+export async function get({ controller, principal, reference }: Call<Routes['get']>): Promise<Outcome> {
+  const row = await findSandbox(controller.database.db, principal.tenant, reference, controller.region.code)
+  return json({ data: record(controller, row) })
+}
+
+export async function exec(call: Call<Routes['exec']>): Promise<Outcome> {
+  return json({ data: await execInSandbox(call.controller, call, call.arrival.timing) })
+}
+
+export async function pause(call: Call<Routes['pause']>): Promise<Outcome> {
+  const row = await pauseSandbox(call.controller, await named(call))
+  return json({ data: record(call.controller, row) })
+}
+
+export async function resume(call: Call<Routes['resume']>): Promise<Outcome> {
+  const row = await ensureRunning(call.controller, call.principal, await named(call))
+  return json({ data: record(call.controller, row) })
+}
+
+export async function destroy(call: Call<Routes['destroy']>): Promise<Outcome> {
+  await destroySandbox(call.controller, await named(call))
+  return { text: null }
+}
+
+const named = (call: Pick<Call<Routes['pause']>, 'controller' | 'principal' | 'reference'>): Promise<SandboxRow> =>
+  findForChange(call.controller.database.db, call.principal, call.reference, call.controller.region.code)

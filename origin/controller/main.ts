@@ -1,0 +1,25 @@
+/** A region's control plane: what should exist, and where. Each stage of the start gives the next what it needs, and knows its undo. */
+import { randomBytes } from 'node:crypto'
+import { readConfig } from './config.ts'
+import { createLog, describeError } from './log.ts'
+import { startController } from './start.ts'
+
+const log = createLog((line) => process.stderr.write(line), Date.now)
+let isStopping = false
+
+try {
+  const running = await startController(readConfig(), { log, clock: Date.now, random: randomBytes })
+  const stop = async (signal: string): Promise<void> => {
+    // Whoever asks a second time does not want to wait.
+    if (isStopping) process.exit(1)
+    isStopping = true
+    log('info', 'controller.stopping', { signal })
+    await running.stop()
+    log('info', 'controller.stopped')
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal))
+} catch (err) {
+  log('error', 'controller.not_started', { error: describeError(err) })
+  process.exit(1)
+}

@@ -1,0 +1,94 @@
+/**
+ * What is wrong between a row and what its host has, and what mends it. Pure: every state answers every finding.
+ *
+ *   row \ machine          running          paused           starting, stopping   none
+ *   creating, provisioning  [orphan] ready   [orphan] pause   wait                 [orphan] fail
+ *   running, snapshotting   expire if late   pause            wait                 end (expired) or fail
+ *   paused                  pause it there   -                wait                 fail
+ *   error, destroyed        clear            clear            clear                clear
+ *
+ * [orphan]: only when no living controller works on it; its own controller writes the row otherwise.
+ */
+import type { VM_STATES } from '../../../shared/contracts/host.ts'
+import type { SandboxState } from '../../../shared/lifecycle.ts'
+
+export type Mend =
+  | 'leave'
+  | 'ready'
+  | 'pause_row'
+  | 'pause_machine'
+  | 'fail'
+  /** Its time is over and it was not to be kept. */
+  | 'destroy'
+  /** End whatever is on the host, and give its room back. */
+  | 'clear'
+
+export type Finding = {
+  state: SandboxState
+  machine: (typeof VM_STATES)[number] | 'none'
+  isOrphan: boolean
+  /** Past its end by more than a host may be late. */
+  isOverdue: boolean
+  /** The host ended it because its time, or its idle time, was over. */
+  isExpired: boolean
+  persistent: boolean
+}
+
+export function decideMend(finding: Finding): Mend {
+  switch (finding.state) {
+    case 'creating':
+    case 'provisioning':
+      return finding.isOrphan ? mendOrphan(finding) : 'leave'
+    case 'running':
+    case 'snapshotting':
+      return mendRunning(finding)
+    case 'paused':
+      return mendPaused(finding)
+    case 'error':
+    case 'destroyed':
+      return 'clear'
+  }
+}
+
+function mendOrphan({ state, machine }: Finding): Mend {
+  switch (machine) {
+    case 'running':
+      return 'ready'
+    case 'paused':
+      // What was never running cannot be paused: it runs first, and the next look pauses it.
+      return state === 'creating' ? 'ready' : 'pause_row'
+    case 'starting':
+    case 'stopping':
+      return 'leave'
+    case 'none':
+      return 'fail'
+  }
+}
+
+function mendRunning({ machine, isOverdue, isExpired, persistent }: Finding): Mend {
+  switch (machine) {
+    case 'running':
+      if (!isOverdue) return 'leave'
+      return persistent ? 'pause_machine' : 'destroy'
+    case 'paused':
+      return 'pause_row'
+    case 'starting':
+    case 'stopping':
+      return 'leave'
+    case 'none':
+      return isExpired && !persistent ? 'destroy' : 'fail'
+  }
+}
+
+function mendPaused({ machine }: Finding): Mend {
+  switch (machine) {
+    case 'running':
+      return 'pause_machine'
+    case 'paused':
+    case 'starting':
+    case 'stopping':
+      return 'leave'
+    case 'none':
+      return 'fail'
+  }
+}

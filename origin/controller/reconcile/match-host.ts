@@ -1,0 +1,79 @@
+/**
+ * Compares what one host has with the rows of the sandboxes that hold room there, and mends the difference.
+ *
+ * The order of looking is what makes it safe beside requests in flight: first the database's clock, then the host, then the rows.
+ * A row that changed after that clock is left for the next look. A machine without a row is really without one, because a row is
+ * always written before its machine is asked for.
+ */
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import type { VmInventory, VmRecord } from '../../../shared/contracts/host.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import { type SandboxRow, sandbox } from '../database/schema.ts'
+import type { Host } from '../hosts/client.ts'
+import { decideMend, type Finding } from './decide-mend.ts'
+import { mend } from './mend.ts'
+
+export type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isOverdue: boolean }
+
+export async function matchHost(controller: Controller, host: Host): Promise<void> {
+  const before = await databaseTime(controller)
+  const answer = await host.inventory()
+  if (answer.kind !== 'done') return
+  const holdings = await readHoldings(controller, host.name)
+  const known = new Set(holdings.map(({ row }) => row.id))
+
+  for (const holding of holdings) {
+    if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
+    const { finding, machine, reason } = examine(controller, holding, answer.value)
+    await mend(controller, host, holding.row, decideMend(finding), { machine, reason })
+  }
+  for (const machine of answer.value.vms) if (!known.has(machine.id)) await endStray(controller, host, machine.id)
+  for (const loss of answer.value.lost) if (!known.has(loss.id)) await host.destroy(loss.id)
+}
+
+async function endStray(controller: Controller, host: Host, id: string): Promise<void> {
+  // Between the two looks a request of ours may have moved its sandbox here; it is not in the rows we read, and not a stray.
+  if (controller.inFlight.has(id)) return
+  controller.log('warn', 'reconcile.stray', { sandbox: id, host: host.name })
+  await host.destroy(id)
+}
+
+function examine(
+  controller: Controller,
+  { row, isOwnerAlive, ageMs, isOverdue }: Holding,
+  inventory: VmInventory,
+): { finding: Finding; machine: VmRecord | undefined; reason: string | undefined } {
+  const machine = inventory.vms.find(({ id }) => id === row.id)
+  const loss = inventory.lost.find(({ id }) => id === row.id)
+  const isOurs = row.instance === controller.instance.number
+  const finding: Finding = {
+    state: row.state,
+    machine: machine?.state ?? 'none',
+    isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
+    isOverdue,
+    isExpired:
+      isOverdue || (row.expiresAt !== null && loss === undefined && row.expiresAt.getTime() <= controller.clock()),
+    persistent: row.persistent,
+  }
+  return { finding, machine, reason: loss?.reason }
+}
+
+async function databaseTime({ database }: Controller): Promise<number> {
+  const { rows } = await database.pool.query<{ now: Date }>('select clock_timestamp() as now')
+  return rows[0]?.now.getTime() ?? 0
+}
+
+/** Ages are reckoned by the database's clock, which every controller of the region shares. */
+async function readHoldings({ database }: Controller, host: string): Promise<Holding[]> {
+  const rows = await database.db
+    .select({
+      row: sandbox,
+      isOwnerAlive: sql<boolean>`instance_alive(${sandbox.instance})`,
+      ageMs: sql`extract(epoch from clock_timestamp() - ${sandbox.changedAt}) * 1000`.mapWith(Number),
+      isOverdue: sql<boolean>`coalesce(${sandbox.expiresAt} < clock_timestamp() - make_interval(secs => ${LIMITS.expiryGraceMs / 1_000}), false)`,
+    })
+    .from(sandbox)
+    .where(and(eq(sandbox.host, host), isNull(sandbox.releasedAt)))
+  return rows
+}

@@ -1,0 +1,52 @@
+/** Carries out one mend. Each is guarded by the row's revision and safe to repeat: what came in between wins. */
+import type { VmRecord } from '../../../shared/contracts/host.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import type { Host } from '../hosts/client.ts'
+import { clearHost } from '../sandboxes/clear-host.ts'
+import { moveSandbox } from '../sandboxes/move-sandbox.ts'
+import type { Mend } from './decide-mend.ts'
+
+type Seen = { machine: VmRecord | undefined; reason: string | undefined }
+
+export async function mend(controller: Controller, host: Host, row: SandboxRow, what: Mend, seen: Seen): Promise<void> {
+  if (what === 'leave') return
+  controller.log('info', 'reconcile.mend', { sandbox: row.id, host: host.name, state: row.state, what })
+  const { db } = controller.database
+  const { revision } = row
+  switch (what) {
+    case 'ready':
+      await moveSandbox(db, row.id, 'ready', { revision, ...factsOf(seen.machine) })
+      return
+    case 'pause_row':
+      await moveSandbox(db, row.id, 'pause', { revision })
+      return
+    case 'pause_machine': {
+      const answer = await host.pause(row.id)
+      if (answer.kind === 'done') await moveSandbox(db, row.id, 'pause', { revision })
+      return
+    }
+    case 'fail': {
+      const lastError = seen.reason ?? 'The machine of this sandbox is gone.'
+      const failed = await moveSandbox(db, row.id, 'fail', { revision, lastError })
+      if (failed !== undefined) await clearHost(controller, failed)
+      return
+    }
+    case 'destroy': {
+      const destroyed = await moveSandbox(db, row.id, 'destroy', { revision })
+      if (destroyed !== undefined) await clearHost(controller, destroyed)
+      return
+    }
+    case 'clear':
+      await clearHost(controller, row)
+  }
+}
+
+const factsOf = (machine: VmRecord | undefined) =>
+  machine === undefined
+    ? {}
+    : {
+        bootPath: machine.boot_path,
+        bootMs: Math.round(machine.boot_ms),
+        expiresAt: machine.expires_at_ms === null ? null : new Date(machine.expires_at_ms),
+      }

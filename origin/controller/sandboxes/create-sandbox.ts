@@ -1,0 +1,85 @@
+/** Create, and create and run: admit, start on a host, answer. With an Idempotency-Key exactly one sandbox comes of it. */
+import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandboxes.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { newId } from '../../../shared/ids.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import type { CommandEnd } from '../hosts/run-stream.ts'
+import type { Timing } from '../http/timing.ts'
+import { describeError } from '../log.ts'
+import { admitOnce } from './admit-once.ts'
+import { type Claim, dropClaim, finishClaim } from './claim.ts'
+import { planExec } from './plan-exec.ts'
+import { planSandbox } from './plan-sandbox.ts'
+import { toExecAnswer, toRecord } from './record.ts'
+import { startOnHost } from './start-on-host.ts'
+
+export type CreateRequest = { principal: Principal; claim: Claim | undefined } & (
+  | { kind: 'create'; body: CreateSandboxBody }
+  | { kind: 'run'; body: RunBody }
+)
+export type Reply = { status: number; response: string; isReplay: boolean }
+
+const CREATED = 201
+
+export async function createSandbox(controller: Controller, request: CreateRequest, timing: Timing): Promise<Reply> {
+  if (controller.isDraining()) throw new AppError('draining', 'This server is about to stop.')
+  const { principal, claim, body } = request
+  requireThisRegion(controller, body.region)
+  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller))
+  const exec = request.kind === 'run' ? planExec({ ...request.body, env: {} }) : undefined
+  const id = newId('sbx', controller.region.code, controller.clock(), controller.random(16))
+
+  controller.inFlight.add(id)
+  try {
+    const admitted = await timing.measure('admit', admitOnce(controller, { id, principal, plan, claim }))
+    if (admitted.kind === 'replay') return { status: admitted.status, response: admitted.response, isReplay: true }
+    const started = await startOnHost(controller, { id, host: admitted.host, plan, exec }, timing)
+    if (started.kind === 'not_started') {
+      // A claim that stays open says that the command may have run: whoever comes with the key hears that, and nothing runs.
+      if (!started.mayHaveRun) await dropClaim(controller.database.db, claim, id)
+      throw started.error
+    }
+    const response = JSON.stringify(answerOf(controller, started.row, started.end, timing))
+    await keepAnswer(controller, claim, id, response)
+    return { status: CREATED, response, isReplay: false }
+  } finally {
+    controller.inFlight.delete(id)
+  }
+}
+
+/** The sandbox runs and the caller is told so, even when the answer cannot be kept: a retry then finds the claim open and is told the truth. */
+async function keepAnswer(
+  controller: Controller,
+  claim: Claim | undefined,
+  id: string,
+  response: string,
+): Promise<void> {
+  await finishClaim(controller.database.db, claim, id, { status: CREATED, response }).catch((err: unknown) =>
+    controller.log('error', 'idempotency.answer_not_kept', { sandbox: id, error: describeError(err) }),
+  )
+}
+
+function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | null, timing: Timing): unknown {
+  const data = toRecord(row, controller.region.code, controller.clock())
+  if (end === null) return { data }
+  const phases = timing.phases()
+  const timings = Object.entries(phases).map(([phase, ms]) => [`${phase}_ms`, Math.round(ms)] as const)
+  const waited = Math.round((phases.host ?? 0) + (phases.exec ?? 0))
+  return { data, exec: toExecAnswer(end), timings: { server_wait_and_exec_ms: waited, ...Object.fromEntries(timings) } }
+}
+
+function requireThisRegion({ region }: Controller, asked: string | undefined): void {
+  if (asked === undefined || asked === 'auto' || asked === region.code || asked === region.name) return
+  throw new AppError(
+    'unknown_region',
+    `This is the region ${region.code}; it cannot create a sandbox in another one.`,
+    {
+      details: { regions: [region.code, region.name] },
+    },
+  )
+}
+
+const templatesOf = ({ ledger }: Controller): ReadonlySet<string> =>
+  new Set(ledger.offers().flatMap((offer) => offer.capacity.templates))

@@ -1,0 +1,49 @@
+/** Runs a command in a sandbox to its end. It is sent to the host once; only a host that says it was not started is asked again. */
+import type { ExecAnswer, ExecBody } from '../../../shared/contracts/sandboxes.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import type { Trouble } from '../hosts/outcome.ts'
+import type { Run } from '../hosts/run-stream.ts'
+import type { Timing } from '../http/timing.ts'
+import { findForChange } from './find-sandbox.ts'
+import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
+import { moveSandbox } from './move-sandbox.ts'
+import { planExec } from './plan-exec.ts'
+import { toExecAnswer } from './record.ts'
+import { ensureRunning } from './resume-sandbox.ts'
+
+export type ExecRequest = { principal: Principal; reference: string; body: ExecBody }
+
+export async function execInSandbox(controller: Controller, request: ExecRequest, timing: Timing): Promise<ExecAnswer> {
+  const { principal, reference } = request
+  const exec = planExec(request.body)
+  const found = await timing.measure(
+    'admit',
+    findForChange(controller.database.db, principal, reference, controller.region.code),
+  )
+  let row = await timing.measure('resume', ensureRunning(controller, principal, found))
+  let outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
+  if (isPausedThere(outcome)) {
+    // Its time ran out on the host, and the row has not heard of it yet. Nothing was started.
+    const paused = await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
+    row = await timing.measure('resume', ensureRunning(controller, principal, paused ?? row))
+    outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
+  }
+  return conclude(controller, row, outcome)
+}
+
+const isPausedThere = (outcome: Run | Trouble): boolean =>
+  outcome.kind !== 'ran' && outcome.kind !== 'unknown' && outcome.error.code === 'sandbox_not_running'
+
+async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {
+  if (outcome.kind === 'ran' && outcome.exit !== null) return toExecAnswer(outcome.exit)
+  if (outcome.kind !== 'ran' && isLost(outcome)) throw await loseSandbox(controller, row)
+  if (outcome.kind === 'ran' || outcome.kind === 'unknown')
+    throw new AppError('outcome_unknown', 'The command may have been executed, but its outcome was lost.', {
+      details: { sandbox_id: row.id },
+      cause: outcome.kind === 'unknown' ? outcome.error : undefined,
+    })
+  throw outcome.error
+}

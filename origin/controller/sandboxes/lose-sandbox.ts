@@ -1,0 +1,28 @@
+/** A machine that its host no longer has: the row says so, and the caller hears it. */
+import { AppError } from '../../../shared/errors.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import type { Host } from '../hosts/client.ts'
+import type { Trouble } from '../hosts/outcome.ts'
+import { clearHost } from './clear-host.ts'
+import { moveSandbox } from './move-sandbox.ts'
+
+/** The host was asked about this machine and does not know it, or says that it died. */
+export const isLost = (trouble: Trouble): boolean =>
+  trouble.kind !== 'unknown' && (trouble.error.code === 'sandbox_not_found' || trouble.error.code === 'sandbox_lost')
+
+export async function loseSandbox(controller: Controller, row: SandboxRow): Promise<AppError> {
+  await moveSandbox(controller.database.db, row.id, 'fail', {
+    lastError: 'The machine of this sandbox ended unexpectedly.',
+  })
+  await clearHost(controller, row)
+  return new AppError('sandbox_lost', 'The sandbox ended unexpectedly.')
+}
+
+/** The host that this sandbox is on. Throws when this controller has no address for it. */
+export function hostOf(controller: Controller, row: SandboxRow): Host {
+  const host = controller.hosts.get(row.host)
+  if (host === undefined)
+    throw new AppError('host_unavailable', 'The machine of this sandbox cannot be reached.', { detail: row.host })
+  return host
+}

@@ -1,0 +1,34 @@
+/** Stops the CPU of a sandbox. The slot is free only when the host has stopped it: first the fact, then the row. */
+import { AppError } from '../../../shared/errors.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import { notFound, readSandbox } from './find-sandbox.ts'
+import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
+import { moveSandbox } from './move-sandbox.ts'
+
+export async function pauseSandbox(controller: Controller, row: SandboxRow): Promise<SandboxRow> {
+  switch (row.state) {
+    case 'paused':
+      return row
+    case 'running':
+      return pauseRunning(controller, row)
+    case 'creating':
+    case 'provisioning':
+    case 'snapshotting':
+      throw new AppError('state_conflict', `The sandbox is ${row.state}.`, { retryAfterSec: 1 })
+    case 'error':
+      throw new AppError('sandbox_not_running', `The sandbox has failed: ${row.lastError ?? 'no reason is known'}.`)
+    case 'destroyed':
+      throw notFound()
+  }
+}
+
+async function pauseRunning(controller: Controller, row: SandboxRow): Promise<SandboxRow> {
+  const answer = await hostOf(controller, row).pause(row.id)
+  if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row) : answer.error
+  const paused = await moveSandbox(controller.database.db, row.id, 'pause')
+  if (paused !== undefined) return paused
+  const now = await readSandbox(controller.database.db, row.id)
+  if (now === undefined || now.state === 'destroyed') throw notFound()
+  return now
+}

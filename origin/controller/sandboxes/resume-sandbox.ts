@@ -1,0 +1,88 @@
+/** Makes sure that a sandbox has a running CPU: wakes a paused one, waits for one that somebody else is waking. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
+import { AppError } from '../../../shared/errors.ts'
+import { sourcesOf } from '../../../shared/lifecycle.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import { concurrencyLimit } from './admit.ts'
+import { deadlinesFrom } from './deadlines.ts'
+import { notFound, readSandbox } from './find-sandbox.ts'
+import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
+import { moveSandbox } from './move-sandbox.ts'
+
+const verdictSchema = z.discriminatedUnion('verdict', [
+  z.object({ verdict: z.enum(['resumed', 'elsewhere']) }),
+  z.object({ verdict: z.literal('concurrency_limit'), granted: z.int(), used: z.int() }),
+])
+
+/** The row of the running sandbox. Throws what the caller should hear when it cannot run. */
+export async function ensureRunning(
+  controller: Controller,
+  principal: Principal,
+  found: SandboxRow,
+): Promise<SandboxRow> {
+  const until = controller.clock() + LIMITS.resumeWaitMs
+  let row = found
+  for (;;) {
+    switch (row.state) {
+      case 'running':
+        return row
+      case 'destroyed':
+        throw notFound()
+      case 'error':
+        throw new AppError('sandbox_not_running', `The sandbox has failed: ${row.lastError ?? 'no reason is known'}.`)
+      case 'paused': {
+        const woken = await wake(controller, principal, row)
+        if (woken !== undefined) return woken
+        break
+      }
+      case 'creating':
+      case 'provisioning':
+      case 'snapshotting':
+        if (controller.clock() >= until)
+          throw new AppError('state_conflict', `The sandbox has been ${row.state} for too long to wait for it.`, {
+            retryAfterSec: 1,
+          })
+        await sleep(LIMITS.idempotencyPollMs)
+    }
+    const again = await readSandbox(controller.database.db, row.id)
+    if (again === undefined) throw notFound()
+    row = again
+  }
+}
+
+/** Undefined when somebody else moved it first. */
+async function wake(controller: Controller, principal: Principal, row: SandboxRow): Promise<SandboxRow | undefined> {
+  const host = hostOf(controller, row)
+  controller.inFlight.add(row.id)
+  try {
+    const verdict = await takeSlot(controller, row.id)
+    if (verdict.verdict === 'elsewhere') return undefined
+    if (verdict.verdict === 'concurrency_limit') throw concurrencyLimit(principal, verdict)
+    const deadlines = deadlinesFrom(row, controller.clock())
+    const answer = await host.resume(row.id, deadlines)
+    const { db } = controller.database
+    if (answer.kind === 'done')
+      return await moveSandbox(db, row.id, 'ready', {
+        expiresAt: deadlines.expires_at_ms === null ? null : new Date(deadlines.expires_at_ms),
+      })
+    if (isLost(answer)) throw await loseSandbox(controller, row)
+    // If it woke after all, the reconciler pauses it again: the row is what should be.
+    await moveSandbox(db, row.id, 'pause')
+    throw answer.error
+  } finally {
+    controller.inFlight.delete(row.id)
+  }
+}
+
+async function takeSlot(controller: Controller, id: string): Promise<z.infer<typeof verdictSchema>> {
+  const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
+    name: 'resume_sandbox',
+    text: 'select resume_sandbox($1, $2, $3) as verdict',
+    values: [id, sourcesOf('resume'), controller.instance.number],
+  })
+  return verdictSchema.parse(rows[0]?.verdict)
+}

@@ -1,0 +1,174 @@
+/**
+ * Carries an admitted sandbox out on a host, with its first command when it has one.
+ *
+ *   refused   nothing happened: the reservation moves to the next host; when none is left the row is destroyed, as if never made
+ *   failed    the host says so: the row becomes `error`, the machine is ended
+ *   unknown   without a command: ended and started once more. With one: never again, the caller hears that the outcome is unknown
+ *
+ * The row becomes `running` while the command runs; both are awaited. A caller who goes away changes nothing: it cannot be told
+ * from a lost answer, and a retry with the same key must find the sandbox.
+ */
+import type { CreateVmBody, HostExec, HostReady } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { idToLabel } from '../../../shared/ids.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import type { SandboxRow } from '../database/schema.ts'
+import type { Trouble } from '../hosts/outcome.ts'
+import type { CommandEnd, Run } from '../hosts/run-stream.ts'
+import type { Timing } from '../http/timing.ts'
+import { pickHost } from '../placement/pick-host.ts'
+import { clearHost } from './clear-host.ts'
+import { deadlinesFrom } from './deadlines.ts'
+import { moveSandbox } from './move-sandbox.ts'
+import type { SandboxPlan } from './plan-sandbox.ts'
+
+export type Start = { id: string; host: string; plan: SandboxPlan; exec: HostExec | undefined }
+export type Started =
+  | { kind: 'started'; row: SandboxRow; end: CommandEnd | null }
+  /** `mayHaveRun`: the command may have been executed, so that no request may ever run it again. */
+  | { kind: 'not_started'; error: AppError; mayHaveRun: boolean }
+
+type Attempt = { outcome: Run | Trouble; ready: HostReady | null; row: SandboxRow | undefined }
+
+export async function startOnHost(controller: Controller, start: Start, timing: Timing): Promise<Started> {
+  const tried = new Set<string>()
+  let host = start.host
+  let startsLeft = start.exec === undefined ? 2 : 1
+  for (;;) {
+    const attempt = await attemptOn(controller, { ...start, host }, timing)
+    if (attempt.outcome.kind === 'ran') return settle(controller, { ...start, host }, attempt, attempt.outcome)
+    tried.add(host)
+    const trouble = attempt.outcome
+    logTrouble(controller, start.id, host, trouble)
+
+    if (trouble.kind === 'refused') {
+      const next = tried.size < LIMITS.placementTriesMax ? await rehost(controller, start, tried) : undefined
+      if (next === undefined) return giveUp(controller, start.id, trouble)
+      host = next
+      continue
+    }
+    startsLeft -= 1
+    const isCleared = await clearForAnotherStart(controller, start.id, host, trouble, startsLeft)
+    if (isCleared) continue
+    return fail(controller, { ...start, host }, attempt, trouble)
+  }
+}
+
+/** One call to one host. The states that its frames report are written while it goes on. */
+async function attemptOn(controller: Controller, start: Start, timing: Timing): Promise<Attempt> {
+  const host = controller.hosts.get(start.host)
+  if (host === undefined) return { outcome: unreachable(start.host), ready: null, row: undefined }
+  const { db } = controller.database
+  const deadlines = deadlinesFrom(start.plan, controller.clock())
+  const from = timing.elapsedMs()
+  let readyAt: number | undefined
+  let ready: HostReady | null = null
+  let commit: Promise<SandboxRow | undefined> = Promise.resolve(undefined)
+  // A write that fails while the command runs is heard of when it is awaited below, not as an unhandled rejection.
+  const follow = (next: () => Promise<SandboxRow | undefined>): void => {
+    commit = commit.then(next)
+    commit.catch(() => {})
+  }
+
+  const outcome = await host.start(vmBody(start, deadlines), {
+    onProvisioning: () => follow(() => moveSandbox(db, start.id, 'provision')),
+    onReady: (facts) => {
+      ready = facts
+      readyAt = timing.elapsedMs()
+      follow(() =>
+        moveSandbox(db, start.id, 'ready', {
+          bootPath: facts.boot_path,
+          bootMs: Math.round(facts.boot_ms),
+          expiresAt: deadlines.expires_at_ms === null ? null : new Date(deadlines.expires_at_ms),
+        }),
+      )
+    },
+  })
+  timing.add('host', (readyAt ?? timing.elapsedMs()) - from)
+  if (start.exec !== undefined && readyAt !== undefined) timing.add('exec', timing.elapsedMs() - readyAt)
+  const row = await timing.measure('commit', commit).catch((cause: unknown) => {
+    // The row could not be written, but the machine may run: the reconciler will find it. A command must not be sent again.
+    throw start.exec === undefined ? cause : outcomeUnknown(start.id, cause)
+  })
+  return { outcome, ready, row }
+}
+
+const vmBody = ({ id, plan, exec }: Start, deadlines: ReturnType<typeof deadlinesFrom>): CreateVmBody => ({
+  vm: { id, template: plan.template, machine: plan.machine, hostname: idToLabel(id), env: plan.env, ...deadlines },
+  ...(exec === undefined ? {} : { exec }),
+})
+
+/** The stream ended well; what came in it decides. */
+async function settle(controller: Controller, start: Start, attempt: Attempt, run: Run): Promise<Started> {
+  if (attempt.ready === null || (start.exec !== undefined && run.exit === null))
+    return fail(controller, start, attempt, cutShort)
+  if (attempt.row !== undefined) return { kind: 'started', row: attempt.row, end: run.exit }
+  // Somebody destroyed it, or gave it up, while it was being made. It must not live on the host without a row.
+  await clearHost(controller, start)
+  const error = new AppError('sandbox_not_running', 'The sandbox was destroyed while it was being created.')
+  return { kind: 'not_started', error, mayHaveRun: start.exec !== undefined }
+}
+
+async function fail(controller: Controller, start: Start, attempt: Attempt, trouble: Trouble): Promise<Started> {
+  // The host's own word that it failed before the machine was ready is certain; anything else may have run the command.
+  const mayHaveRun = start.exec !== undefined && (trouble.kind === 'unknown' || attempt.ready !== null)
+  await moveSandbox(controller.database.db, start.id, 'fail', { lastError: trouble.error.message })
+  await clearHost(controller, start)
+  const error = mayHaveRun && trouble.kind === 'unknown' ? outcomeUnknown(start.id, trouble) : trouble.error
+  return { kind: 'not_started', error, mayHaveRun }
+}
+
+/** No host did anything: nothing is left of the sandbox but its history. */
+async function giveUp(controller: Controller, id: string, trouble: Trouble): Promise<Started> {
+  await moveSandbox(controller.database.db, id, 'destroy', { isGone: true })
+  const error =
+    trouble.error.code === 'host_unavailable'
+      ? new AppError('region_unavailable', 'No machine of this region can be reached now.', { cause: trouble.error })
+      : trouble.error
+  return { kind: 'not_started', error, mayHaveRun: false }
+}
+
+/** Only without a command, only when nobody knows what became of the first start, and only when the host has cleared it away. */
+async function clearForAnotherStart(
+  controller: Controller,
+  id: string,
+  host: string,
+  trouble: Trouble,
+  startsLeft: number,
+): Promise<boolean> {
+  if (trouble.kind !== 'unknown' || startsLeft < 1) return false
+  const answer = await controller.hosts.get(host)?.destroy(id)
+  return answer?.kind === 'done'
+}
+
+async function rehost(controller: Controller, start: Start, except: ReadonlySet<string>): Promise<string | undefined> {
+  const next = pickHost(controller.ledger.offers(), { ...start.plan, except })
+  if (next === undefined) return undefined
+  const { rows } = await controller.database.pool.query<{ moved: boolean }>({
+    name: 'rehost_sandbox',
+    text: 'select rehost_sandbox($1, $2) as moved',
+    values: [start.id, next],
+  })
+  return rows[0]?.moved === true ? next : undefined
+}
+
+export const outcomeUnknown = (sandboxId: string, cause?: unknown): AppError =>
+  new AppError('outcome_unknown', 'The command may have been executed, but its outcome was lost.', {
+    details: { sandbox_id: sandboxId },
+    cause,
+  })
+
+const cutShort: Trouble = {
+  kind: 'unknown',
+  error: new AppError('host_unavailable', 'The machine for this sandbox gave no whole answer.'),
+}
+
+const unreachable = (host: string): Trouble => ({
+  kind: 'refused',
+  error: new AppError('host_unavailable', 'The machine for this sandbox cannot be reached.', { detail: host }),
+})
+
+function logTrouble(controller: Controller, sandbox: string, host: string, { kind, error }: Trouble): void {
+  controller.log('warn', 'sandbox.start_trouble', { sandbox, host, kind, code: error.code, detail: error.detail })
+}
