@@ -19,7 +19,8 @@ func boot() error {
 		{"file system size", growRootDisk},
 		{"control groups", setUpCgroups},
 		{"loopback", raiseLoopback},
-		{"limits", raiseLimits},
+		{"address layout", settleAddresses},
+		{"protection", protectAgent},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {

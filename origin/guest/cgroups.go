@@ -1,4 +1,98 @@
 package main
 
-func setUpCgroups() error { return nil }
-func raiseLimits() error  { return nil }
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Every command has a control group of its own, so that the kernel can kill all of it at once, also what has left its
+// process group or forks faster than anybody can list. They stand under one group that keeps the agent alive:
+//
+//	/sys/fs/cgroup            the agent
+//	  sandbox/                everything else: bounded in processes and memory, half of the CPU at most against the agent
+//	    1/ 2/ ...             one for each command
+const (
+	cgroupRoot    = "/sys/fs/cgroup"
+	sandboxCgroup = cgroupRoot + "/sandbox"
+)
+
+func setUpCgroups() error {
+	var system unix.Sysinfo_t
+	if err := unix.Sysinfo(&system); err != nil {
+		return err
+	}
+	memoryBytes := system.Totalram*uint64(system.Unit) - agentReserveBytes
+	if err := os.WriteFile(cgroupRoot+"/cgroup.subtree_control", []byte("+cpu +memory +pids"), 0); err != nil {
+		return err
+	}
+	if err := os.Mkdir(sandboxCgroup, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(sandboxCgroup+"/memory.max", []byte(strconv.FormatUint(memoryBytes, 10)), 0); err != nil {
+		return err
+	}
+	return os.WriteFile(sandboxCgroup+"/pids.max", []byte(strconv.Itoa(processesMax)), 0)
+}
+
+// cgroup is one command's group. The file is its directory.
+type cgroup struct{ directory *os.File }
+
+// killAll ends every process in the group, whatever it is doing.
+func (c *cgroup) killAll() error { return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0) }
+
+func (c *cgroup) isEmpty() bool {
+	events, err := os.ReadFile(c.path("cgroup.events"))
+	return err == nil && bytes.Contains(events, []byte("populated 0\n"))
+}
+
+func (c *cgroup) path(file string) string { return filepath.Join(c.directory.Name(), file) }
+
+// cgroups are made once and used again, because making one is slow. A group whose command left something running in the
+// background is used again when that has ended.
+type cgroups struct {
+	mutex     sync.Mutex
+	made      int
+	idle      []*cgroup
+	lingering []*cgroup
+}
+
+// take returns an empty group.
+func (g *cgroups) take() (*cgroup, error) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if last := len(g.idle) - 1; last >= 0 {
+		taken := g.idle[last]
+		g.idle = g.idle[:last]
+		return taken, nil
+	}
+	path := filepath.Join(sandboxCgroup, strconv.Itoa(g.made+1))
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
+	}
+	directory, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	g.made++
+	return &cgroup{directory}, nil
+}
+
+// giveBack takes a group whose command has ended, and those that have become empty since.
+func (g *cgroups) giveBack(used *cgroup) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	candidates := append(g.lingering, used)
+	g.lingering = nil
+	for _, candidate := range candidates {
+		if candidate.isEmpty() {
+			g.idle = append(g.idle, candidate)
+		} else {
+			g.lingering = append(g.lingering, candidate)
+		}
+	}
+}

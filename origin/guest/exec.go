@@ -47,22 +47,23 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 		}
 	}
 	began := time.Now()
-	running, refused := spawn(processes, order, user, environment.of(user, order.Env))
+	running, refused := processes.spawn(order, user, environment.of(user, order.Env))
 	if refused != nil {
 		writeJSON(response, http.StatusUnprocessableEntity, refused)
 		return
 	}
-	defer running.free()
+	defer processes.groups.giveBack(running.group)
+	defer running.streams.closeOurs()
 
 	frames := newFrameWriter(response)
 	frames.writeJSON(frameStarted, execStarted{running.pid})
-	go running.feed(order.Stdin)
-	stdout := pump(running.stdout, frames, frameStdout, order.OutputBytesMax)
-	stderr := pump(running.stderr, frames, frameStderr, order.OutputBytesMax)
+	go running.streams.feed(order.Stdin)
+	stdout := pump(running.streams.ours[1], frames, frameStdout, order.OutputBytesMax)
+	stderr := pump(running.streams.ours[2], frames, frameStderr, order.OutputBytesMax)
 
 	reason, status := running.wait(request.Context(), time.Duration(order.TimeoutMs)*time.Millisecond)
 	duration := time.Since(began)
-	running.drain(stdout, stderr)
+	drain(stdout, stderr)
 	frames.writeJSON(frameExited, execExit{
 		exitCode(reason, status), reason, duration.Milliseconds(), stdout.isTruncated(), stderr.isTruncated(),
 	})
@@ -73,6 +74,8 @@ const (
 	reasonExit    = "exit"
 	reasonSignal  = "signal"
 	reasonTimeout = "timeout"
+
+	exitTimedOut = 124
 )
 
 // exitCode is what a shell would say: the process's own code, 128 + n for signal n, 124 for a timeout.

@@ -4,21 +4,17 @@ import "time"
 
 // Every bound of the agent, with its unit in its name. Those that the host shares stand in shared/limits.ts too.
 const (
-	requestBytesMax       = 16 << 20
-	frameChunkBytes       = 32 << 10
-	controlLineBytesMax   = 256
-	nonceBytesMax         = 64
-	beginWait             = 5 * time.Second
-	drainWait             = 500 * time.Millisecond
-	flushWait             = 2 * time.Millisecond
-	deviceWait            = 10 * time.Second
-	streamsMax            = 128
-	uploadWindowBytes     = 1 << 20
-	entropyBytesMax       = 4 << 10
-	processesMax          = 4096
-	openFilesMax          = 1 << 20
-	agentReserveBytes     = 48 << 20
-	shellExitNotFound     = 127
-	shellExitNotStartable = 126
-	exitTimedOut          = 124
+	requestBytesMax     = 8 << 20
+	frameChunkBytes     = 32 << 10
+	controlLineBytesMax = 256
+	nonceBytesMax       = 64
+	drainWait           = 500 * time.Millisecond
+	flushWait           = 2 * time.Millisecond
+	killWait            = 5 * time.Second
+	deviceWait          = 10 * time.Second
+	streamsMax          = 128
+	uploadWindowBytes   = 1 << 20
+	entropyBytesMax     = 4 << 10
+	processesMax        = 4096
+	agentReserveBytes   = 48 << 20
 )

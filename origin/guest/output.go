@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // output is one stream of a command on its way to the host.
@@ -36,6 +37,17 @@ func pump(pipe *os.File, frames *frameWriter, kind frameType, bytesMax int64) *o
 		}
 	}()
 	return o
+}
+
+// drain waits for what is still in the pipes. Someone else may hold them open, so there is an end to it.
+func drain(outputs ...*output) {
+	deadline := time.Now().Add(drainWait)
+	for _, output := range outputs {
+		_ = output.pipe.SetReadDeadline(deadline)
+	}
+	for _, output := range outputs {
+		<-output.done
+	}
 }
 
 func (o *output) isTruncated() bool { return o.truncated.Load() }

@@ -11,6 +11,7 @@ import (
 // processes are the children that somebody waits for. As PID 1 the agent also inherits every orphan, so only one place may
 // wait: it takes every end, hands over the awaited ones, and forgets the others.
 type processes struct {
+	groups  cgroups
 	mutex   sync.Mutex
 	awaited map[int]chan syscall.WaitStatus
 	// started wakes the reaper when there may be children again.
@@ -21,21 +22,21 @@ func newProcesses() *processes {
 	return &processes{awaited: map[int]chan syscall.WaitStatus{}, started: make(chan struct{}, 1)}
 }
 
-// start runs `fork` and awaits its child from its very first moment: the reaper waits outside until it is registered.
-func (p *processes) start(fork func() (pid int, err error)) (int, <-chan syscall.WaitStatus, error) {
+// start awaits a child from its very first moment: the reaper waits outside until it is registered.
+func (p *processes) start(plan *launch) (pid int, ended <-chan syscall.WaitStatus, failed *launchFailure) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	pid, err := fork()
-	if err != nil {
-		return 0, nil, err
+	pid, failed = plan.start()
+	if failed != nil {
+		return 0, nil, failed
 	}
-	ended := make(chan syscall.WaitStatus, 1)
-	p.awaited[pid] = ended
+	status := make(chan syscall.WaitStatus, 1)
+	p.awaited[pid] = status
 	select {
 	case p.started <- struct{}{}:
 	default:
 	}
-	return pid, ended, nil
+	return pid, status, nil
 }
 
 // reap never returns. It looks before it takes, so that a pid stays taken until its end has been handed over.
