@@ -22,11 +22,12 @@ export type Sent = {
 }
 
 /** Throws body_too_large, because that is the sender's fault and no region's. */
-export async function sendOnce(visit: Visit, region: Region, attempt: number, signal: AbortSignal): Promise<Sent> {
+export async function sendOnce(visit: Visit, region: Region, attempt: number, deadline: AbortSignal): Promise<Sent> {
   const idempotencyKey = keyFor(visit, region)
   const url = new URL(visit.call.path + visit.call.search, region.url)
   const target = url.pathname + url.search
   const token = await signToken(visit, { region, attempt, target, idempotencyKey })
+  const signal = visit.body.kind === 'stream' ? AbortSignal.any([deadline, visit.body.over]) : deadline
   const sentAtMs = Date.now()
   try {
     const response = await fetch(url, {
@@ -38,8 +39,8 @@ export async function sendOnce(visit: Visit, region: Region, attempt: number, si
     })
     return { attempt: attemptOf(response), response, regionMs: Date.now() - sentAtMs, idempotencyKey }
   } catch (cause) {
-    if (visit.body.kind === 'stream' && visit.body.isOver()) throw tooLarge(visit.body.bytesMax)
-    const kind = signal.aborted ? 'timeout' : 'lost'
+    if (visit.body.kind === 'stream' && visit.body.over.aborted) throw tooLarge(visit.body.bytesMax)
+    const kind = deadline.aborted ? 'timeout' : 'lost'
     return { attempt: { kind }, response: null, regionMs: Date.now() - sentAtMs, idempotencyKey, cause }
   }
 }

@@ -9,7 +9,8 @@ import type { Call } from './classify-request.ts'
 export type Body =
   | { kind: 'none' }
   | { kind: 'kept'; bytes: Uint8Array<ArrayBuffer> }
-  | { kind: 'stream'; stream: ReadableStream<Uint8Array>; bytesMax: number; isOver: () => boolean }
+  /** `over` aborts when more than `bytesMax` came; whoever sends the stream must then cut the connection. */
+  | { kind: 'stream'; stream: ReadableStream<Uint8Array>; bytesMax: number; over: AbortSignal }
 
 const BYTES_PER_MIB = 1024 * 1024
 const NO_STREAM = { kind: 'none' } as const
@@ -25,7 +26,7 @@ export async function takeBody(request: Request, call: Call, bodyMibMax: number)
   if (isKept(call) && length <= LIMITS.retryBodyBytesMax) {
     return { kind: 'kept', bytes: new Uint8Array(await request.arrayBuffer()) }
   }
-  return { kind: 'stream', stream: request.body, bytesMax: length, isOver: () => false }
+  return { kind: 'stream', stream: request.body, bytesMax: length, over: new AbortController().signal }
 }
 
 export const tooLarge = (bytesMax: number): AppError =>
@@ -42,14 +43,16 @@ function declaredLength(headers: Headers): number | null {
   return value !== null && /^[0-9]{1,15}$/.test(value) ? Number(value) : null
 }
 
+/** workerd ends a request whose body failed as if it were whole, so what is over the limit is dropped and the sender told to cut. */
 function countedStream(source: ReadableStream<Uint8Array>, bytesMax: number): Body {
+  const over = new AbortController()
   let bytes = 0
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       bytes += chunk.byteLength
-      if (bytes > bytesMax) controller.error(tooLarge(bytesMax))
-      else controller.enqueue(chunk)
+      if (bytes <= bytesMax) controller.enqueue(chunk)
+      else over.abort()
     },
   })
-  return { kind: 'stream', stream: source.pipeThrough(counter), bytesMax, isOver: () => bytes > bytesMax }
+  return { kind: 'stream', stream: source.pipeThrough(counter), bytesMax, over: over.signal }
 }
