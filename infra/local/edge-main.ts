@@ -1,0 +1,11 @@
+/** The process of the local edge: starts it as told, reads the regions' room once, and stops on SIGTERM. */
+import { type LocalEdgeOptions, startLocalEdge } from '../edge/local-edge.ts'
+
+const edge = await startLocalEdge(JSON.parse(process.env.ATOLL_LOCAL_EDGE ?? '{}') as LocalEdgeOptions)
+await edge.runCron()
+console.log(`The edge answers at ${edge.url}`)
+
+process.once('SIGTERM', async () => {
+  await edge.stop()
+  process.exit()
+})

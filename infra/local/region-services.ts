@@ -1,0 +1,106 @@
+/** A region of the local stack: its host's daemon and its controller, with what each needs to know. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { request } from 'undici'
+import type { HostCapacity } from '../../shared/contracts/host.ts'
+import type { Region, RegionCapacity } from '../../shared/regions.ts'
+import type { LocalConfig } from './config.ts'
+import { regionDatabase } from './databases.ts'
+import { type Layout, REPOSITORY } from './layout.ts'
+import { publicKeySet, type Secrets, seedOf } from './secrets.ts'
+import { Service, type ServiceSpec } from './service.ts'
+
+/** Two daemons on one machine must not give the same user id to two machines. */
+const VM_UID_BASE = 200_000
+const VM_UIDS_PER_HOST = 10_000
+
+export type RegionSetting = {
+  config: LocalConfig
+  layout: Layout
+  secrets: Secrets
+  region: Region
+  /** Which of the regions this is, from 0. */
+  index: number
+  regionCount: number
+  imageDir: string
+  watch: Pick<ServiceSpec, 'onChange' | 'log'>
+}
+
+/** SIGINT ends every machine of the host; SIGTERM would leave them to the next start of the daemon. */
+export async function startHost({ config, layout, region, index, imageDir, watch }: RegionSetting): Promise<Service> {
+  const place = layout.region(region.code)
+  for (const dir of [place.hostDir, place.runDir]) await mkdir(dir, { recursive: true })
+  return new Service({
+    name: `${region.code}.hostd`,
+    script: `${REPOSITORY}/origin/hostd/main.ts`,
+    stopSignal: 'SIGINT',
+    logFile: `${layout.logDir}/${region.code}.hostd.log`,
+    env: {
+      ATOLL_HOSTD_SOCKET: place.hostSocket,
+      ATOLL_STATE_DIR: place.hostDir,
+      ATOLL_RUN_DIR: place.runDir,
+      ATOLL_IMAGE_DIR: imageDir,
+      ATOLL_TEMPLATE_DIR: layout.templateCacheDir,
+      ATOLL_POOL_SIZE: String(config.poolSize),
+      ATOLL_DEFAULT_SIZE: config.defaultSize,
+      ATOLL_ACCEL: config.accel,
+      ATOLL_VM_UID_BASE: String(VM_UID_BASE + index * VM_UIDS_PER_HOST),
+    },
+    ...watch,
+  })
+}
+
+export async function startController({
+  config,
+  layout,
+  secrets,
+  region,
+  regionCount,
+  watch,
+}: RegionSetting): Promise<Service> {
+  const place = layout.region(region.code)
+  await mkdir(place.runDir, { recursive: true })
+  await mkdir(place.databaseDir, { recursive: true })
+  await writeFile(place.seedFile, JSON.stringify(seedOf(secrets, regionCount)), { mode: 0o600 })
+  const database =
+    config.databaseUrl === undefined
+      ? { ATOLL_DATA_DIR: place.databaseDir, DATABASE_URL: undefined }
+      : { DATABASE_URL: await regionDatabase(config.databaseUrl, region.code) }
+  return new Service({
+    name: `${region.code}.controller`,
+    script: `${REPOSITORY}/origin/controller/main.ts`,
+    stopSignal: 'SIGTERM',
+    logFile: `${layout.logDir}/${region.code}.controller.log`,
+    env: {
+      ATOLL_REGION: region.code,
+      ATOLL_REGION_NAME: region.name,
+      ATOLL_LISTEN: new URL(region.url).host,
+      ATOLL_RUN_DIR: place.runDir,
+      ATOLL_HOSTS: `local=unix:${place.hostSocket}`,
+      ATOLL_EDGE_JWKS: JSON.stringify(publicKeySet(secrets)),
+      ATOLL_KEY_PEPPER: secrets.pepper,
+      ATOLL_INTERNAL_TOKEN: secrets.internalToken,
+      ATOLL_DEFAULT_SIZE: config.defaultSize,
+      ATOLL_SEED_FILE: place.seedFile,
+      ...database,
+    },
+    ...watch,
+  })
+}
+
+/** What the region says of its room, or null while it does not answer. */
+export async function readCapacity(
+  region: Region,
+  secrets: Secrets,
+): Promise<(RegionCapacity & Partial<HostCapacity>) | null> {
+  try {
+    const answer = await request(`${region.url}/v1/capacity`, {
+      headers: { authorization: `Bearer ${secrets.internalToken}` },
+      headersTimeout: 2_000,
+      bodyTimeout: 2_000,
+    })
+    const body = await answer.body.json()
+    return answer.statusCode === 200 ? (body as RegionCapacity) : null
+  } catch {
+    return null
+  }
+}

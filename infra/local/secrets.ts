@@ -1,0 +1,72 @@
+/** The local stack's own secrets: made once, kept in a file that only root reads, never printed but for the API key. */
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import * as z from 'zod'
+import { DEFAULT_TIERS, type KeyRecord, SCOPES } from '../../shared/accounts.ts'
+import { newApiKey } from '../../shared/ids.ts'
+
+const secretsSchema = z.object({
+  apiKey: z.string(),
+  keyId: z.string(),
+  tenantId: z.string(),
+  pepper: z.string(),
+  internalToken: z.string(),
+  signingKey: z.record(z.string(), z.unknown()),
+})
+export type Secrets = z.infer<typeof secretsSchema>
+
+/** Those of the last start, or new ones. */
+export async function loadOrMakeSecrets(file: string): Promise<Secrets> {
+  const kept = await readFile(file, 'utf8').catch(() => null)
+  if (kept !== null) return secretsSchema.parse(JSON.parse(kept))
+  const made = await makeSecrets()
+  await writeFile(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  return made
+}
+
+async function makeSecrets(): Promise<Secrets> {
+  const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+  return {
+    apiKey: newApiKey('test', randomBytes(32)),
+    keyId: `key_${randomUUID()}`,
+    tenantId: `ten_${randomUUID()}`,
+    pepper: randomBytes(32).toString('hex'),
+    internalToken: randomBytes(32).toString('hex'),
+    signingKey: { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: 'EdDSA', use: 'sig' },
+  }
+}
+
+/** What the regions may know of the edge's key: the public half. */
+export function publicKeySet(secrets: Secrets): { keys: JWK[] } {
+  const { d: _private, ...publicKey } = secrets.signingKey as JWK
+  return { keys: [publicKey] }
+}
+
+export const keyHash = (secrets: Secrets): string =>
+  createHmac('sha256', secrets.pepper).update(secrets.apiKey).digest('hex')
+
+export function keyRecord(secrets: Secrets): KeyRecord {
+  return {
+    id: secrets.keyId,
+    tenant: secrets.tenantId,
+    tier: 'scale',
+    scopes: [...SCOPES],
+    status: 'active',
+    expires: null,
+    keyVersion: 1,
+  }
+}
+
+/**
+ * The accounts a region starts with. A tenant's limit is split between the regions, so that both together never exceed it
+ * although neither asks the other.
+ */
+export function seedOf(secrets: Secrets, regionCount: number) {
+  const tier = keyRecord(secrets).tier as keyof typeof DEFAULT_TIERS
+  const granted = Math.floor(DEFAULT_TIERS[tier].concurrency / regionCount)
+  return {
+    tenants: [{ id: secrets.tenantId, name: 'local', tier, granted }],
+    keys: [{ hash: keyHash(secrets), ...keyRecord(secrets) }],
+  }
+}

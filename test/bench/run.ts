@@ -1,0 +1,63 @@
+/**
+ * `npm run bench`: the promises that are numbers, measured in one run on one machine, each beside its floor.
+ *
+ * Read the ratios: this may be a noisy machine without virtualization. Nothing fails here; the report says what was measured.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { buildImage } from '../../infra/image/build.ts'
+import { IMAGE_PACKAGES } from '../../infra/image/packages.ts'
+import { readConfig } from '../../infra/local/config.ts'
+import { HOST_PACKAGES } from '../../infra/local/host-packages.ts'
+import { layoutOf, REPOSITORY, shortHash } from '../../infra/local/layout.ts'
+import { progressTo } from '../../infra/local/progress.ts'
+import { ensurePackages } from '../../infra/setup/packages.ts'
+import { removeStack, startLocalStack } from '../harness/local-stack.ts'
+import { measureFloor } from './floor.ts'
+import { measureLifecycles } from './lifecycles.ts'
+import { type Report, renderReport } from './report.ts'
+import { measureRuns } from './runs.ts'
+
+const { values: flags } = parseArgs({ options: { samples: { type: 'string', default: '30' } } })
+const samples = Number(flags.samples)
+const config = readConfig(process.env)
+const layout = layoutOf(config.stateDir, config.cacheDir, config.runDir)
+const { step } = progressTo(process.stderr, () => performance.now())
+
+await step('Debian packages', (log) => ensurePackages([...HOST_PACKAGES, ...IMAGE_PACKAGES], log))
+await step('guest image', (log) => buildImage({ cacheDir: layout.imageCacheDir, log }))
+const scratch = `/tmp/atoll-bench-${shortHash(REPOSITORY)}`
+rmSync(scratch, { recursive: true, force: true })
+mkdirSync(scratch, { recursive: true, mode: 0o755 })
+Object.assign(process.env, { TMPDIR: scratch, ATOLL_CACHE_DIR: config.cacheDir })
+
+const stack = await step('local stack', () => startLocalStack())
+try {
+  const { edge, regions, api_key } = stack.dev()
+  const region = regions.usw1 ?? ''
+  const socket = layoutOf(stack.stateDir, config.cacheDir, stack.runDir).region('usw1').hostSocket
+  const [floor, runs] = await step(`run, ${samples} samples at the region and through the edge`, async () => [
+    await measureFloor(socket, samples),
+    await measureRuns({ region, edge, apiKey: api_key, samples }),
+  ])
+  const lifecycles = await step('100 lifecycles at concurrency 10', () => measureLifecycles(edge, api_key, 100, 10))
+  const report: Report = {
+    when: new Date().toISOString(),
+    machine: `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    accel: floor.accel,
+    floor,
+    runs,
+    lifecycles,
+  }
+  const text = renderReport(report)
+  console.log(`\n${text}`)
+  mkdirSync(`${layout.stateDir}/bench`, { recursive: true })
+  writeFileSync(`${layout.stateDir}/bench/report.md`, text)
+  writeFileSync(`${layout.stateDir}/bench/report.json`, JSON.stringify(report, null, 2))
+} finally {
+  await stack.stop()
+  await removeStack(stack)
+  rmSync(scratch, { recursive: true, force: true })
+}
+process.exit()

@@ -1,0 +1,74 @@
+/**
+ * `npm test`: everything that is not a long soak, against real machines, a real edge and real PostgreSQL.
+ *
+ * `npm test -- unit controller` runs only the files whose path has one of these words in it.
+ * The last line is a count, and the exit status says whether all passed.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { glob } from 'node:fs/promises'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { buildImage } from '../infra/image/build.ts'
+import { IMAGE_PACKAGES } from '../infra/image/packages.ts'
+import { readConfig } from '../infra/local/config.ts'
+import { HOST_PACKAGES } from '../infra/local/host-packages.ts'
+import { layoutOf, REPOSITORY, shortHash } from '../infra/local/layout.ts'
+import { progressTo } from '../infra/local/progress.ts'
+import { ensurePackages } from '../infra/setup/packages.ts'
+
+const TEST_PACKAGES = ['postgresql', 'e2fsprogs']
+const TEST_TIMEOUT_MS = 300_000
+
+/** Kinds that share the machine's two cores badly run one file at a time. */
+const KINDS = [
+  { kind: 'unit', concurrency: 2 },
+  { kind: 'integration', concurrency: 1 },
+  { kind: 'chaos', concurrency: 1 },
+]
+
+const words = process.argv.slice(2)
+const config = readConfig(process.env)
+const layout = layoutOf(config.stateDir, config.cacheDir, config.runDir)
+const { step } = progressTo(process.stderr, () => performance.now())
+
+await step('Debian packages', (log) => ensurePackages([...HOST_PACKAGES, ...IMAGE_PACKAGES, ...TEST_PACKAGES], log))
+const imageDir = await step('guest image', (log) => buildImage({ cacheDir: layout.imageCacheDir, log }))
+
+// One place for everything that tests write, open to unprivileged users, so that what a killed run left goes with the next.
+const scratch = `/tmp/atoll-${shortHash(REPOSITORY)}`
+rmSync(scratch, { recursive: true, force: true })
+mkdirSync(scratch, { recursive: true, mode: 0o755 })
+Object.assign(process.env, {
+  TMPDIR: scratch,
+  ATOLL_IMAGE_DIR: imageDir,
+  ATOLL_TEMPLATE_DIR: layout.templateCacheDir,
+  ATOLL_CACHE_DIR: config.cacheDir,
+})
+
+const count = { passed: 0, failed: 0 }
+for (const { kind, concurrency } of KINDS) {
+  const files = (await Array.fromAsync(glob(`test/${kind}/**/*.test.ts`, { cwd: REPOSITORY }))).sort()
+  const chosen = files.filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  if (chosen.length > 0) await runFiles(chosen, concurrency)
+}
+rmSync(scratch, { recursive: true, force: true })
+
+if (count.passed + count.failed === 0) {
+  console.log('No test ran: no file has one of these words in its path.')
+  process.exit(1)
+}
+console.log(`${count.passed} passed, ${count.failed} failed`)
+process.exit(count.failed === 0 ? 0 : 1)
+
+async function runFiles(files: string[], concurrency: number): Promise<void> {
+  const stream = run({ files, concurrency, cwd: REPOSITORY, timeout: TEST_TIMEOUT_MS })
+  // A file that fails to load is reported as a failed test of its own name, so nothing is lost in this count.
+  stream.on('test:pass', (event) => {
+    if (event.details.type !== 'suite' && event.skip === undefined) count.passed += 1
+  })
+  stream.on('test:fail', (event) => {
+    if (event.details.type !== 'suite') count.failed += 1
+  })
+  stream.compose(new spec()).pipe(process.stdout, { end: false })
+  await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject))
+}
