@@ -20,6 +20,7 @@ func boot() error {
 		{"control groups", setUpCgroups},
 		{"loopback", raiseLoopback},
 		{"address layout", settleAddresses},
+		{"timers", calmRuntime},
 		{"protection", protectAgent},
 	}
 	for _, step := range steps {

@@ -52,11 +52,10 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 		writeJSON(response, http.StatusUnprocessableEntity, refused)
 		return
 	}
-	defer processes.groups.giveBack(running.group)
-	defer running.streams.closeOurs()
+	defer func() { go processes.free(running) }()
 
 	frames := newFrameWriter(response)
-	frames.writeJSON(frameStarted, execStarted{running.pid})
+	frames.writeStarted(execStarted{running.pid})
 	go running.streams.feed(order.Stdin)
 	stdout := pump(running.streams.ours[1], frames, frameStdout, order.OutputBytesMax)
 	stderr := pump(running.streams.ours[2], frames, frameStderr, order.OutputBytesMax)
@@ -64,10 +63,9 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 	reason, status := running.wait(request.Context(), time.Duration(order.TimeoutMs)*time.Millisecond)
 	duration := time.Since(began)
 	drain(stdout, stderr)
-	frames.writeJSON(frameExited, execExit{
+	frames.writeExited(execExit{
 		exitCode(reason, status), reason, duration.Milliseconds(), stdout.isTruncated(), stderr.isTruncated(),
 	})
-	frames.close()
 }
 
 const (

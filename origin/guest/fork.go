@@ -20,7 +20,9 @@ type launch struct {
 	groups    []uint32
 	streams   [3]int
 	cgroup    int
-	failure   launchFailure
+	// Written by the kernel: the child's pidfd.
+	descriptor int32
+	failure    launchFailure
 }
 
 // launchFailure is written by the child, whose memory is the parent's until it has become another program.
@@ -57,10 +59,11 @@ func runtimeAfterForkInChild()
 //go:noescape
 func vforkClone3(args *cloneArgs, size uintptr) (pid, errno uintptr)
 
-// start returns when the child is the other program, or has failed to become it.
-func (l *launch) start() (pid int, failed *launchFailure) {
+// start returns when the child is the other program, or has failed to become it. The descriptor is the child's pidfd.
+func (l *launch) start() (pid, descriptor int, failed *launchFailure) {
 	args := &cloneArgs{
-		flags:      unix.CLONE_VFORK | unix.CLONE_VM | unix.CLONE_INTO_CGROUP,
+		flags:      unix.CLONE_VFORK | unix.CLONE_VM | unix.CLONE_INTO_CGROUP | unix.CLONE_PIDFD,
+		pidfd:      uint64(uintptr(unsafe.Pointer(&l.descriptor))),
 		exitSignal: uint64(unix.SIGCHLD),
 		cgroup:     uint64(l.cgroup),
 	}
@@ -69,15 +72,14 @@ func (l *launch) start() (pid int, failed *launchFailure) {
 	runtimeAfterFork()
 	syscall.ForkLock.Unlock()
 	if errno != 0 {
-		return 0, &launchFailure{stageClone, syscall.Errno(errno)}
+		return 0, 0, &launchFailure{stageClone, syscall.Errno(errno)}
 	}
 	if l.failure.errno != 0 {
-		var status syscall.WaitStatus
-		// Somebody else may have reaped it; either way it is gone.
-		_, _ = syscall.Wait4(int(child), &status, 0, nil)
-		return 0, &l.failure
+		_ = syscall.Close(int(l.descriptor))
+		_, _ = syscall.Wait4(int(child), nil, 0, nil)
+		return 0, 0, &l.failure
 	}
-	return int(child), nil
+	return int(child), int(l.descriptor), nil
 }
 
 var (
@@ -127,6 +129,8 @@ func become(l *launch) {
 		return
 	}
 	syscall.RawSyscall(syscall.SYS_CLOSE, file, 0, 0)
+
+	syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_TIMERSLACK, timerSlackNsOfCommands, 0)
 
 	l.failure.stage = stageUser
 	if _, _, l.failure.errno = syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(l.groups)), uintptr(unsafe.Pointer(&l.groups[0])), 0); l.failure.errno != 0 {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// frameWriter lets two streams write frames of one answer. What is written leaves at most flushWait later, so that a short
-// command's frames leave together: each flush costs a trip through the emulated device.
+// frameWriter lets two streams write frames of one answer. What is written leaves a moment later, so that a short command's
+// frames leave together: each flush costs a trip through the device.
 type frameWriter struct {
-	mutex     sync.Mutex
-	response  http.ResponseWriter
-	flushing  *time.Timer
-	isPending bool
-	isClosed  bool
+	mutex    sync.Mutex
+	response http.ResponseWriter
+	flushing *time.Timer
+	due      time.Time
+	isClosed bool
 }
 
 func newFrameWriter(response http.ResponseWriter) *frameWriter {
@@ -30,46 +30,49 @@ func (w *frameWriter) write(kind frameType, buffer []byte, payloadBytes int) {
 		return
 	}
 	_ = writeFrame(w.response, kind, buffer, payloadBytes)
-	w.flushSoon()
+	w.flushWithin(outputFlushWait)
 }
 
-func (w *frameWriter) writeJSON(kind frameType, value any) {
+// writeStarted may wait longer: only a command that is silent for that long shows it.
+func (w *frameWriter) writeStarted(value execStarted) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	_ = writeJSONFrame(w.response, kind, value)
-	w.flushSoon()
+	_ = writeJSONFrame(w.response, frameStarted, value)
+	w.flushWithin(startedFlushWait)
 }
 
-func (w *frameWriter) flushSoon() {
-	if w.isPending {
+// writeExited is the last; the end of the request sends it.
+func (w *frameWriter) writeExited(value execExit) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	_ = writeJSONFrame(w.response, frameExited, value)
+	w.isClosed = true
+	if w.flushing != nil {
+		w.flushing.Stop()
+	}
+}
+
+func (w *frameWriter) flushWithin(wait time.Duration) {
+	due := time.Now().Add(wait)
+	if !w.due.IsZero() && !due.Before(w.due) {
 		return
 	}
-	w.isPending = true
+	w.due = due
 	if w.flushing == nil {
-		w.flushing = time.AfterFunc(flushWait, w.flush)
+		w.flushing = time.AfterFunc(wait, w.flush)
 		return
 	}
-	w.flushing.Reset(flushWait)
+	w.flushing.Reset(wait)
 }
 
 func (w *frameWriter) flush() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if w.isClosed || !w.isPending {
+	if w.isClosed || w.due.IsZero() {
 		return
 	}
-	w.isPending = false
+	w.due = time.Time{}
 	if flusher, canFlush := w.response.(http.Flusher); canFlush {
 		flusher.Flush()
-	}
-}
-
-// close is the end of the writing; a handler that has returned must not be written to.
-func (w *frameWriter) close() {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.isClosed = true
-	if w.flushing != nil {
-		w.flushing.Stop()
 	}
 }

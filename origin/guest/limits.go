@@ -4,17 +4,21 @@ import "time"
 
 // Every bound of the agent, with its unit in its name. Those that the host shares stand in shared/limits.ts too.
 const (
-	requestBytesMax     = 8 << 20
-	frameChunkBytes     = 32 << 10
-	controlLineBytesMax = 256
-	nonceBytesMax       = 64
-	drainWait           = 500 * time.Millisecond
-	flushWait           = 2 * time.Millisecond
-	killWait            = 5 * time.Second
-	deviceWait          = 10 * time.Second
-	streamsMax          = 128
-	uploadWindowBytes   = 1 << 20
-	entropyBytesMax     = 4 << 10
-	processesMax        = 4096
-	agentReserveBytes   = 48 << 20
+	requestBytesMax        = 8 << 20
+	frameChunkBytes        = 32 << 10
+	controlLineBytesMax    = 256
+	nonceBytesMax          = 64
+	drainWait              = 500 * time.Millisecond
+	outputFlushWait        = 2 * time.Millisecond
+	sweepPause             = time.Second
+	startedFlushWait       = 20 * time.Millisecond
+	killWait               = 5 * time.Second
+	timerSlackNs           = 2_000_000
+	timerSlackNsOfCommands = 50_000
+	deviceWait             = 10 * time.Second
+	streamsMax             = 128
+	uploadWindowBytes      = 1 << 20
+	entropyBytesMax        = 4 << 10
+	processesMax           = 4096
+	agentReserveBytes      = 48 << 20
 )

@@ -26,7 +26,7 @@ func main() {
 	must("data port", err)
 
 	processes := newProcesses()
-	go processes.reap()
+	go processes.sweepForever()
 	must("sessions", serveSessions(control, data, newRoutes(processes)))
 }
 

@@ -9,8 +9,7 @@ import (
 
 // process is a command that runs: what the agent holds of it.
 type process struct {
-	pid     int
-	ended   <-chan syscall.WaitStatus
+	*child
 	group   *cgroup
 	streams *streams
 }
@@ -33,13 +32,13 @@ func (p *processes) spawn(order command, user user, variables map[string]string)
 	}
 	plan.streams = streams.theirDescriptors()
 	plan.cgroup = int(group.directory.Fd())
-	pid, ended, failed := p.start(plan)
+	child, failed := p.start(plan)
 	if failed != nil {
 		streams.closeOurs()
 		p.groups.giveBack(group)
 		return nil, refuseLaunch(order, *failed)
 	}
-	return &process{pid, ended, group, streams}, nil
+	return &process{child, group, streams}, nil
 }
 
 // wait returns when the process has ended, by itself or because its time or its host was gone.
@@ -70,6 +69,13 @@ func (p *process) kill() syscall.WaitStatus {
 	case <-time.After(killWait):
 		return syscall.WaitStatus(syscall.SIGKILL)
 	}
+}
+
+// free gives back what the process had. It is no part of the answer, so nobody should wait for it.
+func (p *processes) free(ended *process) {
+	ended.streams.closeOurs()
+	p.sweep()
+	p.groups.giveBack(ended.group)
 }
 
 // streams are the three pipes of a process. Without anything to say to it, stdin is /dev/null.
