@@ -4,7 +4,7 @@
  *   row \ machine          running          paused           starting, stopping   none
  *   creating, provisioning  [orphan] ready   [orphan] pause   wait                 [orphan] fail
  *   running, snapshotting   expire if late   pause            wait                 end (expired) or fail
- *   paused                  pause it there   -                wait                 fail
+ *   paused                  pause it there   expire if late   wait                 end (expired) or fail
  *   error, destroyed        clear            clear            clear                clear
  *
  * [orphan]: only when no living controller works on it; its own controller writes the row otherwise.
@@ -27,9 +27,9 @@ export type Finding = {
   state: SandboxState
   machine: (typeof VM_STATES)[number] | 'none'
   isOrphan: boolean
-  /** Past its end by more than a host may be late. */
+  /** Past its end by more than a host may be late. A paused sandbox has an end only when it is not to be kept. */
   isOverdue: boolean
-  /** The host ended it because its time, or its idle time, was over. */
+  /** If there is no machine, then because the host ended it on time. */
   isExpired: boolean
   persistent: boolean
 }
@@ -80,15 +80,16 @@ function mendRunning({ machine, isOverdue, isExpired, persistent }: Finding): Me
   }
 }
 
-function mendPaused({ machine }: Finding): Mend {
+function mendPaused({ machine, isOverdue, isExpired, persistent }: Finding): Mend {
   switch (machine) {
     case 'running':
       return 'pause_machine'
     case 'paused':
+      return isOverdue && !persistent ? 'destroy' : 'leave'
     case 'starting':
     case 'stopping':
       return 'leave'
     case 'none':
-      return 'fail'
+      return isExpired && !persistent ? 'destroy' : 'fail'
   }
 }

@@ -5,8 +5,9 @@
  * A row that changed after that clock is left for the next look. A machine without a row is really without one, because a row is
  * always written before its machine is asked for.
  */
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { VmInventory, VmRecord } from '../../../shared/contracts/host.ts'
+import type { SandboxState } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { type SandboxRow, sandbox } from '../database/schema.ts'
@@ -14,7 +15,9 @@ import type { Host } from '../hosts/client.ts'
 import { decideMend, type Finding } from './decide-mend.ts'
 import { mend } from './mend.ts'
 
-export type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isOverdue: boolean }
+const UNFINISHED = ['creating', 'provisioning'] as const satisfies SandboxState[]
+
+export type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isDue: boolean; isOverdue: boolean }
 
 export async function matchHost(controller: Controller, host: Host): Promise<void> {
   const before = await databaseTime(controller)
@@ -41,7 +44,7 @@ async function endStray(controller: Controller, host: Host, id: string): Promise
 
 function examine(
   controller: Controller,
-  { row, isOwnerAlive, ageMs, isOverdue }: Holding,
+  { row, isOwnerAlive, ageMs, isOverdue, isDue }: Holding,
   inventory: VmInventory,
 ): { finding: Finding; machine: VmRecord | undefined; reason: string | undefined } {
   const machine = inventory.vms.find(({ id }) => id === row.id)
@@ -52,8 +55,8 @@ function examine(
     machine: machine?.state ?? 'none',
     isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
     isOverdue,
-    isExpired:
-      isOverdue || (row.expiresAt !== null && loss === undefined && row.expiresAt.getTime() <= controller.clock()),
+    // A host that ends a machine on time keeps no loss of it; the only other reasons are time and idleness.
+    isExpired: loss === undefined && (isDue || row.idleTimeoutSec > 0),
     persistent: row.persistent,
   }
   return { finding, machine, reason: loss?.reason }
@@ -69,8 +72,10 @@ async function readHoldings({ database }: Controller, host: string): Promise<Hol
   const rows = await database.db
     .select({
       row: sandbox,
-      isOwnerAlive: sql<boolean>`instance_alive(${sandbox.instance})`,
+      // Asked only where it counts: the list of locks is not free.
+      isOwnerAlive: sql<boolean>`case when ${inArray(sandbox.state, UNFINISHED)} then instance_alive(${sandbox.instance}) else true end`,
       ageMs: sql`extract(epoch from clock_timestamp() - ${sandbox.changedAt}) * 1000`.mapWith(Number),
+      isDue: sql<boolean>`coalesce(${sandbox.expiresAt} <= clock_timestamp(), false)`,
       isOverdue: sql<boolean>`coalesce(${sandbox.expiresAt} < clock_timestamp() - make_interval(secs => ${LIMITS.expiryGraceMs / 1_000}), false)`,
     })
     .from(sandbox)

@@ -16,7 +16,10 @@ export const notFound = (): AppError => new AppError('sandbox_not_found', 'There
  * without the database.
  */
 export function parseReference(reference: string, regionCode: string): { id: string } | { name: string } {
-  if (!reference.startsWith('sbx_')) return { name: reference }
+  if (!reference.startsWith('sbx_')) {
+    if (reference.length > LIMITS.nameCharsMax || reference.includes('\0')) throw notFound()
+    return { name: reference }
+  }
   if (parseId(reference, 'sbx')?.region !== regionCode) throw notFound()
   return { id: reference }
 }

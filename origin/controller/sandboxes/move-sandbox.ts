@@ -33,7 +33,8 @@ const WRITES: Record<Move, Record<string, SQL | null>> = {
     startedAt: sql`clock_timestamp()`,
     readyAt: sql`coalesce(${sandbox.readyAt}, clock_timestamp())`,
   },
-  pause: { expiresAt: null },
+  // A sandbox that is not to be kept ends on time even while it is paused.
+  pause: { expiresAt: sql`case when ${sandbox.persistent} then null else ${sandbox.expiresAt} end` },
   fail: { expiresAt: null, lastError: given('lastError', 'text'), releasedAt: released() },
   destroy: { expiresAt: null, destroyedAt: sql`clock_timestamp()`, releasedAt: released() },
 }

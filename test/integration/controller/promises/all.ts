@@ -1,0 +1,51 @@
+/** One suite, run against every database driver: whatever holds on one must hold on the others. */
+import { after, before, describe } from 'node:test'
+import type { Driver, TestServer } from '../support/databases.ts'
+import { startRegion, type TestRegion } from '../support/region.ts'
+import { accountPromises } from './accounts.ts'
+import { admissionPromises } from './admission.ts'
+import { databasePromises } from './database-gone.ts'
+import { failurePromises } from './failures.ts'
+import { idempotencyPromises } from './idempotency.ts'
+import { reconcilePromises } from './reconcile.ts'
+import { requestPromises } from './requests.ts'
+
+export function holdPromisesOn(driver: Driver): void {
+  describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
+    let server: TestServer | undefined
+    before(async () => {
+      server = await driver.open()
+    })
+    after(() => server?.remove())
+
+    const group = (
+      name: string,
+      hosts: number,
+      promises: (regionOf: () => TestRegion, server: () => TestServer) => void,
+    ) =>
+      describe(name, () => {
+        let region: TestRegion | undefined
+        before(async () => {
+          region = await startRegion(await given(server).createDatabase(), { hosts })
+        })
+        after(() => region?.close())
+        promises(
+          () => given(region),
+          () => given(server),
+        )
+      })
+
+    group('requests', 1, requestPromises)
+    group('admission', 2, admissionPromises)
+    group('idempotency', 1, idempotencyPromises)
+    group('failures', 2, failurePromises)
+    group('accounts', 1, accountPromises)
+    group('reconciliation', 1, reconcilePromises)
+    group('the database', 1, databasePromises)
+  })
+}
+
+function given<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('The set-up of this test failed.')
+  return value
+}

@@ -1,0 +1,138 @@
+/** One Idempotency-Key, one sandbox, one run of the command: under races, failures and crashes. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { AppError } from '../../../../shared/errors.ts'
+import { at, type TestRegion, textAt, until } from '../support/region.ts'
+
+export function idempotencyPromises(regionOf: () => TestRegion): void {
+  const send = (path: string, idempotencyKey: string, body: object, key?: string) =>
+    regionOf().ask(path, {
+      method: 'POST',
+      body,
+      headers: { 'idempotency-key': idempotencyKey },
+      ...(key === undefined ? {} : { key }),
+    })
+
+  for (const [path, body] of [
+    ['/v1/sandboxes', {}],
+    ['/v1/sandboxes/run', { command: 'echo once' }],
+  ] as const) {
+    test(`20 requests with one key to ${path} get one answer, and nothing is done twice`, async () => {
+      const region = regionOf()
+      region.host.slowMs = 100
+      const before = region.host.vms.size
+      const commands = region.host.commands.length
+      const key = randomUUID()
+      const answers = await Promise.all(Array.from({ length: 20 }, () => send(path, key, body)))
+      region.host.slowMs = 0
+      assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201])
+      assert.equal(new Set(answers.map(({ text }) => text)).size, 1)
+      assert.equal(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true').length, 19)
+      assert.equal(region.host.vms.size, before + 1)
+      assert.ok(region.host.commands.length <= commands + 1)
+    })
+  }
+
+  test('the same key with another body is refused, and is free for other tenants and routes', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    assert.equal((await send('/v1/sandboxes', key, {})).status, 201)
+    const reused = await send('/v1/sandboxes', key, { name: 'x' })
+    assert.deepEqual([reused.status, textAt(reused.json, 'error', 'code')], [422, 'idempotency_key_reused'])
+    const other = await region.newKey()
+    const foreign = await send('/v1/sandboxes', key, {}, other.key)
+    assert.deepEqual([foreign.status, foreign.headers.get('idempotent-replayed')], [201, null])
+    assert.equal((await send('/v1/sandboxes/run', key, { command: 'echo 1' })).status, 201)
+  })
+
+  test('a refusal leaves no claim: the same key succeeds when there is room', async () => {
+    const region = regionOf()
+    const account = await region.newKey({ granted: 0 })
+    const key = randomUUID()
+    assert.equal((await send('/v1/sandboxes', key, {}, account.key)).status, 429)
+    await region.sql('update quota_grant set granted = 1 where tenant = $1', [account.tenant])
+    assert.equal((await send('/v1/sandboxes', key, {}, account.key)).status, 201)
+  })
+
+  test('a failure is not kept: the same key tries again after a boot that failed', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    region.host.mishaps.push({ kind: 'fail', error: new AppError('boot_failed', 'It did not boot.') })
+    assert.equal((await send('/v1/sandboxes/run', key, { command: 'echo 1' })).status, 503)
+    assert.equal((await send('/v1/sandboxes/run', key, { command: 'echo 1' })).status, 201)
+  })
+
+  // The one thing that a retry may never do.
+  test('a command whose outcome was lost is never run again, and every retry hears so', async () => {
+    const region = regionOf()
+    for (const kind of ['die_before_ready', 'die_after_ready'] as const) {
+      const key = randomUUID()
+      const command = `echo ${key}`
+      region.host.mishaps.push({ kind })
+      for (let tries = 0; tries < 3; tries++) {
+        const answer = await send('/v1/sandboxes/run', key, { command })
+        assert.deepEqual([answer.status, textAt(answer.json, 'error', 'code')], [504, 'outcome_unknown'], answer.text)
+      }
+      assert.equal(region.host.commands.filter((line) => line.endsWith(command)).length, 1)
+    }
+  })
+
+  test('while the first request runs longer than anybody waits, the second is told to come again', async () => {
+    const region = regionOf()
+    const gate = Promise.withResolvers<void>()
+    region.host.mishaps.push({ kind: 'hang', until: gate.promise })
+    const key = randomUUID()
+    const first = send('/v1/sandboxes', key, {})
+    await until('the claim', async () => (await region.sql('select from idempotency where key = $1', [key])).length > 0)
+    const second = await send('/v1/sandboxes', key, {})
+    assert.deepEqual([second.status, textAt(second.json, 'error', 'code')], [409, 'idempotency_in_progress'])
+    assert.ok(second.headers.get('retry-after'))
+    gate.resolve()
+    const third = await send('/v1/sandboxes', key, {})
+    assert.equal(textAt(third.json, 'data', 'id'), textAt((await first).json, 'data', 'id'))
+  })
+
+  test('a key whose controller died before the answer was kept gives the sandbox that it made', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    const made = await send('/v1/sandboxes', key, {})
+    // As it stands when a controller was killed between the row and the answer.
+    await region.sql('update idempotency set status = null, response = null, instance = 2000000 where key = $1', [key])
+    const again = await send('/v1/sandboxes', key, {})
+    assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [201, 'true'], again.text)
+    assert.equal(textAt(again.json, 'data', 'id'), textAt(made.json, 'data', 'id'))
+  })
+
+  test('a key whose controller died before the machine ran is free for one that runs', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    const made = await send('/v1/sandboxes', key, {})
+    const id = textAt(made.json, 'data', 'id')
+    region.host.vms.delete(id)
+    await region.sql('update idempotency set status = null, response = null, instance = 2000000 where key = $1', [key])
+    await region.sql(
+      `update sandbox set state = 'creating', ready_at = null, instance = 2000000, changed_at = now() - interval '1 minute' where id = $1`,
+      [id],
+    )
+    const again = await send('/v1/sandboxes', key, {})
+    assert.equal(again.status, 201, again.text)
+    assert.notEqual(textAt(again.json, 'data', 'id'), id)
+    const [row] = await region.sql<{ state: string }>('select state from sandbox where id = $1', [id])
+    assert.equal(row?.state, 'error')
+  })
+
+  test('keys are forgotten after their day', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    await send('/v1/sandboxes', key, {})
+    await region.sql(`update idempotency set expires_at = now() - interval '1 second' where key = $1`, [key])
+    await until(
+      'the sweep',
+      async () => (await region.sql('select from idempotency where key = $1', [key])).length === 0,
+    )
+    const fresh = await send('/v1/sandboxes', key, {})
+    assert.equal(fresh.headers.get('idempotent-replayed'), null)
+    assert.ok(at(fresh.json, 'data'))
+  })
+}

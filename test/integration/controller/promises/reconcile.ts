@@ -1,0 +1,117 @@
+/** What is and what should be are made to agree, by themselves and within seconds, without touching work in flight. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { VmRecord } from '../../../../shared/contracts/host.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
+import { type TestRegion, textAt, until } from '../support/region.ts'
+
+const DEAD = 2_000_000
+
+export function reconcilePromises(regionOf: () => TestRegion): void {
+  const create = async (body: object = {}): Promise<string> =>
+    textAt((await regionOf().ask('/v1/sandboxes', { method: 'POST', body })).json, 'data', 'id')
+  const stateOf = async (id: string): Promise<string | undefined> =>
+    (await regionOf().sql<{ state: string }>('select state from sandbox where id = $1', [id]))[0]?.state
+  const becomes = (id: string, state: string) =>
+    until(`${id} to be ${state}`, async () => (await stateOf(id)) === state)
+  const vmOf = (id: string): VmRecord => {
+    const vm = regionOf().host.vms.get(id)
+    assert.ok(vm)
+    return vm
+  }
+  const isReleased = async (id: string): Promise<boolean> =>
+    (await regionOf().sql('select from sandbox where id = $1 and released_at is not null', [id])).length === 1
+  /** As it stands when a controller was killed while it made the sandbox. */
+  const orphan = (id: string, state: string) =>
+    regionOf().sql(
+      `update sandbox set state = $2, ready_at = null, instance = $3, changed_at = now() - interval '1 minute' where id = $1`,
+      [id, state, DEAD],
+    )
+
+  test('a machine without a row is ended', async () => {
+    const { host } = regionOf()
+    const id = await create()
+    host.vms.set('sbx_stray', { ...vmOf(id), id: 'sbx_stray' })
+    await until('the stray to end', () => !host.vms.has('sbx_stray'))
+    assert.equal(await stateOf(id), 'running')
+  })
+
+  test('a machine that ended by itself makes its row an error with the reason, and frees its room', async () => {
+    const { host } = regionOf()
+    const id = await create()
+    host.vms.delete(id)
+    host.lost.push({ id, reason: 'QEMU was killed.', at_ms: Date.now() })
+    await becomes(id, 'error')
+    const [row] = await regionOf().sql<{ last_error: string }>('select last_error from sandbox where id = $1', [id])
+    assert.equal(row?.last_error, 'QEMU was killed.')
+    await until('its room to be free', () => isReleased(id))
+    await until('the loss to be acknowledged', () => host.lost.length === 0)
+  })
+
+  test('a create that lost its controller is finished when its machine runs, and ended when there is none', async () => {
+    const { host } = regionOf()
+    const [runs, gone] = [await create(), await create()]
+    for (const id of [runs, gone]) await orphan(id, 'creating')
+    host.vms.delete(gone)
+    await becomes(runs, 'running')
+    await becomes(gone, 'error')
+    await until('its room to be free', () => isReleased(gone))
+  })
+
+  test('a resume that lost its controller becomes what the machine is', async () => {
+    const id = await create()
+    vmOf(id).state = 'paused'
+    await orphan(id, 'provisioning')
+    await becomes(id, 'paused')
+  })
+
+  test('a create in flight is left alone, however often the reconciler looks', async () => {
+    const region = regionOf()
+    const gate = Promise.withResolvers<void>()
+    region.host.mishaps.push({ kind: 'hang', until: gate.promise })
+    const making = region.ask('/v1/sandboxes', { method: 'POST', body: {} })
+    await sleep(LIMITS.instanceGraceMs + 2 * LIMITS.reconcileMs)
+    gate.resolve()
+    const answer = await making
+    assert.equal(answer.status, 201, answer.text)
+  })
+
+  test('time that is over pauses what is kept and destroys what is not, by the host or without it', async () => {
+    const { host } = regionOf()
+    const kept = await create({ timeout_sec: 1 })
+    const dropped = await create({ timeout_sec: 1, persistent: false })
+    // This host does nothing by itself, so the controller must.
+    await becomes(kept, 'paused')
+    await becomes(dropped, 'destroyed')
+    assert.equal(vmOf(kept).state, 'paused')
+    assert.ok(!host.vms.has(dropped))
+
+    const endedThere = await create({ timeout_sec: 1, persistent: false })
+    await sleep(1_050)
+    host.vms.delete(endedThere)
+    await becomes(endedThere, 'destroyed')
+    const pausedThere = await create()
+    vmOf(pausedThere).state = 'paused'
+    await becomes(pausedThere, 'paused')
+  })
+
+  test('a machine that runs though its row is paused is paused', async () => {
+    const region = regionOf()
+    const id = await create()
+    await region.ask(`/v1/sandboxes/${id}/pause`, { method: 'POST' })
+    vmOf(id).state = 'running'
+    await until('the machine to be paused', () => vmOf(id).state === 'paused')
+    assert.equal(await stateOf(id), 'paused')
+  })
+
+  test('a restart keeps every sandbox', async () => {
+    const region = regionOf()
+    const id = await create()
+    await region.restart()
+    await sleep(2 * LIMITS.reconcileMs)
+    assert.equal(await stateOf(id), 'running')
+    const ran = await region.ask(`/v1/sandboxes/${id}/exec`, { method: 'POST', body: { command: 'echo still' } })
+    assert.equal(ran.status, 200, ran.text)
+  })
+}

@@ -1,0 +1,211 @@
+/**
+ * A host that speaks the real contract on a real unix socket and can be told to refuse, to die, to hang and to be slow.
+ * It keeps its machines in memory and remembers every command it was ever told to run.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type CreateVmBody,
+  createVmBody,
+  FRAMES_TYPE,
+  type HostExec,
+  hostExec,
+  type VmRecord,
+  vmDeadlines,
+} from '../../../../shared/contracts/host.ts'
+import { AppError, errorBody, errorHeaders } from '../../../../shared/errors.ts'
+import { encodeFrame, encodeJsonFrame, FRAME } from '../../../../shared/frames.ts'
+import { SIZES } from '../../../../shared/machines.ts'
+
+/** What the next create does instead of succeeding. */
+export type Mishap =
+  | { kind: 'refuse'; error: AppError }
+  | { kind: 'fail'; error: AppError }
+  | { kind: 'die_before_ready' }
+  | { kind: 'die_after_ready' }
+  | { kind: 'cut_frame' }
+  | { kind: 'nonsense' }
+  | { kind: 'hang'; until: Promise<void> }
+
+export type HostDouble = {
+  name: string
+  socketPath: string
+  vms: Map<string, VmRecord>
+  lost: { id: string; reason: string; at_ms: number }[]
+  /** `id: argv` of every command that was started. */
+  commands: string[]
+  destroys: string[]
+  mishaps: Mishap[]
+  /** While set, requests are held until it is resolved. */
+  slowMs: number
+  bootPath: VmRecord['boot_path']
+  memoryMib: number
+  accepting: boolean
+  /** Closes the socket as a killed host does; its machines live on. */
+  away(): Promise<void>
+  back(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startHostDouble(name: string): Promise<HostDouble> {
+  const directory = mkdtempSync(join(tmpdir(), 'atoll-host-'))
+  const host: HostDouble = {
+    name,
+    socketPath: join(directory, 'hostd.sock'),
+    vms: new Map(),
+    lost: [],
+    commands: [],
+    destroys: [],
+    mishaps: [],
+    slowMs: 0,
+    bootPath: 'warm',
+    memoryMib: 4_000_000,
+    accepting: true,
+    away: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+    back: () =>
+      new Promise((resolve) => {
+        server = createServer(handle)
+        server.listen(host.socketPath, resolve)
+      }),
+    async close() {
+      if (server.listening) await host.away()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    answer(host, request, response).catch((err: unknown) => {
+      const error = err instanceof AppError ? err : new AppError('internal', String(err))
+      if (response.headersSent) return void response.destroy()
+      response.writeHead(error.status, { 'content-type': 'application/json', ...errorHeaders(error) })
+      response.end(JSON.stringify(errorBody(error, 'double')))
+    })
+  }
+  let server = createServer(handle)
+  await host.back()
+  return host
+}
+
+async function answer(host: HostDouble, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [, , resource, id, verb] = (request.url ?? '').split('/')
+  const body = await bodyOf(request)
+  if (host.slowMs > 0) await sleep(host.slowMs)
+  const json = (value: unknown): void => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(value))
+  }
+  if (resource === 'capacity') return json(capacityOf(host))
+  if (id === undefined && request.method === 'GET') return json({ vms: [...host.vms.values()], lost: host.lost })
+  if (id === undefined) return create(host, createVmBody.parse(body), response)
+  if (request.method === 'DELETE') {
+    host.destroys.push(id)
+    host.vms.delete(id)
+    host.lost = host.lost.filter((loss) => loss.id !== id)
+    response.writeHead(204).end()
+    return
+  }
+  const vm = host.vms.get(id)
+  if (vm === undefined) throw new AppError('sandbox_not_found', 'No such machine.')
+  switch (verb) {
+    case 'pause':
+      vm.state = 'paused'
+      return json(vm)
+    case 'resume':
+      Object.assign(vm, vmDeadlines.parse(body), { state: 'running' })
+      return json(vm)
+    case 'exec': {
+      if (vm.state !== 'running') throw new AppError('sandbox_not_running', `It is ${vm.state}.`)
+      response.writeHead(200, { 'content-type': FRAMES_TYPE })
+      await run(host, id, hostExec.parse(body), response)
+      response.end()
+    }
+  }
+}
+
+async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: ServerResponse): Promise<void> {
+  const mishap = host.mishaps.shift()
+  if (mishap?.kind === 'refuse') throw mishap.error
+  if (host.vms.has(vm.id) && exec !== undefined) throw new AppError('state_conflict', 'It exists.')
+  response.writeHead(200, { 'content-type': FRAMES_TYPE })
+  if (host.bootPath !== 'warm') response.write(encodeFrame(FRAME.provisioning, new Uint8Array(0)))
+  if (mishap?.kind === 'hang') {
+    response.flushHeaders()
+    await mishap.until
+  }
+  if (mishap?.kind === 'fail')
+    return void response.end(encodeJsonFrame(FRAME.error, { code: mishap.error.code, message: mishap.error.message }))
+  if (mishap?.kind === 'nonsense') return void response.end(new Uint8Array(64).fill(255))
+
+  const { hostname: _, env: __, ...spec } = vm
+  const now = Date.now()
+  host.vms.set(vm.id, {
+    ...spec,
+    state: 'running',
+    boot_path: host.bootPath,
+    boot_ms: 7,
+    started_at_ms: now,
+    active_at_ms: now,
+  })
+  if (mishap?.kind === 'die_before_ready') {
+    if (exec !== undefined) host.commands.push(`${vm.id}: ${exec.argv.join(' ')}`)
+    return void response.destroy()
+  }
+  response.write(encodeJsonFrame(FRAME.ready, { boot_path: host.bootPath, boot_ms: 7.4, phases: { cont: 1 } }))
+  if (mishap?.kind === 'die_after_ready') {
+    if (exec !== undefined) host.commands.push(`${vm.id}: ${exec.argv.join(' ')}`)
+    await sleep(20)
+    return void response.destroy()
+  }
+  if (exec !== undefined) await run(host, vm.id, exec, response)
+  if (mishap?.kind === 'cut_frame') response.write(new Uint8Array([FRAME.stdout, 0, 0, 0, 9, 1]))
+  response.end()
+}
+
+/** Enough of a shell for the tests: `echo` and `exit`, the rest prints itself. */
+async function run(host: HostDouble, id: string, exec: HostExec, response: ServerResponse): Promise<void> {
+  const line = exec.argv.at(-1) ?? ''
+  host.commands.push(`${id}: ${exec.argv.join(' ')}`)
+  response.write(encodeJsonFrame(FRAME.started, { pid: 2 }))
+  const code = /^exit (\d+)$/.exec(line)?.[1]
+  if (line.startsWith('sleep ')) await sleep(Number(line.slice(6)) * 1_000)
+  const words = line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
+  response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(words.slice(0, 60_000))))
+  response.write(
+    encodeJsonFrame(FRAME.exited, {
+      exit_code: Number(code ?? 0),
+      reason: 'exit',
+      duration_ms: 3,
+      stdout_truncated: false,
+      stderr_truncated: false,
+    }),
+  )
+}
+
+const capacityOf = (host: HostDouble) => ({
+  accel: 'tcg',
+  accepting: host.accepting,
+  draining: false,
+  templates: ['default', 'python-datasci'],
+  vcpus: 2,
+  memory_mib: host.memoryMib,
+  disk_mib: 400_000_000,
+  vms_max: 100_000,
+  running: [...host.vms.values()].filter(({ state }) => state === 'running').length,
+  paused: [...host.vms.values()].filter(({ state }) => state === 'paused').length,
+  free: Object.fromEntries(Object.keys(SIZES).map((size) => [size, 100])),
+  pool: { 'default@small': 2 },
+  memory_available_mib: 4_000,
+  disk_available_mib: 40_000,
+})
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  let text = ''
+  for await (const chunk of request) text += String(chunk)
+  return text === '' ? undefined : JSON.parse(text)
+}

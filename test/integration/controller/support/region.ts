@@ -1,0 +1,193 @@
+/** A whole controller in this process, with its hosts, its accounts and a client that speaks HTTP to it. */
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
+import { SignJWT } from 'jose'
+import type pg from 'pg'
+import { hashKey } from '../../../../origin/controller/accounts/api-keys.ts'
+import { type Seed, seedAccounts } from '../../../../origin/controller/accounts/seed.ts'
+import { readConfig } from '../../../../origin/controller/config.ts'
+import type { Log } from '../../../../origin/controller/log.ts'
+import { type RunningController, startController } from '../../../../origin/controller/start.ts'
+import { DEFAULT_TIERS, SCOPES } from '../../../../shared/accounts.ts'
+import { EDGE_TOKEN } from '../../../../shared/edge-token.ts'
+import { newApiKey } from '../../../../shared/ids.ts'
+import { type HostDouble, startHostDouble } from './host-double.ts'
+
+export const PEPPER = 'a-pepper-for-the-tests'
+export const INTERNAL = 'internal-token-for-the-tests'
+
+export type Answer = { status: number; headers: Headers; text: string; json: Json }
+/** Tests read into it with `at`. */
+export type Json = { [key: string]: unknown }
+export type Ask = {
+  method?: string
+  key?: string | null
+  body?: unknown
+  raw?: string | Uint8Array
+  headers?: Record<string, string>
+}
+
+export type TestRegion = {
+  url: string
+  running: RunningController
+  host: HostDouble
+  hosts: HostDouble[]
+  /** A key with every scope, of a tenant that may have many sandboxes at a time. */
+  key: string
+  newKey(options?: { granted?: number; tier?: string; scopes?: readonly string[]; tenant?: string }): Promise<Account>
+  ask(path: string, options?: Ask): Promise<Answer>
+  sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
+  logs: { level: string; event: string; fields: unknown }[]
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+export type Account = { key: string; tenant: string; keyId: string }
+
+const edge = generateKeyPairSync('ed25519')
+const edgeKeys = (key: KeyObject, kid: string) => ({ keys: [{ ...key.export({ format: 'jwk' }), kid }] })
+
+export async function startRegion(databaseUrl: string, options: { hosts?: number } = {}): Promise<TestRegion> {
+  const hosts = await Promise.all(
+    Array.from({ length: options.hosts ?? 1 }, (_, index) => startHostDouble(`h${index + 1}`)),
+  )
+  const [host] = hosts
+  if (host === undefined) throw new Error('A region needs a host.')
+  const logs: TestRegion['logs'] = []
+  const log: Log = (level, event, fields) => void logs.push({ level, event, fields })
+  const config = readConfig({
+    ATOLL_REGION: 'usw1',
+    ATOLL_REGION_NAME: 'us-west',
+    ATOLL_LISTEN: '127.0.0.1:0',
+    DATABASE_URL: databaseUrl,
+    ATOLL_HOSTS: hosts.map(({ name, socketPath }) => `${name}=unix:${socketPath}`).join(','),
+    ATOLL_EDGE_JWKS: JSON.stringify(edgeKeys(edge.publicKey, 'k1')),
+    ATOLL_KEY_PEPPER: PEPPER,
+    ATOLL_INTERNAL_TOKEN: INTERNAL,
+  })
+  const seams = { log, clock: Date.now, random: randomBytes }
+  let running = await startController(config, seams)
+  let accounts = 0
+
+  const region: TestRegion = {
+    url: urlOf(running),
+    running,
+    host,
+    hosts,
+    key: '',
+    logs,
+    async newKey({ granted = 1_000, tier = 'scale', scopes = SCOPES, tenant } = {}) {
+      const key = newApiKey('test', randomBytes(32))
+      const keyId = `key_${++accounts}_${randomUUID()}`
+      const owner = tenant ?? `tenant_${accounts}_${randomUUID()}`
+      await seedAccounts(running.controller.database.db, seedOf({ key, keyId, owner, granted, tier, scopes }))
+      return { key, tenant: owner, keyId }
+    },
+    async ask(path, { method = 'GET', key = region.key, body, raw, headers = {} } = {}) {
+      const response = await fetch(region.url + path, {
+        method,
+        headers: { ...(key === null ? {} : { authorization: `Bearer ${key}` }), ...headers },
+        ...(raw === undefined && body === undefined ? {} : { body: raw ?? JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, text, json: text === '' ? {} : JSON.parse(text) }
+    },
+    async sql(text, values = []) {
+      const { rows } = await running.controller.database.pool.query(text, values)
+      return rows
+    },
+    async restart() {
+      await running.stop()
+      running = await startController(config, seams)
+      region.running = running
+      region.url = urlOf(running)
+    },
+    async close() {
+      await running.stop()
+      await Promise.all(hosts.map((one) => one.close()))
+    },
+  }
+  region.key = (await region.newKey()).key
+  return region
+}
+
+const urlOf = ({ address }: RunningController): string => `http://${address.host}:${address.port}`
+
+type SeedOf = { key: string; keyId: string; owner: string; granted: number; tier: string; scopes: readonly string[] }
+
+const seedOf = ({ key, keyId, owner, granted, tier, scopes }: SeedOf): Seed => ({
+  tenants: [{ id: owner, name: owner, tier, granted }],
+  keys: [
+    {
+      hash: hashKey(PEPPER, key),
+      id: keyId,
+      tenant: owner,
+      tier,
+      scopes: [...scopes],
+      status: 'active',
+      expires: null,
+      keyVersion: 1,
+    },
+  ],
+})
+
+export type TokenChanges = {
+  audience?: string
+  method?: string
+  path?: string
+  expiresInSec?: number
+  jti?: string
+  signWith?: KeyObject
+  body?: string
+  idempotencyKey?: string
+}
+
+/** A token as the edge would sign it for this request, but for what is changed. */
+export async function edgeToken(
+  account: Account,
+  method: string,
+  path: string,
+  changes: TokenChanges = {},
+): Promise<string> {
+  const nowSec = Math.floor(Date.now() / 1_000)
+  const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
+  return await new SignJWT({
+    keyVersion: 1,
+    tenant: account.tenant,
+    tier: 'scale',
+    scopes: [...SCOPES],
+    limits: DEFAULT_TIERS.scale,
+    requestId: 'req_from_the_edge',
+    method: changes.method ?? method,
+    pathHash: sha(changes.path ?? path),
+    ...(changes.body === undefined ? {} : { bodyHash: sha(changes.body) }),
+    ...(changes.idempotencyKey === undefined ? {} : { idempotencyKey: changes.idempotencyKey }),
+    attempt: 1,
+  })
+    .setProtectedHeader({ alg: EDGE_TOKEN.algorithm, kid: 'k1' })
+    .setIssuer(EDGE_TOKEN.issuer)
+    .setAudience(changes.audience ?? EDGE_TOKEN.audience('usw1'))
+    .setSubject(account.keyId)
+    .setJti(changes.jti ?? randomUUID())
+    .setIssuedAt(nowSec + Math.min(0, changes.expiresInSec ?? 0))
+    .setExpirationTime(nowSec + (changes.expiresInSec ?? 60))
+    .sign(changes.signWith ?? edge.privateKey)
+}
+
+export const foreignEdgeKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey
+
+/** `at(answer.json, 'data', 'id')` */
+export function at(value: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+    value,
+  )
+}
+export const textAt = (value: unknown, ...path: string[]): string => String(at(value, ...path))
+
+/** Waits until it is so. Fails with what it waited for. */
+export async function until(what: string, isSo: () => Promise<boolean> | boolean, withinMs = 15_000): Promise<void> {
+  const end = Date.now() + withinMs
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
