@@ -1,0 +1,172 @@
+/** What the edge reads from a request: its class, its headers, its key, its deadline, the words of its body. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { bearerKey, withoutKeys } from '../../../edge/accounts/bearer-key.ts'
+import { newEdgeKey, regionOfEdgeKey } from '../../../edge/forward/edge-key.ts'
+import { classifyRequest } from '../../../edge/requests/classify-request.ts'
+import { deadlineMs, parseTimeoutHeader } from '../../../edge/requests/deadline.ts'
+import { forwardedHeaders } from '../../../edge/requests/inbound-headers.ts'
+import { peekBody } from '../../../edge/requests/peek-body.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { idInRegion, newApiKey, newId, parseId } from '../../../shared/ids.ts'
+
+const ID = newId('sbx', 'eu1', 1, new Uint8Array(16))
+const classOf = (method: string, path: string): string => {
+  const call = classifyRequest(method, new URL(path, 'https://api.example'))
+  return call === null ? 'none' : `${call.class} ${call.scope ?? '-'} ${call.idRegion.kind}`
+}
+const codeOf = (act: () => unknown): string => {
+  try {
+    return String(act())
+  } catch (error) {
+    return error instanceof AppError ? error.code : String(error)
+  }
+}
+
+test('routes of the contracts are known in both spellings, and what is not known is still classed by what it could do', () => {
+  for (const prefix of ['/v1', '/api/v1', '/r/eu/v1', '/r/eu/api/v1']) {
+    assert.equal(classOf('POST', `${prefix}/sandboxes`), 'create sandboxes:write none')
+    assert.equal(classOf('POST', `${prefix}/sandboxes/run`), 'create-run sandboxes:write none')
+    assert.equal(classOf('GET', `${prefix}/sandboxes`), 'list sandboxes:read none')
+    assert.equal(classOf('HEAD', `${prefix}/sandboxes/${ID}`), 'read sandboxes:read code')
+    assert.equal(classOf('POST', `${prefix}/sandboxes/${ID}/exec`), 'change sandboxes:exec code')
+    assert.equal(classOf('DELETE', `${prefix}/sandboxes/${ID}`), 'change sandboxes:write code')
+  }
+  assert.equal(classOf('GET', '/v1/sandboxes/my-box'), 'find sandboxes:read none')
+  assert.equal(classOf('GET', '/v1/sandboxes/by-name/my-box'), 'find - none')
+  assert.equal(classOf('GET', `/v1/sandboxes/${ID}/files/tpl_x/sbx_y`), 'read - code')
+  assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change - code')
+  assert.equal(classOf('GET', '/v1/templates'), 'read - none')
+  assert.equal(classOf('GET', `/v1/sandboxes/${ID.replace('_', '%5F')}`), 'read sandboxes:read code')
+  assert.equal(classOf('GET', `/v1/sandboxes/${ID}0`), 'read sandboxes:read bad')
+  for (const path of ['/', '/metrics', '/readyz', '/v2/sandboxes', '/api', '/api/v2', '/apiv1', '//v1']) {
+    assert.equal(classOf('GET', path), 'none', path)
+  }
+})
+
+test('no path makes the classifier fail, and what is forwarded is what came', () => {
+  fc.assert(
+    fc.property(fc.webPath(), fc.webQueryParameters(), (path, query) => {
+      const url = new URL(`https://api.example/v1${path}?${query}`)
+      const call = classifyRequest('GET', url)
+      assert.equal((call?.path ?? '') + (call?.search ?? ''), url.pathname + url.search)
+    }),
+  )
+})
+
+test('nothing internal, hop by hop or secret is forwarded, in any spelling, and everything else is', () => {
+  const internal = [
+    'X-Edge-Token',
+    'x-INTERNAL-a',
+    'Authorization',
+    'x-region-load',
+    'X-Origin',
+    'x-forwarded-proto',
+    'CF-Ray',
+    'mf-cf-blob',
+    'te',
+    'Host',
+    'x-failover-x',
+  ]
+  const others = fc.constantFrom(
+    'accept',
+    'content-type',
+    'idempotency-key',
+    'x-custom',
+    'range',
+    'last-event-id',
+    'traceparent',
+    'cookie',
+  )
+  fc.assert(
+    fc.property(fc.array(others), fc.array(fc.constantFrom(...internal)), (kept, stripped) => {
+      const inbound = [...kept, ...stripped].map((name): [string, string] => [name, 'v'])
+      assert.deepEqual(
+        forwardedHeaders(inbound, false).map(([name]) => name),
+        kept,
+      )
+    }),
+  )
+  const hop: [string, string][] = [
+    ['connection', 'Upgrade, X-Mine'],
+    ['upgrade', 'websocket'],
+    ['x-mine', '1'],
+  ]
+  assert.deepEqual(forwardedHeaders(hop, false), [])
+  assert.deepEqual(forwardedHeaders(hop, true), [['upgrade', 'websocket']])
+})
+
+test('a key is taken from the header alone, and mistyped ones are told apart without a look-up', () => {
+  const key = newApiKey('live', new Uint8Array(32).fill(7))
+  assert.equal(bearerKey(`Bearer ${key}`, '?a=1'), key)
+  assert.equal(bearerKey(`bearer   ${key} `, ''), key)
+  assert.equal(
+    codeOf(() => bearerKey(null, '')),
+    'missing_token',
+  )
+  for (const wrong of ['', 'Bearer', 'Basic abc', key, `Bearer ${key} x`, `Bearer ${key.slice(1)}`, `Bearer ${key}0`]) {
+    assert.equal(
+      codeOf(() => bearerKey(wrong, '')),
+      'invalid_token',
+      wrong,
+    )
+  }
+  for (const search of [
+    `?key=${key}`,
+    `?q=${encodeURIComponent(`x ${key}`)}`,
+    `?k=${key.toUpperCase()}`,
+    `?%&k=${key}`,
+  ]) {
+    assert.equal(
+      codeOf(() => bearerKey(`Bearer ${key}`, search)),
+      'missing_token',
+      search,
+    )
+  }
+  assert.equal(withoutKeys(`/v1?k=${key}&l=${key}`), '/v1?k=atl_REDACTED&l=atl_REDACTED')
+})
+
+test("the deadline is the platform's time, the command's own, and a slow upload's", () => {
+  const waiting = { class: 'create', runsCommand: false, askedMs: null, commandSec: null, streamedBytesMax: 0 } as const
+  assert.equal(deadlineMs(waiting), 10_000)
+  assert.equal(deadlineMs({ ...waiting, class: 'read' }), 60_000)
+  assert.equal(deadlineMs({ ...waiting, askedMs: 500 }), 500)
+  assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true }), 70_000)
+  assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true, commandSec: 1.5, askedMs: 500 }), 2_000)
+  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: undefined }), 3_610_000)
+  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: -5 }), 10_000)
+  assert.equal(deadlineMs({ ...waiting, streamedBytesMax: 64 * 1024 * 100 }), 110_000)
+  assert.deepEqual([null, '1', '60000', '99999999'].map(parseTimeoutHeader), [null, 1, 60_000, 60_000])
+  for (const wrong of ['0', '-1', '1.5', '', 'ten'])
+    assert.equal(
+      codeOf(() => parseTimeoutHeader(wrong)),
+      'invalid_header',
+    )
+})
+
+test('peeking into a body never fails and believes only what has the right type', () => {
+  const peek = (text: string): unknown => peekBody({ kind: 'kept', bytes: new TextEncoder().encode(text) })
+  assert.deepEqual(peek('{"region":"eu","size":"xl","timeout":3}'), { region: 'eu', size: 'xl', timeoutSec: 3 })
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      const { region, timeoutSec } = peek(text) as { region: unknown; timeoutSec: unknown }
+      assert.ok(region === null || typeof region === 'string')
+      assert.ok(timeoutSec === null || typeof timeoutSec === 'number')
+    }),
+  )
+})
+
+test("the edge's own idempotency keys name their region; a client's do not", () => {
+  const uuid = '0b8f3c1e-9a4d-4c55-8d6e-1f2a3b4c5d6e'
+  assert.equal(regionOfEdgeKey(newEdgeKey('eu1', uuid)), 'eu1')
+  for (const own of [null, '', 'mine', 'edge-eu1', `edge-EU1-${uuid}`, `edge-eu1-${uuid}x`])
+    assert.equal(regionOfEdgeKey(own), null)
+})
+
+test('an id keeps its moment in another region', () => {
+  const there = parseId(ID)
+  assert.ok(there)
+  const here = parseId(idInRegion(there, 'usw1'))
+  assert.deepEqual(here, { ...there, region: 'usw1' })
+})
