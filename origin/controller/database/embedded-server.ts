@@ -22,7 +22,7 @@ export async function findRunning(data: string): Promise<Running | undefined> {
   const until = Date.now() + LIMITS.databaseStartMs
   while (Date.now() < until) {
     const named = await readPidFile(data)
-    if (named === undefined || !(await isPostgres(named.pid))) return undefined
+    if (named === undefined || !(await serves(named.pid, data))) return undefined
     if (await answers(named.socketDir)) return named
     await sleep(POLL_MS)
   }
@@ -43,11 +43,11 @@ export async function untilServing(data: string): Promise<Running | string> {
 /** Fast shutdown: sessions end, what was committed is on disk. The next signal is for a server that does not listen. */
 export async function stopServer(data: string, pid: number): Promise<void> {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    if (!(await isPostgres(pid))) return
+    if (!(await serves(pid, data))) return
     process.kill(pid, signal)
     const until = Date.now() + LIMITS.databaseStartMs
     while (Date.now() < until) {
-      if (!(await isPostgres(pid)) || (await readPidFile(data)) === undefined) return
+      if (!(await serves(pid, data))) return
       await sleep(POLL_MS)
     }
   }
@@ -72,9 +72,10 @@ async function readPidFile(data: string): Promise<Running | undefined> {
   return pid > 1 && socketDir ? { pid, socketDir } : undefined
 }
 
-async function isPostgres(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return /^\d+ \(postgres\) [^Z]/.test(stat)
+/** Whether this pid is the server of this directory: pids are used again, and a dead process that nobody has reaped has no command line. */
+async function serves(pid: number, data: string): Promise<boolean> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return commandLine.includes(`\0-D\0${data}\0`)
 }
 
 async function answers(socketDir: string): Promise<boolean> {
