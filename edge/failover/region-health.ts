@@ -19,3 +19,9 @@ export function healthOf(region: Region): RegionHealth {
   seen.set(key, health)
   return health
 }
+
+/** Whether the region gets no requests for now. */
+export function isShut(region: Region, nowMs: number): boolean {
+  const state = healthOf(region).breaker.state(nowMs)
+  return state === 'open' || state === 'half-open'
+}

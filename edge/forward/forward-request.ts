@@ -2,14 +2,14 @@
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
-import { nextStep } from '../failover/next-step.ts'
-import { type Attempt, isFailure, outcomeOf } from '../failover/outcome.ts'
-import { healthOf } from '../failover/region-health.ts'
+import { nextStep, type Step } from '../failover/next-step.ts'
+import { type Attempt, outcomeOf } from '../failover/outcome.ts'
+import { healthOf, isShut } from '../failover/region-health.ts'
 import type { Visit } from '../requests/visit.ts'
-import { parseLoad } from '../steering/load.ts'
 import { type Plan, unavailable } from '../steering/plan-route.ts'
 import { type Deadline, startDeadline } from './deadline-signal.ts'
 import { mayEnter } from './enter-region.ts'
+import { learnFrom } from './learn-from.ts'
 import { type Sent, sendOnce } from './send-once.ts'
 
 export type Forwarded = {
@@ -32,79 +32,70 @@ export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarde
 }
 
 async function tryRegions(visit: Visit, plan: Plan, deadline: Deadline): Promise<Forwarded> {
-  const rest = [...plan.regions]
   const isLastResort = hasNoOther(visit, plan)
+  let [region, ...rest] = plan.regions
   let failedOver: Forwarded['failedOver'] = null
   let attempts = 0
-  let region = rest.shift()
   while (region !== undefined) {
     const enters = await mayEnter(region, visit.call.class, isLastResort)
     if (enters) attempts += 1
     const sent: Sent = enters ? await sendOnce(visit, region, attempts, deadline.signal) : KEPT_BACK
-    learn(visit, region, sent)
-    const step = nextStep({
-      class: visit.call.class,
-      outcome: outcomeOf(sent.attempt),
-      maySendAgain: maySendAgain(visit, sent, attempts, deadline, rest[0] ?? region),
-      hasNextRegion: rest.length > 0,
-    })
-    if (step === 'answer' || (step === 'unavailable' && isRefusal(sent.attempt))) {
-      if (sent.response !== null) return { response: sent.response, region, regionMs: sent.regionMs, failedOver }
-    }
+    learnFrom(visit, region, sent)
+    const step = stepAfter(visit, sent, { attempts, isOver: deadline.isOver(), region, rest })
     if (step === 'unknown') throw unknownOutcome(visit, region, sent)
-    const isSettled = step === 'unavailable' || step === 'answer'
-    if (isSettled || (step === 'same-region' && !enters)) throw unavailable([region], sent.cause)
+    if (step === 'answer' || step === 'unavailable') return settle(sent, region, failedOver)
     await sent.response?.body?.cancel()
-    if (isPaidFor(sent.attempt)) healthOf(rest[0] ?? region).budget.spend()
     if (step === 'next-region') {
       failedOver = { from: region, reason: reasonOf(sent.attempt) }
-      region = rest.shift()
+      ;[region, ...rest] = rest
     }
+    if (region !== undefined && isPaidFor(sent.attempt)) healthOf(region).budget.spend()
   }
   throw unavailable(plan.regions)
+}
+
+type Progress = { attempts: number; isOver: boolean; region: Region; rest: readonly Region[] }
+
+function stepAfter(visit: Visit, sent: Sent, progress: Progress): Step {
+  return nextStep({
+    class: visit.call.class,
+    outcome: outcomeOf(sent.attempt),
+    maySendAgain: maySendAgain(visit, sent, progress),
+    hasNextRegion: progress.rest.length > 0,
+  })
+}
+
+/** A refusal in the region's own words says more than ours would. Throws region_unavailable when there are no such words. */
+function settle(
+  { attempt, response, regionMs, cause }: Sent,
+  region: Region,
+  failedOver: Forwarded['failedOver'],
+): Forwarded {
+  const isFinal = outcomeOf(attempt) === 'final' || isRefusal(attempt)
+  if (response === null || !isFinal) throw unavailable([region], cause)
+  return { response, region, regionMs, failedOver }
 }
 
 /** With one region, or with every region of a free choice shut, trying beats refusing. */
 function hasNoOther(visit: Visit, plan: Plan): boolean {
   if (visit.registry.regions.length === 1) return true
-  return plan.by === 'steering' && plan.regions.every((region) => isShut(region))
+  return plan.by === 'steering' && plan.regions.every((region) => isShut(region, Date.now()))
 }
 
-function isShut(region: Region): boolean {
-  const state = healthOf(region).breaker.state(Date.now())
-  return state === 'open' || state === 'half-open'
-}
-
-function maySendAgain(visit: Visit, sent: Sent, attempts: number, deadline: Deadline, target: Region): boolean {
-  if (deadline.isOver() || attempts >= LIMITS.attemptsMax) return false
-  if (sent.attempt.kind === 'kept-back') return true
+/** A request that was kept back is still whole; any other must be in hand to be sent again. */
+function maySendAgain(visit: Visit, { attempt }: Sent, { attempts, isOver, region, rest }: Progress): boolean {
+  if (isOver || attempts >= LIMITS.attemptsMax) return false
+  if (attempt.kind === 'kept-back') return rest.length > 0
   if (visit.body.kind === 'stream' || visit.isUpgrade) return false
-  return !isPaidFor(sent.attempt) || healthOf(target).budget.canSpend()
+  return !isPaidFor(attempt) || healthOf(rest[0] ?? region).budget.canSpend()
 }
 
 /** A refusal in the region's own words cost it nothing, so going on after it is free. */
 const isPaidFor = (attempt: Attempt): boolean => attempt.kind !== 'kept-back' && !isRefusal(attempt)
 const isRefusal = (attempt: Attempt): boolean => attempt.kind === 'answer' && attempt.isFromOrigin
 
-/**
- * What this attempt says about the region's health. A stream may have failed on the sender's side, and a caller who asked for
- * less time than usual proves nothing by running out of it.
- */
-function learn(visit: Visit, region: Region, { attempt, response }: Sent): void {
-  const { breaker, budget } = healthOf(region)
-  const nowMs = Date.now()
-  if (attempt.kind === 'answer' && attempt.isFromOrigin) {
-    breaker.succeed(nowMs)
-    budget.earn()
-    const load = parseLoad(response?.headers.get('x-region-load') ?? null)
-    if (load !== null) healthOf(region).heard = { load, atMs: nowMs }
-  }
-  const isCallersDoing = visit.body.kind === 'stream' || (attempt.kind === 'timeout' && visit.askedMs !== null)
-  if (isFailure(attempt) && !isCallersDoing) breaker.fail(nowMs)
-}
-
 function reasonOf(attempt: Attempt): string {
-  if (attempt.kind === 'kept-back') return 'breaker_open'
+  if (attempt.kind === 'kept-back') return 'unhealthy'
   return isRefusal(attempt) ? 'not_executed' : 'unreachable'
 }
 

@@ -70,6 +70,8 @@ function classOf(
 ): CallClass {
   const isRead = method === 'GET' || method === 'HEAD'
   if (isRead && id === 'none' && isByName(segments)) return 'find'
+  // The head of a merged list would have to be made from bodies that a HEAD does not bring.
+  if (route?.class === 'list' && method === 'HEAD') return 'read'
   if (route !== undefined && route.class !== 'open') return route.class
   return isRead ? 'read' : 'change'
 }

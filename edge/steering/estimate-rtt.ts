@@ -3,7 +3,7 @@ import type { Region } from '../../shared/regions.ts'
 
 export type Whereabouts = {
   point: { lat: number; lon: number } | null
-  /** AF AN AS EU NA OC SA */
+  /** One of AF AN AS EU NA OC SA. */
   continent: string | null
 }
 
@@ -11,7 +11,7 @@ const BASE_MS = 5
 /** Light in glass covers 200 km a millisecond; cables are about half as long again as the great circle, and it is there and back. */
 const KM_PER_MS = 66
 const EARTH_RADIUS_KM = 6_371
-/** Unlike a point, a continent says little, so a region that serves it is as near as any other that does. */
+/** Unlike a point, a continent says little, so all regions that serve it are equally near. */
 const HOME_CONTINENT_MS = 20
 const UNKNOWN_DEFAULT_MS = 50
 const UNKNOWN_OTHER_MS = 100

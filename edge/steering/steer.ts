@@ -1,7 +1,7 @@
 /** Gathers what steering decides on: capacity records from KV, what this isolate has seen, and where the client is. */
 import type { Region } from '../../shared/regions.ts'
 import { readCapacity } from '../capacity/read-capacity.ts'
-import { healthOf } from '../failover/region-health.ts'
+import { healthOf, isShut } from '../failover/region-health.ts'
 import { probeIfDue } from '../forward/enter-region.ts'
 import type { Visit } from '../requests/visit.ts'
 import { blendLoad, hasRoom } from './load.ts'
@@ -19,11 +19,9 @@ async function candidateOf(visit: Visit, region: Region): Promise<Candidate> {
   const { nowMs, inBackground } = visit.reading
   probeIfDue(region, inBackground)
   const record = await readCapacity(visit.bindings, region, visit.reading)
-  const { breaker, heard } = healthOf(region)
-  const state = breaker.state(nowMs)
   return {
     region,
-    load: blendLoad(record, heard, nowMs),
-    isUsable: state !== 'open' && state !== 'half-open' && hasRoom(record, visit.peeked?.size ?? null, nowMs),
+    load: blendLoad(record, healthOf(region).heard, nowMs),
+    isUsable: !isShut(region, nowMs) && hasRoom(record, visit.peeked?.size ?? null, nowMs),
   }
 }

@@ -72,6 +72,7 @@ test('after one lost answer a dead region is asked first, so the next creates ar
     const answer = await ask(RUN, post({}))
     assert.equal(answer.status, 200)
     assert.equal(answer.headers.get('x-region'), 'eu1')
+    if (sent === 0) assert.equal(answer.headers.get('x-failover'), 'from=usw1;reason=unhealthy')
   }
   assert.equal(eu1.received.length, 8)
   const pinned = await ask(RUN, post({}, { 'x-region': 'us-west' }))

@@ -29,6 +29,7 @@ test('routes of the contracts are known in both spellings, and what is not known
     assert.equal(classOf('POST', `${prefix}/sandboxes`), 'create sandboxes:write none')
     assert.equal(classOf('POST', `${prefix}/sandboxes/run`), 'create-run sandboxes:write none')
     assert.equal(classOf('GET', `${prefix}/sandboxes`), 'list sandboxes:read none')
+    assert.equal(classOf('HEAD', `${prefix}/sandboxes`), 'read sandboxes:read none')
     assert.equal(classOf('HEAD', `${prefix}/sandboxes/${ID}`), 'read sandboxes:read code')
     assert.equal(classOf('POST', `${prefix}/sandboxes/${ID}/exec`), 'change sandboxes:exec code')
     assert.equal(classOf('DELETE', `${prefix}/sandboxes/${ID}`), 'change sandboxes:write code')

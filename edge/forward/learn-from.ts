@@ -1,0 +1,24 @@
+/** What an attempt says about its region, for the breaker, the retry budget and steering. */
+import type { Region } from '../../shared/regions.ts'
+import { isFailure } from '../failover/outcome.ts'
+import { healthOf } from '../failover/region-health.ts'
+import type { Visit } from '../requests/visit.ts'
+import { parseLoad } from '../steering/load.ts'
+import type { Sent } from './send-once.ts'
+
+/**
+ * A stream may have failed on the sender's side, and a caller who asked for less time than usual proves nothing by running out
+ * of it: neither may shut a region for everybody else.
+ */
+export function learnFrom(visit: Visit, region: Region, { attempt, response }: Sent): void {
+  const health = healthOf(region)
+  const nowMs = Date.now()
+  if (attempt.kind === 'answer' && attempt.isFromOrigin) {
+    health.breaker.succeed(nowMs)
+    health.budget.earn()
+    const load = parseLoad(response?.headers.get('x-region-load') ?? null)
+    if (load !== null) health.heard = { load, atMs: nowMs }
+  }
+  const isCallersDoing = visit.body.kind === 'stream' || (attempt.kind === 'timeout' && visit.askedMs !== null)
+  if (isFailure(attempt) && !isCallersDoing) health.breaker.fail(nowMs)
+}
