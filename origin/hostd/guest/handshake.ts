@@ -6,10 +6,10 @@
  *   data port      host:  \nbegin NONCE\n   the guest drops everything before it, too
  */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { connectPort } from './connect-port.ts'
 
 export type Ports = { data: Socket; control: Socket }
 type Paths = { dataPath: string; controlPath: string; signal: AbortSignal }
@@ -19,18 +19,32 @@ type Paths = { dataPath: string; controlPath: string; signal: AbortSignal }
  * it is up; one that lost it is asked again, until the signal ends it. Fails with guest_unreachable.
  */
 export async function shakeHands({ dataPath, controlPath, signal }: Paths): Promise<Ports> {
-  const ports: Ports = { data: connect(dataPath), control: connect(controlPath) }
-  // An error also destroys its socket, which is what everybody looks at; without a listener it would end the process.
-  for (const socket of [ports.data, ports.control]) socket.on('error', () => {}).setNoDelay(true)
+  try {
+    return await greetUntilReady(await connectPorts(dataPath, controlPath, signal), signal)
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : unreachable('The agent in the sandbox cannot be reached.', cause)
+  }
+}
+
+async function connectPorts(dataPath: string, controlPath: string, signal: AbortSignal): Promise<Ports> {
+  const data = await connectPort(dataPath, signal)
+  try {
+    return { data, control: await connectPort(controlPath, signal) }
+  } catch (cause) {
+    data.destroy()
+    throw cause
+  }
+}
+
+async function greetUntilReady(ports: Ports, signal: AbortSignal): Promise<Ports> {
   const giveUp = () => closePorts(ports)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     signal.throwIfAborted()
-    await Promise.all([once(ports.data, 'connect', { signal }), once(ports.control, 'connect', { signal })])
     for (;;) if (await greet(ports)) return ports
   } catch (cause) {
     closePorts(ports)
-    throw cause instanceof AppError ? cause : unreachable('The agent in the sandbox cannot be reached.', cause)
+    throw cause
   } finally {
     signal.removeEventListener('abort', giveUp)
   }

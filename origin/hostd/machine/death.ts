@@ -26,9 +26,12 @@ export const reasonOf = (error: unknown): string =>
 export const kernelStopped = (words: string): string =>
   words === '' ? 'The kernel of the machine stopped.' : `The kernel of the machine stopped. Its console ends: ${words}`
 
-/** The end of what the machine's console said. Reading takes it away. */
+/** The end of what the machine's console said, up to the trace that a kernel adds. Reading takes it away. */
 export async function lastWords(qmp: Qmp): Promise<string> {
   const read = { device: 'console', size: LIMITS.guestConsoleBytesMax, format: 'utf8' }
   const text = await qmp.command('ringbuf-read', read).catch(() => '')
-  return typeof text === 'string' ? text.slice(-CONSOLE_TAIL_CHARS).trim() : ''
+  return typeof text === 'string' ? tellingPart(text) : ''
 }
+
+export const tellingPart = (console: string): string =>
+  (console.split('Call Trace:')[0] ?? '').trim().slice(-CONSOLE_TAIL_CHARS)

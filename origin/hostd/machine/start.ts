@@ -6,7 +6,7 @@
  * When a stage fails, those before it are undone in reverse; when all succeed, the same list is how the machine ends.
  */
 import { randomBytes } from 'node:crypto'
-import { copyFile, unlink } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import type { GuestImage } from '../image.ts'
 import type { Accel, Beginning, MachinePlan, Memory } from '../qemu/command-line.ts'
@@ -83,7 +83,6 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
 
   if (deviceState !== undefined) {
     await loadState(qmp, files.incoming, deviceState)
-    await unlink(files.incoming)
   }
 
   const guest = new GuestLink(files)

@@ -109,7 +109,9 @@ function portArguments(sockets: MachinePlan['sockets']): string[] {
 }
 
 function beginningArguments(beginning: Beginning): string[] {
-  if (beginning.kind === 'restore') return ['-incoming', `unix:${beginning.incomingPath}`]
+  // A device state that was saved by itself has no section about the machine's configuration in front.
+  if (beginning.kind === 'restore')
+    return ['-incoming', `unix:${beginning.incomingPath}`, '-global', 'migration.send-configuration=off']
   const { kernel, initramfs, tscKhz } = beginning
   // Emulated clocks are too coarse for the kernel to measure the TSC by: told its rate, no boot hangs.
   const tsc = tscKhz === null ? [] : [`tsc_early_khz=${tscKhz}`]
@@ -117,9 +119,12 @@ function beginningArguments(beginning: Beginning): string[] {
   return ['-kernel', kernel, '-initrd', initramfs, '-append', line]
 }
 
-/** Files are opened by whoever starts QEMU; after that it is nobody, and may neither become another user nor start a program. */
+/**
+ * Files are opened by whoever starts QEMU; after that it is nobody's user, without a capability, and may not start a program.
+ * The filter cannot forbid setuid while QEMU itself must still use it once; a process without capabilities cannot use it either.
+ */
 function confinementArguments(owner: MachinePlan['owner']): string[] {
-  const elevate = owner === null ? 'deny' : 'children'
+  const elevate = owner === null ? 'deny' : 'allow'
   const sandbox = `on,obsolete=deny,elevateprivileges=${elevate},spawn=deny,resourcecontrol=deny`
   return ['-sandbox', sandbox, ...(owner === null ? [] : ['-runas', `${owner.uid}:${owner.gid}`])]
 }

@@ -1,5 +1,5 @@
 /** Boots a machine, warms it, freezes it, and leaves what is needed to clone it in a directory. */
-import { chmod, copyFile, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
@@ -25,9 +25,10 @@ export async function buildTemplate(
   const machine = await startBlank(site, name, shape, at(TEMPLATE_FILES.memory))
   try {
     await warmUp(machine, recipe)
-    await freeze(machine, filesOf(site.places, machine.name).savedState)
     const files = filesOf(site.places, machine.name)
-    await copyFile(files.savedState, at(TEMPLATE_FILES.deviceState))
+    await freeze(machine, files.savedState)
+    // Written anew: a copy would go on belonging to the machine's user.
+    await writeFile(at(TEMPLATE_FILES.deviceState), await readFile(files.savedState))
     // Only now, with QEMU gone, is every block of the layer in its file.
     await copyFile(files.overlay, at(TEMPLATE_FILES.disk))
   } finally {

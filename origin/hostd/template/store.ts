@@ -2,8 +2,9 @@
  * The templates of this machine: each is made once, by whichever daemon needs it first, and never changes afterwards.
  *
  *   <templates>/<key>/                 a finished template
- *   <templates>/<key>.building-<pid>/  one being made; left behind only by a crash, and removed under the lock
+ *   <templates>/<key>.building-<pid>/  one being made; left behind only by a crash, and removed by the next who makes one
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
@@ -24,6 +25,7 @@ export class TemplateStore {
   readonly #log: Log
   readonly #ready = new Map<string, Template>()
   readonly #making = new Map<string, Promise<Template>>()
+  #isOpen = true
 
   constructor(directory: string, site: Site, around: Surroundings, log: Log) {
     this.#directory = directory
@@ -48,6 +50,7 @@ export class TemplateStore {
     if (found !== null) return found
     const recipe = recipeOf(name)
     const key = templateKey(this.#around, name, recipe.revision, shape)
+    if (!this.#isOpen) throw new AppError('draining', 'This host makes no more templates.')
     const making = this.#making.get(key) ?? this.#make(key, name, recipe, shape)
     this.#making.set(key, making)
     return making.finally(() => this.#making.delete(key))
@@ -60,9 +63,15 @@ export class TemplateStore {
   ensureLater(name: string, shape: Shape, turn: () => Promise<void>): void {
     const make = async (): Promise<void> => {
       await turn()
-      if (await this.#hasRoom()) await this.ensure(name, shape)
+      if (this.#isOpen && (await this.#hasRoom())) await this.ensure(name, shape)
     }
     make().catch((error) => this.#log('template-failed', { name, machine: machineKey(shape), ...describe(error) }))
+  }
+
+  /** Makes no more; returns when those being made are done. */
+  async close(): Promise<void> {
+    this.#isOpen = false
+    await Promise.allSettled(this.#making.values())
   }
 
   refuseUnknown(name: string): void {
@@ -83,9 +92,10 @@ export class TemplateStore {
     const final = join(this.#directory, key)
     const finished = await readTemplate(final)
     if (finished === null) {
-      await this.#removeUnfinished(key)
+      await this.#removeUnfinished()
       const unfinished = `${final}.building-${process.pid}`
-      await mkdir(unfinished, { recursive: true })
+      await rm(unfinished, { recursive: true, force: true })
+      await mkdir(unfinished)
       this.#log('template-building', { key })
       await buildTemplate(this.#site, name, recipe, shape, unfinished)
       await rename(unfinished, final)
@@ -97,10 +107,14 @@ export class TemplateStore {
     return template
   }
 
-  async #removeUnfinished(key: string): Promise<void> {
+  /** Those of daemons that are gone; whatever template they were for. */
+  async #removeUnfinished(): Promise<void> {
     const entries = await readdir(this.#directory)
-    const unfinished = entries.filter((entry) => entry.startsWith(`${key}.building-`))
-    await Promise.all(unfinished.map((entry) => rm(join(this.#directory, entry), { recursive: true, force: true })))
+    const dead = entries.filter((entry) => {
+      const pid = /\.building-(\d+)$/.exec(entry)?.[1]
+      return pid !== undefined && !existsSync(`/proc/${pid}`)
+    })
+    await Promise.all(dead.map((entry) => rm(join(this.#directory, entry), { recursive: true, force: true })))
   }
 }
 

@@ -1,0 +1,57 @@
+/** The host's contract (shared/contracts/host.ts), route by route: parse, call, translate. */
+import type { HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { createVmBody, HOST_ROUTES, hostExec, vmDeadlines } from '../../shared/contracts/host.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { Frame } from '../../shared/frames.ts'
+import { LIMITS } from '../../shared/limits.ts'
+import { capacityOf } from './capacity/report.ts'
+import type { Host } from './host.ts'
+import { answerError } from './http/answer-error.ts'
+import { sendFrames } from './http/send-frames.ts'
+import { describe } from './log.ts'
+import { createVm } from './vm/create-vm.ts'
+import { destroyVm } from './vm/destroy.ts'
+import { execInVm } from './vm/exec.ts'
+import { pauseVm, resumeVm } from './vm/pause.ts'
+
+type Env = { Bindings: HttpBindings }
+
+export function buildApp(host: Host): Hono<Env> {
+  const app = new Hono<Env>()
+  app.use(bodyLimit({ maxSize: LIMITS.bodyBytesMax, onError: () => answerError(tooLarge(), host.log) }))
+  app.onError((error) => answerError(error, host.log))
+  app.notFound(() => answerError(new AppError('route_not_found', 'There is no such route.'), host.log))
+
+  const frames = async (c: Context<Env>, start: (signal: AbortSignal) => AsyncGenerator<Frame>): Promise<Response> => {
+    const left = new AbortController()
+    c.env.outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
+    await sendFrames(c.env.outgoing, start(left.signal), (error) => host.log('stream-failed', describe(error)))
+    return RESPONSE_ALREADY_SENT
+  }
+
+  app.post(HOST_ROUTES.create.path, async (c) => {
+    const body = createVmBody.parse(await c.req.json())
+    return frames(c, (signal) => createVm(host, body, signal))
+  })
+  app.get(HOST_ROUTES.list.path, (c) => c.json(host.registry.inventory()))
+  app.post(HOST_ROUTES.exec.path, async (c) => {
+    const exec = hostExec.parse(await c.req.json())
+    return frames(c, (signal) => execInVm(host, c.req.param('id'), exec, signal))
+  })
+  app.post(HOST_ROUTES.pause.path, async (c) => c.json(await pauseVm(host, c.req.param('id'))))
+  app.post(HOST_ROUTES.resume.path, async (c) => {
+    const deadlines = vmDeadlines.parse(await c.req.json())
+    return c.json(await resumeVm(host, c.req.param('id'), deadlines))
+  })
+  app.delete(HOST_ROUTES.destroy.path, async (c) => {
+    await destroyVm(host, c.req.param('id'))
+    return c.body(null, 204)
+  })
+  app.get(HOST_ROUTES.capacity.path, (c) => c.json(capacityOf(host)))
+  return app
+}
+
+const tooLarge = (): AppError => new AppError('body_too_large', `A body is at most ${LIMITS.bodyBytesMax} bytes.`)

@@ -1,0 +1,42 @@
+/** The daemon of one host: it makes machines so, keeps them, and answers on a unix socket. */
+import { buildApp } from './app.ts'
+import { readConfig } from './config.ts'
+import { listen } from './listen.ts'
+import { describe, logTo } from './log.ts'
+import { startHost } from './start-host.ts'
+import { type Ending, stopHost } from './stop-host.ts'
+import { startClock } from './vm/clock.ts'
+
+const log = logTo((line) => process.stderr.write(line), Date.now)
+
+async function main(): Promise<void> {
+  const stopping = firstSignal()
+  const config = readConfig(process.env)
+  const draining = new AbortController()
+  const host = await startHost(config, draining.signal, log)
+  startClock(host)
+  host.pool.open()
+  const server = await listen(buildApp(host).fetch, config.socket)
+  log('listening', { socket: config.socket })
+
+  const ending = await stopping
+  log('stopping', { ending })
+  draining.abort()
+  await stopHost(host, server, ending)
+}
+
+/** Listened for from the beginning, so that a stop during the start is an orderly one, too. A second signal ends the process at once. */
+function firstSignal(): Promise<Ending> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve('keep-sandboxes'))
+    process.once('SIGINT', () => resolve('end-sandboxes'))
+  })
+}
+
+main().then(
+  () => process.exit(0),
+  (error) => {
+    log('failed', describe(error))
+    process.exit(1)
+  },
+)

@@ -1,0 +1,68 @@
+/** Puts a host together, in stages: what the machine is, what runs on it already, and what is kept ready. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LIMITS } from '../../shared/limits.ts'
+import { decideAccel } from './accel/decide.ts'
+import { cpuModel, kernelRelease, tscKhz } from './accel/host-machine.ts'
+import { bootsOnKvm } from './accel/probe.ts'
+import { readMachineFacts } from './capacity/machine-facts.ts'
+import { promisesOf, shortageOf } from './capacity/room.ts'
+import type { Config } from './config.ts'
+import { lockFile } from './file-lock.ts'
+import type { Host } from './host.ts'
+import { readImage } from './image.ts'
+import { Journal } from './journal/journal.ts'
+import type { Log } from './log.ts'
+import { Owners } from './machine/owners.ts'
+import type { Site } from './machine/start.ts'
+import { Pool } from './pool/pool.ts'
+import { startPrimed } from './pool/prime.ts'
+import { qemuVersion } from './qemu/tools.ts'
+import { TemplateStore } from './template/store.ts'
+import { recover } from './vm/adopt.ts'
+import { Registry } from './vm/registry.ts'
+import { StartGate } from './vm/start-gate.ts'
+
+const OWN_FILES_WAIT_MS = 5_000
+
+/** Throws AppError when the image, QEMU or the directories are not usable, or another daemon uses them. */
+export async function startHost(config: Config, draining: AbortSignal, log: Log): Promise<Host> {
+  for (const path of [config.stateDir, config.runDir, config.templateDir]) await mkdir(path, { recursive: true })
+  // Held until this process ends: two daemons with one journal would each reap what the other starts.
+  await lockFile(join(config.stateDir, 'lock'), OWN_FILES_WAIT_MS)
+
+  const journal = new Journal(config.stateDir)
+  const registry = new Registry(journal, await journal.readLosses(), log)
+  const { site, around } = await surveySite(config, journal, log)
+  await recover({ site, journal, registry, log })
+
+  const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
+  const templates = new TemplateStore(config.templateDir, site, around, log)
+  const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
+  const pool = new Pool({
+    targets: config.pool,
+    turn: () => gate.idle(),
+    make: async ({ template, machine }) => {
+      const shortage = shortageOf(machine, facts())
+      if (shortage !== null) throw shortage
+      return startPrimed(site, await templates.ensure(template, machine))
+    },
+    log,
+  })
+  const promises = promisesOf(config.promises, facts())
+  return { site, journal, registry, templates, pool, gate, promises, facts, draining, log }
+}
+
+/** What machines are made of here, and everything a saved one depends on. */
+async function surveySite(config: Config, journal: Journal, log: Log) {
+  const [image, version, khz] = await Promise.all([readImage(config.imageDir), qemuVersion(config.qemu), tscKhz()])
+  const isRoot = process.getuid?.() === 0
+  const owners = new Owners(isRoot ? config.uidBase : null, 2 * LIMITS.vmsPerHostMax)
+  const places = { machinesDir: journal.machinesDir, runDir: config.runDir }
+  const site = { program: config.qemu, image, tscKhz: khz, owners, places }
+  const host = { cpuModel: cpuModel(), kernelRelease: kernelRelease(), qemuVersion: version }
+  const verdict = await decideAccel(config.accel, config.templateDir, host, () => bootsOnKvm(site))
+  log('accelerator', { accel: verdict.accel, why: verdict.why })
+  const around = { imageId: image.id, accel: verdict.accel, qemuVersion: version, cpuModel: host.cpuModel }
+  return { site: { ...site, accel: verdict.accel } satisfies Site, around }
+}
