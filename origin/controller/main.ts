@@ -6,6 +6,8 @@ import { startController } from './start.ts'
 
 const log = createLog((line) => process.stderr.write(line), Date.now)
 let isStopping = false
+// Whoever reads the log may go away; that must not end the control plane.
+process.stderr.on('error', () => {})
 
 try {
   const running = await startController(readConfig(), { log, clock: Date.now, random: randomBytes })
