@@ -48,6 +48,7 @@ export const LIMITS = {
   // The wire between a host and its guests.
   frameBytesMax: 64 * 1024,
   guestHandshakeMs: 5_000,
+  guestConnectRetryMs: 20,
   guestRequestMs: 5_000,
   guestConsoleBytesMax: 256 * 1024,
   guestSessionMemoryMibMax: 16,

@@ -35,4 +35,3 @@ printf 'sandbox\n' >"$root/etc/hostname"
 printf '# A sandbox has no network of its own.\nnameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
 
 find "$root/var/log" "$root/var/cache/debconf" -type f -delete
-find "$root/usr" "$root/opt" -name __pycache__ -type d -prune -exec rm -r {} +

@@ -24,7 +24,7 @@ func protectAgent() error {
 		}
 	}
 	dropped := make(chan os.Signal, 1)
-	for number := syscall.Signal(1); number < syscall.SIGSYS; number++ {
+	for number := syscall.Signal(1); number <= syscall.SIGSYS; number++ {
 		if number != syscall.SIGCHLD && number != syscall.SIGURG {
 			signal.Notify(dropped, number)
 		}

@@ -1,0 +1,113 @@
+/** Sessions follow each other over one pair of ports, whatever state the one before was left in. */
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { connectPort } from '../../../origin/hostd/guest/connect-port.ts'
+import { openGuestSession } from '../../../origin/hostd/guest/session.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { orderOf, run } from './command.ts'
+import { bootMachine, type Machine } from './machine.ts'
+
+let machine: Machine
+before(async () => {
+  machine = await bootMachine()
+})
+after(() => machine?.stop())
+
+const isUnreachable = (thrown: unknown): boolean => thrown instanceof AppError && thrown.code === 'guest_unreachable'
+
+test('a hello that comes before the guest is up is answered when it is', async () => {
+  const session = await machine.open()
+  assert.equal((await run(session, 'echo up')).stdout, 'up\n')
+  session.close()
+  await session.closed
+})
+
+test('sessions follow each other', async () => {
+  for (let turn = 0; turn < 5; turn++) {
+    const session = await machine.open()
+    assert.equal((await run(session, `echo ${turn}`)).stdout, `${turn}\n`)
+    session.close()
+    await session.closed
+  }
+})
+
+// A clone of a machine wakes up like this: its template's session open, in the middle of a frame, and nobody ever hangs up.
+test('a session that was abandoned in the middle of a frame does not disturb the next', async () => {
+  const abandoned = await machine.open()
+  const flood = run(abandoned, 'cat /dev/zero', { output_bytes_max: 1024 ** 3 }).catch(() => {})
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  abandoned.close()
+  const next = await machine.open()
+  assert.equal((await run(next, 'echo here')).stdout, 'here\n')
+  await flood
+  next.close()
+  await next.closed
+})
+
+test('the commands of a session end with it', async () => {
+  const first = await machine.open()
+  const running = run(first, 'exec sleep 606').catch((thrown: unknown) => thrown)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  first.close()
+  assert.ok(isUnreachable(await running))
+  const second = await machine.open()
+  assert.equal((await run(second, 'pgrep -c -x sleep || true')).stdout, '0\n')
+  second.close()
+  await second.closed
+})
+
+test('garbage on both ports is dropped', async () => {
+  const data = await dial(machine.dataPath)
+  const control = await dial(machine.controlPath)
+  data.write(Buffer.alloc(70_000, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))
+  control.write(`${'x'.repeat(5_000)}\nhello \nhello\nwhat NONCE\n\0\0\n`)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  data.destroy()
+  control.destroy()
+  const session = await machine.open()
+  assert.equal((await session.health()).ok, true)
+  session.close()
+  await session.closed
+})
+
+test('a host that says hello and hangs up, many times, leaves a guest that answers', async () => {
+  for (let turn = 0; turn < 10; turn++) {
+    const control = await dial(machine.controlPath)
+    control.write(`hello ${turn}\nhello ${turn}${turn}\n`)
+    control.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 10 * turn))
+  }
+  const session = await machine.open()
+  assert.equal((await session.health()).ok, true)
+  session.close()
+  await session.closed
+})
+
+test('a closed session fails what is asked of it', async () => {
+  const session = await machine.open()
+  session.close()
+  session.close()
+  await session.closed
+  await assert.rejects(session.health(), isUnreachable)
+  await assert.rejects(async () => {
+    for await (const _frame of session.exec(orderOf('true'))) assert.fail('A closed session ran something.')
+  }, isUnreachable)
+})
+
+test('a machine that is not there fails at once, and one that says nothing when the caller gives up', async () => {
+  const signal = AbortSignal.timeout(10_000)
+  const nowhere = { dataPath: '/nowhere/data', controlPath: '/nowhere/control', signal }
+  await assert.rejects(openGuestSession(nowhere), isUnreachable)
+})
+
+test('a machine that ends while a command runs fails that command and closes the session', async () => {
+  const session = await machine.open()
+  const running = run(session, 'sleep 60').catch((thrown: unknown) => thrown)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await machine.stop()
+  assert.ok(isUnreachable(await running))
+  await session.closed
+})
+
+const dial = (path: string): Promise<Socket> => connectPort(path, AbortSignal.timeout(5_000))
