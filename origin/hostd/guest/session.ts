@@ -4,7 +4,6 @@
  * A machine has at most one session at a time; opening a new one ends the one before, also inside the guest. What the
  * guest sends is bounded and parsed; a guest that misbehaves fails its session and nothing else.
  */
-import { once } from 'node:events'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { type GuestExec, type GuestHealth, type GuestWake, guestHealth } from '../../../shared/contracts/guest.ts'
 import type { Frame } from '../../../shared/frames.ts'
@@ -42,7 +41,7 @@ export type GuestSession = {
 export async function openGuestSession(options: GuestSessionOptions): Promise<GuestSession> {
   const ports = await shakeHands(options)
   const session = speakHttp2(ports)
-  const closed = once(session, 'close').then(() => closePorts(ports))
+  const closed = new Promise<void>((resolve) => session.once('close', resolve)).then(() => closePorts(ports))
   const within = (signal?: AbortSignal): AbortSignal => {
     const limit = AbortSignal.timeout(LIMITS.guestRequestMs)
     return signal === undefined ? limit : AbortSignal.any([signal, limit])
