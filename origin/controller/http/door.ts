@@ -12,8 +12,9 @@ const POLL_MS = 20
 
 /** Port 0 takes any free port; `address` says which. Fails when the port is in use. */
 export async function openDoor(app: Hono<Env>, listen: { host: string; port: number }): Promise<Door> {
-  let inside = 0
   const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }) as Server
+  server.keepAliveTimeout = LIMITS.keepAliveMs
+  let inside = 0
   server.on('request', (_request, response) => {
     inside += 1
     response.once('close', () => {

@@ -6,7 +6,7 @@
  * always written before its machine is asked for.
  */
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
-import type { VmInventory, VmRecord } from '../../../shared/contracts/host.ts'
+import type { VmRecord } from '../../../shared/contracts/host.ts'
 import type { SandboxState } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
@@ -17,7 +17,8 @@ import { mend } from './mend.ts'
 
 const UNFINISHED = ['creating', 'provisioning'] as const satisfies SandboxState[]
 
-export type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isDue: boolean; isOverdue: boolean }
+type Seen = { machines: ReadonlyMap<string, VmRecord>; losses: ReadonlyMap<string, string> }
+type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isDue: boolean; isOverdue: boolean }
 
 export async function matchHost(controller: Controller, host: Host): Promise<void> {
   const before = await databaseTime(controller)
@@ -25,10 +26,14 @@ export async function matchHost(controller: Controller, host: Host): Promise<voi
   if (answer.kind !== 'done') return
   const holdings = await readHoldings(controller, host.name)
   const known = new Set(holdings.map(({ row }) => row.id))
+  const seen: Seen = {
+    machines: new Map(answer.value.vms.map((machine) => [machine.id, machine])),
+    losses: new Map(answer.value.lost.map((loss) => [loss.id, loss.reason])),
+  }
 
   for (const holding of holdings) {
     if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
-    const { finding, machine, reason } = examine(controller, holding, answer.value)
+    const { finding, machine, reason } = examine(controller, holding, seen)
     await mend(controller, host, holding.row, decideMend(finding), { machine, reason })
   }
   for (const machine of answer.value.vms) if (!known.has(machine.id)) await endStray(controller, host, machine.id)
@@ -45,10 +50,10 @@ async function endStray(controller: Controller, host: Host, id: string): Promise
 function examine(
   controller: Controller,
   { row, isOwnerAlive, ageMs, isOverdue, isDue }: Holding,
-  inventory: VmInventory,
+  seen: Seen,
 ): { finding: Finding; machine: VmRecord | undefined; reason: string | undefined } {
-  const machine = inventory.vms.find(({ id }) => id === row.id)
-  const loss = inventory.lost.find(({ id }) => id === row.id)
+  const machine = seen.machines.get(row.id)
+  const reason = seen.losses.get(row.id)
   const isOurs = row.instance === controller.instance.number
   const finding: Finding = {
     state: row.state,
@@ -56,10 +61,10 @@ function examine(
     isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
     isOverdue,
     // A host that ends a machine on time keeps no loss of it; the only other reasons are time and idleness.
-    isExpired: loss === undefined && (isDue || row.idleTimeoutSec > 0),
+    isExpired: reason === undefined && (isDue || row.idleTimeoutSec > 0),
     persistent: row.persistent,
   }
-  return { finding, machine, reason: loss?.reason }
+  return { finding, machine, reason }
 }
 
 async function databaseTime({ database }: Controller): Promise<number> {

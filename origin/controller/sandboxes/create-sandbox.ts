@@ -35,7 +35,11 @@ export async function createSandbox(controller: Controller, request: CreateReque
   try {
     const admitted = await timing.measure('admit', admitOnce(controller, { id, principal, plan, claim }))
     if (admitted.kind === 'replay') return { status: admitted.status, response: admitted.response, isReplay: true }
-    const started = await startOnHost(controller, { id, host: admitted.host, plan, exec }, timing)
+    const started = await startOnHost(
+      controller,
+      { id, host: admitted.host, plan, exec, idempotencyKey: claim?.key },
+      timing,
+    )
     if (started.kind === 'not_started') {
       // A claim that stays open says that the command may have run: whoever comes with the key hears that, and nothing runs.
       if (!started.mayHaveRun) await dropClaim(controller.database.db, claim, id)

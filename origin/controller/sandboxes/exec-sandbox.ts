@@ -1,6 +1,5 @@
 /** Runs a command in a sandbox to its end. It is sent to the host once; only a host that says it was not started is asked again. */
 import type { ExecAnswer, ExecBody } from '../../../shared/contracts/sandboxes.ts'
-import { AppError } from '../../../shared/errors.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema.ts'
@@ -13,6 +12,7 @@ import { moveSandbox } from './move-sandbox.ts'
 import { planExec } from './plan-exec.ts'
 import { toExecAnswer } from './record.ts'
 import { ensureRunning } from './resume-sandbox.ts'
+import { outcomeUnknown } from './start-on-host.ts'
 
 export type ExecRequest = { principal: Principal; reference: string; body: ExecBody }
 
@@ -41,9 +41,6 @@ async function conclude(controller: Controller, row: SandboxRow, outcome: Run | 
   if (outcome.kind === 'ran' && outcome.exit !== null) return toExecAnswer(outcome.exit)
   if (outcome.kind !== 'ran' && isLost(outcome)) throw await loseSandbox(controller, row)
   if (outcome.kind === 'ran' || outcome.kind === 'unknown')
-    throw new AppError('outcome_unknown', 'The command may have been executed, but its outcome was lost.', {
-      details: { sandbox_id: row.id },
-      cause: outcome.kind === 'unknown' ? outcome.error : undefined,
-    })
+    throw outcomeUnknown(row.id, undefined, outcome.kind === 'unknown' ? outcome.error : undefined)
   throw outcome.error
 }

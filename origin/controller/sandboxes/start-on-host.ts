@@ -23,7 +23,14 @@ import { deadlinesFrom } from './deadlines.ts'
 import { moveSandbox } from './move-sandbox.ts'
 import type { SandboxPlan } from './plan-sandbox.ts'
 
-export type Start = { id: string; host: string; plan: SandboxPlan; exec: HostExec | undefined }
+export type Start = {
+  id: string
+  host: string
+  plan: SandboxPlan
+  exec: HostExec | undefined
+  /** What the caller may send again when the outcome is unknown. */
+  idempotencyKey: string | undefined
+}
 export type Started =
   | { kind: 'started'; row: SandboxRow; end: CommandEnd | null }
   /** `mayHaveRun`: the command may have been executed, so that no request may ever run it again. */
@@ -89,7 +96,7 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
   if (start.exec !== undefined && readyAt !== undefined) timing.add('exec', timing.elapsedMs() - readyAt)
   const row = await timing.measure('commit', commit).catch((cause: unknown) => {
     // The row could not be written, but the machine may run: the reconciler will find it. A command must not be sent again.
-    throw start.exec === undefined ? cause : outcomeUnknown(start.id, cause)
+    throw start.exec === undefined ? cause : outcomeUnknown(start.id, start.idempotencyKey, cause)
   })
   return { outcome, ready, row }
 }
@@ -115,7 +122,8 @@ async function fail(controller: Controller, start: Start, attempt: Attempt, trou
   const mayHaveRun = start.exec !== undefined && (trouble.kind === 'unknown' || attempt.ready !== null)
   await moveSandbox(controller.database.db, start.id, 'fail', { lastError: trouble.error.message })
   await clearHost(controller, start)
-  const error = mayHaveRun && trouble.kind === 'unknown' ? outcomeUnknown(start.id, trouble) : trouble.error
+  const error =
+    mayHaveRun && trouble.kind === 'unknown' ? outcomeUnknown(start.id, start.idempotencyKey, trouble) : trouble.error
   return { kind: 'not_started', error, mayHaveRun }
 }
 
@@ -153,9 +161,9 @@ async function rehost(controller: Controller, start: Start, except: ReadonlySet<
   return rows[0]?.moved === true ? next : undefined
 }
 
-export const outcomeUnknown = (sandboxId: string, cause?: unknown): AppError =>
+export const outcomeUnknown = (sandboxId: string, idempotencyKey: string | undefined, cause?: unknown): AppError =>
   new AppError('outcome_unknown', 'The command may have been executed, but its outcome was lost.', {
-    details: { sandbox_id: sandboxId },
+    details: { sandbox_id: sandboxId, ...(idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey }) },
     cause,
   })
 

@@ -9,6 +9,7 @@ import { failurePromises } from './failures.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
+import { severalPromises } from './several.ts'
 
 export function holdPromisesOn(driver: Driver): void {
   describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
@@ -41,6 +42,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('failures', 2, failurePromises)
     group('accounts', 1, accountPromises)
     group('reconciliation', 1, reconcilePromises)
+    group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)
   })
 }

@@ -73,6 +73,7 @@ export function idempotencyPromises(regionOf: () => TestRegion): void {
       for (let tries = 0; tries < 3; tries++) {
         const answer = await send('/v1/sandboxes/run', key, { command })
         assert.deepEqual([answer.status, textAt(answer.json, 'error', 'code')], [504, 'outcome_unknown'], answer.text)
+        assert.equal(at(answer.json, 'error', 'details', 'idempotency_key'), key)
       }
       assert.equal(region.host.commands.filter((line) => line.endsWith(command)).length, 1)
     }

@@ -194,7 +194,7 @@ const capacityOf = (host: HostDouble) => ({
   templates: ['default', 'python-datasci'],
   vcpus: 2,
   memory_mib: host.memoryMib,
-  disk_mib: 400_000_000,
+  disk_mib: 1_000_000_000_000,
   vms_max: 100_000,
   running: [...host.vms.values()].filter(({ state }) => state === 'running').length,
   paused: [...host.vms.values()].filter(({ state }) => state === 'paused').length,

@@ -38,6 +38,8 @@ export type TestRegion = {
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   logs: { level: string; event: string; fields: unknown }[]
   restart(): Promise<void>
+  /** One more controller of the same region: same database, same hosts. */
+  join(): Promise<RunningController>
   close(): Promise<void>
 }
 export type Account = { key: string; tenant: string; keyId: string }
@@ -100,6 +102,7 @@ export async function startRegion(databaseUrl: string, options: { hosts?: number
       region.running = running
       region.url = urlOf(running)
     },
+    join: () => startController(config, seams),
     async close() {
       await running.stop()
       await Promise.all(hosts.map((one) => one.close()))
