@@ -4,17 +4,30 @@ import type * as z from 'zod'
 import { LIMITS } from '../../../shared/limits.ts'
 import { unreachable } from './handshake.ts'
 
-export type Ask = { method: 'GET' | 'POST'; path: string; body?: unknown; signal?: AbortSignal | undefined }
+export type Ask = {
+  method: 'GET' | 'POST'
+  path: string
+  body?: unknown
+  /** The caller's; when it ends the request, the caller hears its reason. */
+  signal?: AbortSignal | undefined
+  /** How long the whole answer may take. */
+  limitMs: number
+}
 export type Answer = { status: number; stream: ClientHttp2Stream }
 
-/** Sends a request and waits for the head of its answer. Aborting resets the stream, also later while it is read. */
-export async function ask(session: ClientHttp2Session, { method, path, body, signal }: Ask): Promise<Answer> {
+/** Sends a request and waits for the head of its answer. The signal and the limit reset the stream, also later while it is read. */
+export async function ask(session: ClientHttp2Session, request: Ask): Promise<Answer> {
+  const { method, path, body, signal, limitMs } = request
   signal?.throwIfAborted()
   if (session.closed || session.destroyed) throw unreachable('The session with the sandbox has ended.')
   const stream = session.request({ ':method': method, ':path': path }, { endStream: body === undefined })
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
+  const timer = setTimeout(cancel, limitMs)
   signal?.addEventListener('abort', cancel, { once: true })
-  stream.once('close', () => signal?.removeEventListener('abort', cancel))
+  stream.once('close', () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', cancel)
+  })
   if (body !== undefined) stream.end(JSON.stringify(body))
   return { status: Number((await head(stream, signal))[':status']), stream }
 }

@@ -15,9 +15,8 @@ export async function* runExec(
   signal?: AbortSignal,
 ): AsyncGenerator<Frame, void> {
   // The guest keeps the time of its command; this is for a guest that does not.
-  const overdue = AbortSignal.timeout(exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs)
-  const ended = signal === undefined ? overdue : AbortSignal.any([signal, overdue])
-  const answer = await ask(session, { method: 'POST', path: '/v1/exec', body: exec, signal: ended })
+  const limitMs = exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs
+  const answer = await ask(session, { method: 'POST', path: '/v1/exec', body: exec, signal, limitMs })
   try {
     if (answer.status === 422) return yield* refusalFrames(await readAnswer(answer, guestRefusal))
     if (answer.status !== 200) throw unreachable(`The agent in the sandbox refused the command (${answer.status}).`)

@@ -42,16 +42,13 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
   const ports = await shakeHands(options)
   const session = speakHttp2(ports)
   const closed = new Promise<void>((resolve) => session.once('close', resolve)).then(() => closePorts(ports))
-  const within = (signal?: AbortSignal): AbortSignal => {
-    const limit = AbortSignal.timeout(LIMITS.guestRequestMs)
-    return signal === undefined ? limit : AbortSignal.any([signal, limit])
-  }
+  const limitMs = LIMITS.guestRequestMs
   return {
     async health({ signal } = {}) {
-      return readAnswer(await ask(session, { method: 'GET', path: '/v1/health', signal: within(signal) }), guestHealth)
+      return readAnswer(await ask(session, { method: 'GET', path: '/v1/health', signal, limitMs }), guestHealth)
     },
     async wake(body, { signal } = {}) {
-      const { status, stream } = await ask(session, { method: 'POST', path: '/v1/wake', body, signal: within(signal) })
+      const { status, stream } = await ask(session, { method: 'POST', path: '/v1/wake', body, signal, limitMs })
       stream.close(constants.NGHTTP2_CANCEL)
       if (status !== 204) throw unreachable(`The agent in the sandbox could not wake (${status}).`)
     },
