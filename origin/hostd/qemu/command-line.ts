@@ -7,7 +7,7 @@
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine } from '../../../shared/machines.ts'
 
-export const MACHINE_REVISION = 2
+export const MACHINE_REVISION = 3
 
 export type Accel = 'kvm' | 'tcg'
 
@@ -110,7 +110,8 @@ function portArguments(sockets: MachinePlan['sockets']): string[] {
   ]
 }
 
-const KERNEL_ARGUMENTS = ['console=ttyS0', 'quiet', 'panic=-1', 'random.trust_cpu=on']
+/** A panic restarts at once, and by a triple fault: this machine has no other means of a reset that QEMU would notice. */
+const KERNEL_ARGUMENTS = ['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t', 'random.trust_cpu=on']
 
 /**
  * Emulated clocks are too coarse for the kernel to measure the TSC by: told its rate, no boot hangs.
