@@ -39,30 +39,30 @@ func setUpCgroups() error {
 	return os.WriteFile(sandboxCgroup+"/pids.max", []byte(strconv.Itoa(processesMax)), 0)
 }
 
-// cgroup is one command's group. The file is its directory.
-type cgroup struct{ directory *os.File }
+// cgroup is one command's group, by its directory.
+type cgroup string
 
 // killAll ends every process in the group, whatever it is doing.
-func (c *cgroup) killAll() error { return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0) }
+func (c cgroup) killAll() error { return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0) }
 
-func (c *cgroup) isEmpty() bool {
+func (c cgroup) isEmpty() bool {
 	events, err := os.ReadFile(c.path("cgroup.events"))
 	return err == nil && bytes.Contains(events, []byte("populated 0\n"))
 }
 
-func (c *cgroup) path(file string) string { return filepath.Join(c.directory.Name(), file) }
+func (c cgroup) path(file string) string { return filepath.Join(string(c), file) }
 
 // cgroups are made once and used again, because making one is slow. A group whose command left something running in the
 // background is used again when that has ended.
 type cgroups struct {
 	mutex     sync.Mutex
 	made      int
-	idle      []*cgroup
-	lingering []*cgroup
+	idle      []cgroup
+	lingering []cgroup
 }
 
 // take returns an empty group.
-func (g *cgroups) take() (*cgroup, error) {
+func (g *cgroups) take() (cgroup, error) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	if last := len(g.idle) - 1; last >= 0 {
@@ -70,29 +70,34 @@ func (g *cgroups) take() (*cgroup, error) {
 		g.idle = g.idle[:last]
 		return taken, nil
 	}
-	path := filepath.Join(sandboxCgroup, strconv.Itoa(g.made+1))
-	if err := os.Mkdir(path, 0o755); err != nil {
-		return nil, err
-	}
-	directory, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	made := cgroup(filepath.Join(sandboxCgroup, strconv.Itoa(g.made+1)))
+	if err := os.Mkdir(string(made), 0o755); err != nil {
+		return "", err
 	}
 	g.made++
-	return &cgroup{directory}, nil
+	return made, nil
 }
 
-// giveBack takes a group whose command has ended, and those that have become empty since.
-func (g *cgroups) giveBack(used *cgroup) {
+// giveBack takes a group whose command has ended, and looks after some of those that were not empty before, in turn.
+func (g *cgroups) giveBack(used cgroup) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	candidates := append(g.lingering, used)
-	g.lingering = nil
-	for _, candidate := range candidates {
+	g.lingering = append(g.lingering, used)
+	for looks := min(len(g.lingering), lingeringLooksMax); looks > 0; looks-- {
+		last := len(g.lingering) - 1
+		candidate := g.lingering[last]
+		g.lingering = g.lingering[:last]
 		if candidate.isEmpty() {
 			g.idle = append(g.idle, candidate)
 		} else {
-			g.lingering = append(g.lingering, candidate)
+			g.lingering = append([]cgroup{candidate}, g.lingering...)
 		}
 	}
+}
+
+func min(a, b int) int {
+	if a < b {
+		return a
+	}
+	return b
 }

@@ -19,6 +19,7 @@ const (
 	streamsMax             = 128
 	uploadWindowBytes      = 1 << 20
 	entropyBytesMax        = 4 << 10
+	lingeringLooksMax      = 4
 	processesMax           = 4096
 	agentReserveBytes      = 48 << 20
 )

@@ -10,7 +10,7 @@ import (
 // process is a command that runs: what the agent holds of it.
 type process struct {
 	*child
-	group   *cgroup
+	group   cgroup
 	streams *streams
 }
 
@@ -31,14 +31,27 @@ func (p *processes) spawn(order command, user user, variables map[string]string)
 		return nil, refuse("process_limit", order.Argv[0]+": "+err.Error())
 	}
 	plan.streams = streams.theirDescriptors()
-	plan.cgroup = int(group.directory.Fd())
-	child, failed := p.start(plan)
-	if failed != nil {
+	child, refused := p.startIn(group, plan, order)
+	if refused != nil {
 		streams.closeOurs()
 		p.groups.giveBack(group)
-		return nil, refuseLaunch(order, *failed)
+		return nil, refused
 	}
 	return &process{child, group, streams}, nil
+}
+
+func (p *processes) startIn(group cgroup, plan *launch, order command) (*child, *refusal) {
+	directory, err := os.Open(string(group))
+	if err != nil {
+		return nil, refuse("process_limit", order.Argv[0]+": "+err.Error())
+	}
+	defer directory.Close()
+	plan.cgroup = int(directory.Fd())
+	child, failed := p.start(plan)
+	if failed != nil {
+		return nil, refuseLaunch(order, *failed)
+	}
+	return child, nil
 }
 
 // wait returns when the process has ended, by itself or because its time or its host was gone.
@@ -76,54 +89,4 @@ func (p *processes) free(ended *process) {
 	ended.streams.closeOurs()
 	p.sweep()
 	p.groups.giveBack(ended.group)
-}
-
-// streams are the three pipes of a process. Without anything to say to it, stdin is /dev/null.
-type streams struct {
-	ours, theirs [3]*os.File
-}
-
-func openStreams(hasStdin bool) (made *streams, err error) {
-	made = &streams{}
-	defer func() {
-		if err != nil {
-			made.closeOurs()
-			made.closeTheirs()
-		}
-	}()
-	if hasStdin {
-		made.theirs[0], made.ours[0], err = os.Pipe()
-	} else {
-		made.theirs[0], err = os.Open(os.DevNull)
-	}
-	for index := 1; index < len(made.ours) && err == nil; index++ {
-		made.ours[index], made.theirs[index], err = os.Pipe()
-	}
-	return made, err
-}
-
-func (s *streams) theirDescriptors() (descriptors [3]int) {
-	for index, file := range s.theirs {
-		descriptors[index] = int(file.Fd())
-	}
-	return descriptors
-}
-
-// feed writes the text and closes stdin. A process that does not read it is its own affair: the pipe breaks when it ends.
-func (s *streams) feed(text string) {
-	if s.ours[0] != nil {
-		_, _ = s.ours[0].WriteString(text)
-		_ = s.ours[0].Close()
-	}
-}
-
-func (s *streams) closeOurs()   { closeAll(s.ours) }
-func (s *streams) closeTheirs() { closeAll(s.theirs) }
-
-func closeAll(files [3]*os.File) {
-	for _, file := range files {
-		if file != nil {
-			_ = file.Close()
-		}
-	}
 }
