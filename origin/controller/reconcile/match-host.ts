@@ -6,7 +6,7 @@
  * always written before its machine is asked for.
  */
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
-import type { VmRecord } from '../../../shared/contracts/host.ts'
+import type { VmInventory, VmRecord } from '../../../shared/contracts/host.ts'
 import type { SandboxState } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
@@ -17,7 +17,8 @@ import { mend } from './mend.ts'
 
 const UNFINISHED = ['creating', 'provisioning'] as const satisfies SandboxState[]
 
-type Seen = { machines: ReadonlyMap<string, VmRecord>; losses: ReadonlyMap<string, string> }
+type VmLoss = VmInventory['lost'][number]
+type Seen = { machines: ReadonlyMap<string, VmRecord>; losses: ReadonlyMap<string, VmLoss> }
 type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isDue: boolean; isOverdue: boolean }
 
 export async function matchHost(controller: Controller, host: Host): Promise<void> {
@@ -28,13 +29,13 @@ export async function matchHost(controller: Controller, host: Host): Promise<voi
   const known = new Set(holdings.map(({ row }) => row.id))
   const seen: Seen = {
     machines: new Map(answer.value.vms.map((machine) => [machine.id, machine])),
-    losses: new Map(answer.value.lost.map((loss) => [loss.id, loss.reason])),
+    losses: new Map(answer.value.lost.map((loss) => [loss.id, loss])),
   }
 
   for (const holding of holdings) {
     if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
-    const { finding, machine, reason } = examine(controller, holding, seen)
-    await mend(controller, host, holding.row, decideMend(finding), { machine, reason })
+    const { finding, machine, reason: loss?.reason } = examine(controller, holding, seen)
+    await mend(controller, host, holding.row, decideMend(finding), { machine, reason: loss?.reason })
   }
   for (const machine of answer.value.vms) if (!known.has(machine.id)) await endStray(controller, host, machine.id)
   for (const loss of answer.value.lost) if (!known.has(loss.id)) await host.destroy(loss.id)
@@ -53,18 +54,17 @@ function examine(
   seen: Seen,
 ): { finding: Finding; machine: VmRecord | undefined; reason: string | undefined } {
   const machine = seen.machines.get(row.id)
-  const reason = seen.losses.get(row.id)
+  const loss = seen.losses.get(row.id)
   const isOurs = row.instance === controller.instance.number
   const finding: Finding = {
     state: row.state,
     machine: machine?.state ?? 'none',
     isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
     isOverdue,
-    // A host that ends a machine on time keeps no loss of it; the only other reasons are time and idleness.
-    isExpired: reason === undefined && (isDue || row.idleTimeoutSec > 0),
+    isExpired: loss === undefined ? isDue : loss.cause === 'expired',
     persistent: row.persistent,
   }
-  return { finding, machine, reason }
+  return { finding, machine, reason: loss?.reason }
 }
 
 async function databaseTime({ database }: Controller): Promise<number> {

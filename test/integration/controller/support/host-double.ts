@@ -34,7 +34,7 @@ export type HostDouble = {
   name: string
   socketPath: string
   vms: Map<string, VmRecord>
-  lost: { id: string; reason: string; at_ms: number }[]
+  lost: { id: string; reason: string; cause?: 'died' | 'expired'; at_ms: number }[]
   /** `id: argv` of every command that was started. */
   commands: string[]
   destroys: string[]
