@@ -34,10 +34,14 @@ export async function buildRoot(dir: string, { mirror, log, signal }: RootOption
   await rm(kernelTree, { recursive: true })
 }
 
-/** mmdebstrap works in a mount namespace of its own, so nothing stays mounted when it is killed. */
+/**
+ * In namespaces of its own, so that killing it ends everything it started and leaves nothing mounted: what is left in the
+ * directory is files, and may be removed as such.
+ */
 function installDebian(tree: string, mirror: string): string[] {
   const pathsLeftOut = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*']
   return [
+    ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
     'mmdebstrap',
     '--mode=root',
     '--variant=apt',

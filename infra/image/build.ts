@@ -34,6 +34,7 @@ export async function buildImage(options: BuildImageOptions): Promise<string> {
   const image = join(cacheDir, imageId())
   if (existsSync(image)) return image
 
+  if (process.getuid?.() !== 0) throw new Error('Building the guest image needs root: run this with sudo.')
   await mkdir(cacheDir, { recursive: true })
   const waiting = () => options.log('Another process is building the image; waiting for it ...')
   const lock = await takeBuildLock(join(cacheDir, '.lock'), waiting, options.signal)

@@ -17,10 +17,11 @@ export type ToolOptions = {
 export async function runTool(argv: readonly string[], options: ToolOptions = {}): Promise<string> {
   const variables = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`)
   try {
-    const { stdout } = await run('setpriv', ['--pdeathsig', 'TERM', '--', 'env', ...variables, ...argv], {
+    const { stdout } = await run('setpriv', ['--pdeathsig', 'KILL', '--', 'env', ...variables, ...argv], {
       cwd: options.cwd,
       signal: options.signal,
       timeout: LIMITS.imageToolMs,
+      killSignal: 'SIGKILL',
       maxBuffer: LIMITS.imageToolOutputBytesMax,
     })
     return stdout
