@@ -1,0 +1,146 @@
+/** A real host daemon in directories of its own, with real machines; whatever it started is gone after `stop`, also when it was killed. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Pool } from 'undici'
+import { buildImage } from '../../../infra/image/build.ts'
+import { findMachines, killMachine } from '../../../origin/hostd/qemu/processes.ts'
+import { type HostCapacity, hostCapacity, type VmInventory, vmInventory } from '../../../shared/contracts/host.ts'
+import { type Frame, FrameDecoder } from '../../../shared/frames.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const cache = join(root, '.atoll/cache')
+const START_MS = 60_000
+const POOL_MS = 60_000
+const EVERY_MS = 50
+
+export type Answer = { status: number; body: string }
+export type Stream = Answer & { frames: Frame[]; ms: number }
+
+export class Daemon {
+  readonly directory: string
+  readonly #environment: Record<string, string>
+  readonly #client: Pool
+  #child: ChildProcess | null = null
+  #log = ''
+
+  private constructor(directory: string, environment: Record<string, string>) {
+    this.directory = directory
+    this.#environment = environment
+    this.#client = new Pool('http://host', { socketPath: `${directory}/hostd.sock`, bodyTimeout: 120_000 })
+  }
+
+  /** A daemon that answers. `settings` go over the defaults: no pool, software emulation, templates cached for later runs. */
+  static async start(settings: Record<string, string> = {}): Promise<Daemon> {
+    const imageDir = await buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
+    const directory = await mkdtemp('/tmp/atoll-')
+    const daemon = new Daemon(directory, {
+      ATOLL_HOSTD_SOCKET: `${directory}/hostd.sock`,
+      ATOLL_STATE_DIR: `${directory}/state`,
+      ATOLL_RUN_DIR: `${directory}/run`,
+      ATOLL_IMAGE_DIR: imageDir,
+      ATOLL_TEMPLATE_DIR: join(cache, 'templates'),
+      ATOLL_ACCEL: 'tcg',
+      ATOLL_POOL: '',
+      ...settings,
+    })
+    await daemon.launch().catch(async (error) => {
+      await daemon.stop()
+      throw error
+    })
+    return daemon
+  }
+
+  /** Starts the process, after `start` for the first time or after it has ended, and waits until it answers. */
+  async launch(): Promise<void> {
+    const child = spawn(process.execPath, [join(root, 'origin/hostd/main.ts')], {
+      env: { PATH: process.env.PATH, ...this.#environment },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#log += text
+    })
+    this.#child = child
+    await this.until('the daemon answers', START_MS, async () => {
+      if (child.exitCode !== null) throw new Error(`The daemon ended with ${child.exitCode}.\n${this.#log}`)
+      return (await this.send('GET', '/v1/capacity').catch(() => null))?.status === 200
+    })
+  }
+
+  /** Sends a signal and waits for the end of the process. */
+  async signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<void> {
+    const child = this.#child
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(name)
+    await ended
+  }
+
+  async send(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+    const answer = await this.#client.request({ method, path, body: body === undefined ? null : JSON.stringify(body) })
+    return { status: answer.statusCode, body: await answer.body.text() }
+  }
+
+  async stream(path: string, body: unknown): Promise<Stream> {
+    const sinceMs = performance.now()
+    const answer = await this.#client.request({ method: 'POST', path, body: JSON.stringify(body) })
+    const bytes = new Uint8Array(await answer.body.arrayBuffer())
+    const ms = performance.now() - sinceMs
+    const frames = answer.statusCode === 200 ? new FrameDecoder().push(bytes) : []
+    return { status: answer.statusCode, body: new TextDecoder().decode(bytes), frames, ms }
+  }
+
+  async capacity(): Promise<HostCapacity> {
+    return hostCapacity.parse(JSON.parse((await this.send('GET', '/v1/capacity')).body))
+  }
+
+  async inventory(): Promise<VmInventory> {
+    return vmInventory.parse(JSON.parse((await this.send('GET', '/v1/vms')).body))
+  }
+
+  async untilPooled(key: string, count: number): Promise<void> {
+    await this.until(`${count} machines of ${key} are pooled`, POOL_MS, async () => {
+      return (await this.capacity()).pool[key] === count
+    })
+  }
+
+  /** Fails with what was waited for and the daemon's log. */
+  async until(what: string, waitMs: number, isTrue: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + waitMs
+    while (!(await isTrue())) {
+      if (performance.now() > deadline) throw new Error(`Waited ${waitMs} ms in vain until ${what}.\n${this.#log}`)
+      await sleep(EVERY_MS)
+    }
+  }
+
+  /** The QEMU processes that this daemon answers for. */
+  machines(): ReturnType<typeof findMachines> {
+    return findMachines(`${this.directory}/run`)
+  }
+
+  /** The sandbox's own QEMU, by the journal. */
+  async machineOf(id: string): Promise<{ pid: number; name: string }> {
+    for (const machine of await this.machines()) {
+      const path = join(this.directory, 'state/machines', machine.name, 'record.json')
+      const record = await readFile(path, 'utf8').catch(() => '')
+      if (record.includes(`"${id}"`)) return machine
+    }
+    throw new Error(`No machine belongs to ${id}.`)
+  }
+
+  /** Everything that machines left on disk. */
+  async leftovers(): Promise<string[]> {
+    const directories = ['state/machines', 'run'].map((name) => join(this.directory, name))
+    return (await Promise.all(directories.map((path) => readdir(path)))).flat()
+  }
+
+  async stop(): Promise<void> {
+    await this.signal('SIGINT')
+    await this.#client.close()
+    await Promise.all((await this.machines()).map(killMachine))
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
