@@ -5,6 +5,8 @@
 export const LIMITS = {
   // Requests.
   bodyBytesMax: 4 * 1024 * 1024,
+  /** Of a body that is too large, how much more is read and thrown away so that its sender hears why. */
+  bodyDiscardBytesMax: 64 * 1024 * 1024,
   /** A create may be sent again to another region only if the edge could keep its body. */
   retryBodyBytesMax: 256 * 1024,
   /** Linux refuses a single argument of 128 KiB or more (MAX_ARG_STRLEN); what is longer belongs in a file or on stdin. */

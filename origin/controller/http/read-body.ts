@@ -4,16 +4,21 @@ import type * as z from 'zod'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
-/** The bytes of a body, counted while they come, so that a body without a length cannot be longer than allowed either. */
+/**
+ * The bytes of a body, counted while they come, so that a body without a length cannot be longer than allowed either.
+ *
+ * What is too long is read on and thrown away, up to a bound: a server that closes while its caller still writes resets the
+ * connection, and the caller never sees why.
+ */
 export async function readBody(incoming: IncomingMessage, bytesMax: number = LIMITS.bodyBytesMax): Promise<Buffer> {
-  if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > bytesMax) throw tooLarge(bytesMax)
-    chunks.push(chunk)
+    if (size <= bytesMax) chunks.push(chunk)
+    else if (size > bytesMax + LIMITS.bodyDiscardBytesMax) break
   }
+  if (size > bytesMax) throw tooLarge(bytesMax)
   return Buffer.concat(chunks)
 }
 

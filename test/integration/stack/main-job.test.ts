@@ -118,7 +118,7 @@ describe('bad input costs nothing and says what to do', () => {
     code: string,
   ][] = [
     ['malformed JSON', '/v1/sandboxes', { rawBody: '{"a":' }, 400, 'invalid_json'],
-    ['a list instead of an object', '/v1/sandboxes/run', { body: [] }, 422, 'invalid_request'],
+    ['a list instead of an object', '/v1/sandboxes/run', { body: [] }, 400, 'invalid_json'],
     ['a wrong type', '/v1/sandboxes/run', { body: { command: 7 } }, 422, 'invalid_request'],
     ['no command', '/v1/sandboxes/run', { body: {} }, 422, 'invalid_request'],
     ['an empty command', '/v1/sandboxes/run', { body: { command: '' } }, 422, 'invalid_request'],
