@@ -4,8 +4,7 @@
  * `npm test -- unit controller` runs only the files whose path has one of these words in it.
  * The last line is a count, and the exit status says whether all passed.
  */
-import { mkdirSync, rmSync } from 'node:fs'
-import { glob } from 'node:fs/promises'
+import { globSync, mkdirSync, rmSync } from 'node:fs'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { buildImage } from '../infra/image/build.ts'
@@ -47,7 +46,7 @@ Object.assign(process.env, {
 
 const count = { passed: 0, failed: 0 }
 for (const { kind, concurrency } of KINDS) {
-  const files = (await Array.fromAsync(glob(`test/${kind}/**/*.test.ts`, { cwd: REPOSITORY }))).sort()
+  const files = globSync(`test/${kind}/**/*.test.ts`, { cwd: REPOSITORY }).sort()
   const chosen = files.filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   if (chosen.length > 0) await runFiles(chosen, concurrency)
 }

@@ -37,15 +37,30 @@ async function killAndAwaitRestart(name: string): Promise<void> {
   })
 }
 
-/** The machines that run for this stack, as the kernel sees them: process ids whose command line names `id`. */
-function machines(id = ''): number[] {
+/** Which machine is which sandbox's in usw1, as the host's own journal has it. */
+function owned(): Map<string, string> {
+  const dir = `${stack.stateDir}/regions/usw1/host/machines`
+  const records = readdirSync(dir).flatMap((name) => {
+    const text = readIfThere(`${dir}/${name}/record.json`)
+    return text === '' ? [] : [[(JSON.parse(text) as { spec: { id: string } }).spec.id, name] as const]
+  })
+  return new Map(records)
+}
+
+/** The processes of this stack's machines, as the kernel sees them; of one machine when its name is given. */
+function machineProcesses(name = ''): number[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => /^\d+$/.test(pid))
     .filter((pid) => {
       const line = commandLine(pid)
-      return line.includes('qemu-system') && line.includes(stack.stateDir) && line.includes(id)
+      return line.includes('qemu-system') && line.includes(stack.stateDir) && line.includes(name)
     })
     .map(Number)
+}
+
+const runsOnce = (id: string): boolean => {
+  const name = owned().get(id)
+  return name !== undefined && machineProcesses(name).length === 1
 }
 
 async function execUntilItWorks(id: string, command: string): Promise<string> {
@@ -84,8 +99,7 @@ test('the controller is killed with -9: what it acknowledged is still there, and
     const rows = (await usw1('/v1/sandboxes')).body.data as { id: string; state: string }[]
     const running = rows.filter((row) => row.state === 'running')
     return (
-      running.every((row) => machines(row.id).length === 1) &&
-      running.length === rows.filter((row) => row.state !== 'error').length
+      running.every((row) => runsOnce(row.id)) && running.length === rows.filter((row) => row.state !== 'error').length
     )
   })
   const rows = (await usw1('/v1/sandboxes')).body.data as { id: string }[]
@@ -97,20 +111,24 @@ test('a destroyed sandbox leaves no process, no file and no room taken', async (
   const before = await free()
   const made = await Promise.all(Array.from({ length: 3 }, () => usw1('/v1/sandboxes', { body: {} })))
   const ids = made.map((answer) => record(answer).id)
-  for (const id of ids) assert.equal(machines(id).length, 1)
+  const names = ids.map((id) => owned().get(id) ?? '')
+  for (const id of ids) assert.ok(runsOnce(id))
   await Promise.all(ids.map((id) => usw1(`/v1/sandboxes/${id}`, { method: 'DELETE' })))
   await waitFor('every trace to be gone', RECOVERY_MS, async () => {
-    const files = [stack.stateDir, stack.runDir].flatMap((dir) => readdirSync(dir, { recursive: true }).map(String))
-    const isTraceless = ids.every((id) => machines(id).length === 0 && !files.some((file) => file.includes(id)))
+    const places = [`${stack.stateDir}/regions/usw1/host`, stack.runDir]
+    const files = places.flatMap((dir) => readdirSync(dir, { recursive: true, encoding: 'utf8' }))
+    const isTraceless = names.every(
+      (name) => machineProcesses(name).length === 0 && !files.some((file) => file.includes(name)),
+    )
     return isTraceless && JSON.stringify(await free()) === JSON.stringify(before)
   })
 })
 
 test('a machine that dies is told to its owner, and its room is given back', async () => {
   const { id } = record(await usw1('/v1/sandboxes', { body: {} }))
-  const pids = machines(id)
-  assert.equal(pids.length, 1)
-  process.kill(pids[0] as number, 'SIGKILL')
+  const [pid, ...others] = machineProcesses(owned().get(id) ?? 'nothing')
+  assert.ok(pid !== undefined && others.length === 0)
+  process.kill(pid, 'SIGKILL')
   await waitFor(
     'the sandbox to be in error',
     RECOVERY_MS,
@@ -174,7 +192,7 @@ test('Ctrl-C leaves no process and no socket behind, and a second start remember
   const pids = Object.values(stack.dev().pids)
   assert.equal(await stack.stop(), 0)
   await waitFor('all processes to be gone', 5_000, () => pids.every((pid) => !isAlive(pid)))
-  assert.deepEqual(machines(), [])
+  assert.deepEqual(machineProcesses(), [])
   assert.ok(
     !readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(stack.stateDir)),
     'a process is left',
@@ -185,9 +203,11 @@ test('Ctrl-C leaves no process and no socket behind, and a second start remember
   assert.equal(record(await edge('/v1/sandboxes/before-the-stop')).id, id)
 })
 
-function commandLine(pid: string): string {
+const commandLine = (pid: string): string => readIfThere(`/proc/${pid}/cmdline`)
+
+function readIfThere(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
     return ''
   }
