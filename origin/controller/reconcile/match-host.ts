@@ -34,8 +34,8 @@ export async function matchHost(controller: Controller, host: Host): Promise<voi
 
   for (const holding of holdings) {
     if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
-    const { finding, machine, reason: loss?.reason } = examine(controller, holding, seen)
-    await mend(controller, host, holding.row, decideMend(finding), { machine, reason: loss?.reason })
+    const { finding, machine, reason } = examine(controller, holding, seen)
+    await mend(controller, host, holding.row, decideMend(finding), { machine, reason })
   }
   for (const machine of answer.value.vms) if (!known.has(machine.id)) await endStray(controller, host, machine.id)
   for (const loss of answer.value.lost) if (!known.has(loss.id)) await host.destroy(loss.id)
