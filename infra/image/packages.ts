@@ -14,6 +14,7 @@ export const IMAGE_PACKAGES = [
 /** Inside, beside Debian's essential ones. `libnss-myhostname` lets the name that a machine gets on waking resolve to itself. */
 export const ROOT_PACKAGES = [
   'bash',
+  'bash-static',
   'ca-certificates',
   'coreutils',
   'curl',

@@ -1,7 +1,6 @@
 #!/bin/sh
 # Makes a plain Debian the root of a sandbox. mmdebstrap runs it, on the host, with the root's directory as its argument,
-# while apt still works inside. ATOLL_NODE is the Node to put in, ATOLL_KERNEL_PACKAGE and ATOLL_KERNEL_TREE say which kernel
-# goes where.
+# while apt still works. ATOLL_NODE is the Node to put in; ATOLL_KERNEL_PACKAGE and ATOLL_KERNEL_TREE say which kernel goes where.
 set -eu
 root=$1
 
@@ -23,11 +22,14 @@ chroot "$root" python3 -m venv /opt/venv
 chroot "$root" chown -R sandbox:sandbox /opt/venv
 
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
-printf 'hosts: files myhostname dns\n' >"$root/etc/nsswitch.hosts"
-sed -i -e '/^hosts:/d' "$root/etc/nsswitch.conf"
-cat "$root/etc/nsswitch.hosts" >>"$root/etc/nsswitch.conf"
-rm "$root/etc/nsswitch.hosts"
+sed -i 's/^hosts:.*/hosts: files myhostname dns/' "$root/etc/nsswitch.conf"
 printf 'LANG=C.UTF-8\n' >"$root/etc/default/locale"
+# One archive instead of a dozen files that every process opens: under emulation that is 2 ms of each command.
+chroot "$root" localedef --add-to-archive /usr/lib/locale/C.utf8
+# Nearly every command is a line for bash. The static one needs no linking at each start, which is 4 ms under emulation.
+chroot "$root" dpkg-divert --local --rename --divert /bin/bash.dynamic --add /bin/bash
+ln -s bash-static "$root/bin/bash"
+
 # Machines are clones: what must differ between them cannot be in the image.
 rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
 printf 'sandbox\n' >"$root/etc/hostname"
