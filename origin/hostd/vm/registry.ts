@@ -34,7 +34,7 @@ export class Registry {
   /** The sandbox, or the error that says why there is none: `sandbox_lost` or `sandbox_not_found`. */
   require(id: string): Vm {
     const vm = this.#vms.get(id)
-    if (vm !== undefined) return vm
+    if (vm !== undefined && vm.gone === null) return vm
     this.refuseLost(id)
     throw new AppError('sandbox_not_found', 'This host has no such sandbox.')
   }

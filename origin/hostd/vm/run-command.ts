@@ -5,7 +5,6 @@ import { AppError } from '../../../shared/errors.ts'
 import { type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine } from '../machine/machine.ts'
-import { guardFrames } from './guard-frames.ts'
 import type { Vm } from './vm.ts'
 
 /** How long after a machine stopped answering its process may take to be seen dead. */
@@ -33,7 +32,7 @@ export async function* runCommand(
   const stopped = AbortSignal.any([signal, vm.ending.signal, machine.died, overdue.signal])
   try {
     const session = await machine.guest.session(stopped)
-    yield* guardFrames(session.exec(exec, { signal: stopped }), exec.output_bytes_max)
+    yield* session.exec(exec, { signal: stopped })
   } catch (error) {
     throw await explain(stopped, error)
   } finally {

@@ -1,0 +1,105 @@
+/** What is left of sandboxes when the daemon, a machine or a guest's kernel ends. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { FRAME } from '../../../shared/frames.ts'
+import { Daemon } from './daemon.ts'
+import { create, exec, shell, spec, textOf } from './requests.ts'
+
+const NOTICED_MS = 2_000
+
+let host: Daemon
+before(async () => {
+  host = await Daemon.start({ ATOLL_POOL: 'default@xs=1' })
+})
+after(() => host?.stop())
+
+const lossOf = async (id: string) => (await host.inventory()).lost.find((loss) => loss.id === id)
+const stateOf = async (id: string) => (await host.inventory()).vms.find((vm) => vm.id === id)?.state
+
+test('a killed daemon finds its sandboxes again, with their memory and files, and reaps what nobody owns', async () => {
+  await create(host, spec('kept'), shell('echo data > file; (sleep 1000 & echo $! > pid)'))
+  await create(host, spec('frozen'), shell('true'))
+  await host.send('POST', '/v1/vms/frozen/pause')
+  await host.untilPooled('default@xs', 1)
+  const before = await host.machines()
+  assert.equal(before.length, 3)
+
+  await host.signal('SIGKILL')
+  assert.equal((await host.machines()).length, 3)
+  await host.launch()
+
+  assert.deepEqual([await stateOf('kept'), await stateOf('frozen')], ['running', 'paused'])
+  assert.equal(textOf(await exec(host, 'kept', 'cat file')), 'data\n')
+  const kept = new Set([(await host.machineOf('kept')).pid, (await host.machineOf('frozen')).pid])
+  const spare = before.find((machine) => !kept.has(machine.pid))
+  assert.equal(
+    (await host.machines()).some((machine) => machine.pid === spare?.pid),
+    false,
+  )
+})
+
+test('a paused sandbox refuses commands and goes on where it was, with its new deadlines', async () => {
+  assert.equal((await exec(host, 'frozen', 'true')).status, 409)
+  const deadlines = { expires_at_ms: Date.now() + 600_000, on_expiry: 'pause', idle_timeout_sec: 0 }
+  assert.equal((await host.send('POST', '/v1/vms/frozen/resume', deadlines)).status, 200)
+  const seconds = Number(textOf(await exec(host, 'frozen', 'date +%s')))
+  assert.ok(Math.abs(seconds - Date.now() / 1_000) < 5)
+})
+
+test('a machine whose process is killed is lost at once, its command says so, and the loss stays until it is acknowledged', async () => {
+  const command = exec(host, 'frozen', 'sleep 20')
+  await host.until('the command runs', NOTICED_MS, async () => (await stateOf('frozen')) === 'running')
+  process.kill((await host.machineOf('frozen')).pid, 'SIGKILL')
+  const answer = await command
+  assert.ok(answer.status === 502 || answer.frames.at(-1)?.type === FRAME.error)
+  await host.until('the loss is told', NOTICED_MS, async () => (await lossOf('frozen'))?.cause === 'died')
+  assert.equal((await exec(host, 'frozen', 'true')).status, 502)
+  await host.signal('SIGKILL')
+  await host.launch()
+  assert.ok(await lossOf('frozen'))
+  await host.send('DELETE', '/v1/vms/frozen')
+  assert.equal(await lossOf('frozen'), undefined)
+})
+
+test('a guest that crashes its own kernel is lost with its last words, and no other sandbox notices', async () => {
+  await create(host, spec('suicidal'))
+  await exec(host, 'suicidal', 'echo c > /proc/sysrq-trigger; sleep 20', { user: 'root' })
+  await host.until('the loss is told', NOTICED_MS, async () => (await lossOf('suicidal')) !== undefined)
+  assert.match((await lossOf('suicidal'))?.reason ?? '', /sysrq triggered crash/)
+  assert.equal(textOf(await exec(host, 'kept', 'cat file')), 'data\n')
+})
+
+test('a fork bomb in one sandbox leaves the others answering, and can be destroyed', async () => {
+  await create(host, spec('bomb'))
+  const bomb = exec(host, 'bomb', ':(){ :|:& };:; sleep 20')
+  for (let i = 0; i < 3; i++) assert.equal(textOf(await exec(host, 'kept', 'echo still')), 'still\n')
+  assert.equal((await host.send('DELETE', '/v1/vms/bomb')).status, 204)
+  await bomb
+  await assert.rejects(host.machineOf('bomb'))
+})
+
+test('a sandbox whose time is over pauses or goes, as it was told, whether or not a controller asks', async () => {
+  const expires_at_ms = Date.now() + 700
+  await create(host, spec('pauses', { expires_at_ms }))
+  await create(host, spec('goes', { expires_at_ms, on_expiry: 'destroy' }))
+  await host.until('one is paused', 5_000, async () => (await stateOf('pauses')) === 'paused')
+  await host.until('one is gone', 5_000, async () => (await stateOf('goes')) === undefined)
+  assert.equal((await lossOf('goes'))?.cause, 'expired')
+})
+
+test('an idle sandbox pauses, but not while a command runs', async () => {
+  await create(host, spec('idler', { idle_timeout_sec: 1 }))
+  const command = exec(host, 'idler', 'sleep 2; echo done')
+  assert.equal(textOf(await command), 'done\n')
+  await host.until('it is paused', 5_000, async () => (await stateOf('idler')) === 'paused')
+})
+
+test('an orderly restart keeps sandboxes and ends the pool; Ctrl-C ends everything', async () => {
+  await host.untilPooled('default@xs', 1)
+  await host.signal('SIGTERM')
+  assert.equal((await host.machines()).length, 3)
+  await host.launch()
+  assert.equal(textOf(await exec(host, 'kept', 'cat file')), 'data\n')
+  await host.signal('SIGINT')
+  assert.deepEqual([await host.machines(), await host.leftovers()], [[], []])
+})
