@@ -1,4 +1,20 @@
-/** What the environment says, read once and checked, so that a wrong word stops the process before it has done anything. */
+/**
+ * Everything that may be set about a controller, read once from the environment. The table is the documentation.
+ *
+ *   ATOLL_REGION            the code in every id: usw1
+ *   ATOLL_REGION_NAME       the other name callers may use for it: us-west
+ *   ATOLL_LISTEN            address:port, 127.0.0.1:4001
+ *   DATABASE_URL            any PostgreSQL from 15 on; without it, the next two
+ *   ATOLL_DATA_DIR          where the embedded PostgreSQL keeps its data; survives a restart
+ *   ATOLL_RUN_DIR           its unix socket; a short path
+ *   ATOLL_HOSTS             name=unix:/path/hostd.sock, joined by commas
+ *   ATOLL_EDGE_JWKS         the edge's public Ed25519 keys as a JWKS, two at most; without it, no edge is believed
+ *   ATOLL_KEY_PEPPER        the secret under which API keys are hashed
+ *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity
+ *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
+ *   ATOLL_TEMPLATE_ALIASES  foreign names of templates: alias=template, joined by commas
+ *   ATOLL_SEED_FILE         tenants and keys to know from the start: accounts/seed.ts
+ */
 import * as z from 'zod'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'

@@ -27,6 +27,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
   const closing = new AbortController()
   let session: pg.Client | undefined = first
   let leads = false
+  let asking: Promise<boolean> | undefined
 
   const hold = async (client: pg.Client): Promise<void> => {
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.instance, number])
@@ -57,7 +58,15 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
     number,
     async lead() {
       if (session === undefined) return false
-      if (!leads) leads = await tryLead(session)
+      if (leads) return true
+      // Taken twice, the lock would have to be given back twice; so those who ask at once share one answer.
+      const asked = session
+      asking ??= tryLead(asked).finally(() => {
+        asking = undefined
+      })
+      const granted = await asking
+      // A lock that was won on a session that is gone is not held any more.
+      leads = granted && session === asked
       return leads
     },
     async close() {

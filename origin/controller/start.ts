@@ -42,7 +42,7 @@ export async function startController(config: Config, seams: Seams): Promise<Run
   }
   // A host that is not there yet is found by the next poll.
   await Promise.allSettled([...controller.hosts.values()].map((host) => pollHost(controller, host)))
-  const repeating = [...pollHosts(controller), keepReconciling(controller)]
+  const repeating = [...pollHosts(controller), ...keepReconciling(controller)]
   const app = createApp(controller, {
     readKey: createKeyReader(database.db, config.keyPepper, clock),
     readEdgeToken:

@@ -143,7 +143,6 @@ export const sandbox = pgTable(
     index('sandbox_list').on(table.tenant, table.id).where(sql`${table.state} <> 'destroyed'`),
     index('sandbox_list_destroyed').on(table.tenant, table.id).where(sql`${table.state} = 'destroyed'`),
     index('sandbox_holding').on(table.host).where(sql`${table.releasedAt} is null`),
-    index('sandbox_expiry').on(table.expiresAt).where(sql`${table.expiresAt} is not null`),
   ],
 )
 export type SandboxRow = typeof sandbox.$inferSelect

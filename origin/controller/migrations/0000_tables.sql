@@ -120,5 +120,4 @@ CREATE INDEX "idempotency_expiry" ON "idempotency" USING btree ("expires_at");--
 CREATE UNIQUE INDEX "sandbox_name" ON "sandbox" USING btree ("tenant","name") WHERE "sandbox"."name" is not null and "sandbox"."state" not in ('destroyed', 'error');--> statement-breakpoint
 CREATE INDEX "sandbox_list" ON "sandbox" USING btree ("tenant","id") WHERE "sandbox"."state" <> 'destroyed';--> statement-breakpoint
 CREATE INDEX "sandbox_list_destroyed" ON "sandbox" USING btree ("tenant","id") WHERE "sandbox"."state" = 'destroyed';--> statement-breakpoint
-CREATE INDEX "sandbox_holding" ON "sandbox" USING btree ("host") WHERE "sandbox"."released_at" is null;--> statement-breakpoint
-CREATE INDEX "sandbox_expiry" ON "sandbox" USING btree ("expires_at") WHERE "sandbox"."expires_at" is not null;
+CREATE INDEX "sandbox_holding" ON "sandbox" USING btree ("host") WHERE "sandbox"."released_at" is null;

@@ -12,6 +12,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { type SandboxRow, sandbox } from '../database/schema.ts'
 import type { Host } from '../hosts/client.ts'
+import { describeError } from '../log.ts'
 import { decideMend, type Finding } from './decide-mend.ts'
 import { mend } from './mend.ts'
 
@@ -35,7 +36,10 @@ export async function matchHost(controller: Controller, host: Host): Promise<voi
   for (const holding of holdings) {
     if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
     const { finding, machine, reason } = examine(controller, holding, seen)
-    await mend(controller, host, holding.row, decideMend(finding), { machine, reason })
+    // One that cannot be mended now must not keep the others from it.
+    await mend(controller, host, holding.row, decideMend(finding), { machine, reason }).catch((err: unknown) =>
+      controller.log('warn', 'reconcile.mend_failed', { sandbox: holding.row.id, error: describeError(err) }),
+    )
   }
   for (const machine of answer.value.vms) if (!known.has(machine.id)) await endStray(controller, host, machine.id)
   for (const loss of answer.value.lost) if (!known.has(loss.id)) await host.destroy(loss.id)

@@ -6,14 +6,17 @@ import { idempotency } from '../database/schema.ts'
 import { type Repeating, repeat } from '../repeat.ts'
 import { matchHost } from './match-host.ts'
 
-export const keepReconciling = (controller: Controller): Repeating =>
-  repeat(LIMITS.reconcileMs, controller.log, 'reconcile.failed', () => reconcile(controller))
-
-export async function reconcile(controller: Controller): Promise<void> {
-  if (!(await controller.instance.lead())) return
-  await Promise.all([...controller.hosts.values()].map((host) => matchHost(controller, host)))
-  await forgetExpiredKeys(controller)
-}
+/** Each host by itself, so that one that hangs holds up no other. */
+export const keepReconciling = (controller: Controller): Repeating[] => [
+  ...[...controller.hosts.values()].map((host) =>
+    repeat(LIMITS.reconcileMs, controller.log, `reconcile.failed ${host.name}`, async () => {
+      if (await controller.instance.lead()) await matchHost(controller, host)
+    }),
+  ),
+  repeat(LIMITS.reconcileMs, controller.log, 'reconcile.keys_failed', async () => {
+    if (await controller.instance.lead()) await forgetExpiredKeys(controller)
+  }),
+]
 
 /** A bounded number at a time, so that a backlog cannot hold the database. */
 async function forgetExpiredKeys({ database: { db } }: Controller): Promise<void> {
