@@ -2,26 +2,34 @@
 import { randomBytes } from 'node:crypto'
 import { readConfig } from './config.ts'
 import { createLog, describeError } from './log.ts'
-import { startController } from './start.ts'
+import { type RunningController, startController } from './start.ts'
 
 const log = createLog((line) => process.stderr.write(line), Date.now)
 let isStopping = false
 // Whoever reads the log may go away; that must not end the control plane.
 process.stderr.on('error', () => {})
 
-try {
-  const running = await startController(readConfig(), { log, clock: Date.now, random: randomBytes })
-  const stop = async (signal: string): Promise<void> => {
-    // Whoever asks a second time does not want to wait.
-    if (isStopping) process.exit(1)
-    isStopping = true
-    log('info', 'controller.stopping', { signal })
-    await running.stop()
-    log('info', 'controller.stopped')
-    process.exit(0)
+const starting = startInEnvironment()
+
+// Known from the first moment, so that nothing that was started is left behind by a start that was broken off.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal))
+await starting
+
+async function startInEnvironment(): Promise<RunningController> {
+  try {
+    return await startController(readConfig(), { log, clock: Date.now, random: randomBytes })
+  } catch (err) {
+    log('error', 'controller.not_started', { error: describeError(err) })
+    process.exit(1)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal))
-} catch (err) {
-  log('error', 'controller.not_started', { error: describeError(err) })
-  process.exit(1)
+}
+
+async function stop(signal: string): Promise<void> {
+  // Whoever asks a second time does not want to wait.
+  if (isStopping) process.exit(1)
+  isStopping = true
+  log('info', 'controller.stopping', { signal })
+  await (await starting).stop()
+  log('info', 'controller.stopped')
+  process.exit(0)
 }

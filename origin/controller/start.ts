@@ -10,6 +10,7 @@ import { startEmbedded } from './database/embedded.ts'
 import { migrateDatabase } from './database/migrate.ts'
 import { connectHost } from './hosts/client.ts'
 import { pollHost, pollHosts } from './hosts/poll.ts'
+import type { Credentials } from './http/authenticate.ts'
 import { type Door, openDoor } from './http/door.ts'
 import { joinRegion } from './instance.ts'
 import type { Log } from './log.ts'
@@ -19,14 +20,34 @@ import { keepReconciling } from './reconcile/reconcile.ts'
 export type Seams = { log: Log; clock: () => number; random: (bytes: number) => Uint8Array }
 export type RunningController = { controller: Controller; address: Door['address']; stop(): Promise<void> }
 
+/** Throws when a stage fails, after the stages before it have been undone: nothing is left running. */
 export async function startController(config: Config, seams: Seams): Promise<RunningController> {
+  const undo: Undo[] = []
+  try {
+    return await startStages(config, seams, undo)
+  } catch (err) {
+    await undoAll(undo)
+    throw err
+  }
+}
+
+type Undo = () => Promise<unknown>
+
+async function undoAll(undo: Undo[]): Promise<void> {
+  for (const step of undo.splice(0).reverse()) await step()
+}
+
+async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<RunningController> {
   const { log, clock } = seams
   const server = await locateDatabase(config.database, log)
+  undo.push(server.stop)
   await migrateDatabase(server.url)
   const database = openDatabase(server.url, log)
+  undo.push(database.close)
   await seedTiers(database.db)
   if (config.seedFile !== undefined) await seedAccounts(database.db, await readSeed(config.seedFile))
   const instance = await joinRegion(server.url, log)
+  undo.push(instance.close)
 
   let draining = false
   const controller: Controller = {
@@ -40,29 +61,30 @@ export async function startController(config: Config, seams: Seams): Promise<Run
     inFlight: new Set(),
     isDraining: () => draining,
   }
+  const hosts = [...controller.hosts.values()]
+  undo.push(() => Promise.all(hosts.map((host) => host.close())))
   // A host that is not there yet is found by the next poll.
-  await Promise.allSettled([...controller.hosts.values()].map((host) => pollHost(controller, host)))
+  await Promise.allSettled(hosts.map((host) => pollHost(controller, host)))
   const repeating = [...pollHosts(controller), ...keepReconciling(controller)]
-  const app = createApp(controller, {
-    readKey: createKeyReader(database.db, config.keyPepper, clock),
-    readEdgeToken:
-      config.edgeKeys === undefined ? undefined : createEdgeTokenReader(config.edgeKeys, config.region.code, clock),
-    internalToken: config.internalToken,
-  })
-  const door = await openDoor(app, config.listen)
-  log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
+  undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
-  const stop = async (): Promise<void> => {
+  const app = createApp(controller, credentialsOf(config, controller))
+  const door = await openDoor(app, config.listen)
+  undo.push(door.close)
+  log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
+  const stop = (): Promise<void> => {
     draining = true
-    await door.close()
-    await Promise.all(repeating.map((work) => work.stop()))
-    await Promise.all([...controller.hosts.values()].map((host) => host.close()))
-    await instance.close()
-    await database.close()
-    await server.stop()
+    return undoAll(undo)
   }
   return { controller, address: door.address, stop }
 }
+
+const credentialsOf = (config: Config, { database, clock }: Controller): Credentials => ({
+  readKey: createKeyReader(database.db, config.keyPepper, clock),
+  readEdgeToken:
+    config.edgeKeys === undefined ? undefined : createEdgeTokenReader(config.edgeKeys, config.region.code, clock),
+  internalToken: config.internalToken,
+})
 
 async function locateDatabase(config: DatabaseConfig, log: Log): Promise<{ url: string; stop(): Promise<void> }> {
   return config.kind === 'url' ? { url: config.url, stop: async () => {} } : startEmbedded(config, log)

@@ -1,6 +1,8 @@
 /** kill -9 of a real controller, wherever it stands: nothing acknowledged is lost, nothing runs twice, no machine is without a row. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type HostDouble, startHostDouble } from './support/host-double.ts'
@@ -131,5 +133,15 @@ describe('a controller that is killed', { timeout: 180_000 }, () => {
     assert.equal((await making).status, 201)
     await stopped
     await assert.rejects(controller.sql('select 1'), 'the database has stopped, too')
+  })
+
+  test('and one that cannot start leaves no database behind', async () => {
+    const inUse = createServer().listen(0, '127.0.0.1')
+    await once(inUse, 'listening')
+    const { port } = inUse.address() as AddressInfo
+    await assert.rejects(controller.start({ ATOLL_LISTEN: `127.0.0.1:${port}` }), /EADDRINUSE/)
+    inUse.close()
+    await assert.rejects(controller.sql('select 1'), 'the database was stopped again')
+    await controller.start()
   })
 })

@@ -22,7 +22,7 @@ export type ControllerProcess = {
   events: string[]
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
-  start(): Promise<void>
+  start(changes?: Record<string, string>): Promise<void>
   remove(): Promise<void>
 }
 
@@ -58,7 +58,7 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
       ending.kill(signal)
       await ended
     },
-    async start() {
+    async start(changes = {}) {
       self.events = []
       const started = spawn(process.execPath, [MAIN], {
         stdio: ['ignore', 'ignore', 'pipe'],
@@ -72,6 +72,7 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
           ATOLL_KEY_PEPPER: PEPPER,
           ATOLL_INTERNAL_TOKEN: 'an-internal-token-of-tests',
           ATOLL_SEED_FILE: seedFile,
+          ...changes,
         },
       })
       child = started
