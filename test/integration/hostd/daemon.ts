@@ -56,7 +56,9 @@ export class Daemon {
 
   /** Starts the process, after `start` for the first time or after it has ended, and waits until it answers. */
   async launch(): Promise<void> {
-    const child = spawn(process.execPath, [join(root, 'origin/hostd/main.ts')], {
+    // A test that is killed takes its daemon along, and that its machines.
+    const program = ['--pdeathsig', 'INT', process.execPath, join(root, 'origin/hostd/main.ts')]
+    const child = spawn('setpriv', program, {
       env: { PATH: process.env.PATH, ...this.#environment },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
