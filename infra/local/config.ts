@@ -58,6 +58,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     databaseUrl: read.data.DATABASE_URL,
     stateDir,
     cacheDir: resolve(read.data.ATOLL_CACHE_DIR ?? `${stateDir}/cache`),
+    /** The user who came through sudo; null when root came by itself. */
+    owner: env.SUDO_UID === undefined ? null : Number(env.SUDO_UID),
     runDir: read.data.ATOLL_RUN_DIR ?? `/run/atoll/${shortHash(stateDir)}`,
   }
 }

@@ -1,5 +1,6 @@
 /** Where the local stack keeps what, and nothing else decides it. */
 import { createHash } from 'node:crypto'
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '')
@@ -30,3 +31,9 @@ export function layoutOf(stateDir: string, cacheDir: string, runDir: string) {
 
 /** A short name for a state folder, so that two stacks on one machine keep apart. */
 export const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8)
+
+/** A path as a person finds it: from the clone's folder, because the stack itself may see the clone mounted elsewhere. */
+export function shownPath(path: string): string {
+  const inside = relative(REPOSITORY, path)
+  return inside.startsWith('..') ? path : inside
+}

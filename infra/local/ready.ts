@@ -1,6 +1,7 @@
 /** Waiting until the stack truly works, and saying meanwhile what it is busy with. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
+import { shownPath } from './layout.ts'
 import { type RegionSetting, readCapacity } from './region-services.ts'
 
 const READY_WAIT_MS = 300_000
@@ -14,19 +15,23 @@ export async function waitForRegion(
 ): Promise<void> {
   const { config, region, secrets, layout } = setting
   let said = ''
-  await until(signal, `Region ${region.code} did not become ready. Its logs are in ${layout.logDir}.`, async () => {
-    const capacity = await readCapacity(region, secrets)
-    const pooled = Object.values(capacity?.pool ?? {}).reduce((sum, count) => sum + count, 0)
-    const says =
-      capacity === null
-        ? 'starting the database and the controller'
-        : !capacity.accepting
-          ? 'waiting for the host: it boots each template once and keeps it'
-          : `priming machines: ${pooled} of ${config.poolSize}`
-    if (says !== said) log(says)
-    said = says
-    return capacity?.accepting === true && pooled >= config.poolSize
-  })
+  await until(
+    signal,
+    `Region ${region.code} did not become ready. Its logs are in ${shownPath(layout.logDir)}.`,
+    async () => {
+      const capacity = await readCapacity(region, secrets)
+      const pooled = Object.values(capacity?.pool ?? {}).reduce((sum, count) => sum + count, 0)
+      const says =
+        capacity === null
+          ? 'starting the database and the controller'
+          : !capacity.accepting
+            ? 'waiting for the host: it boots each template once and keeps it'
+            : `priming machines: ${pooled} of ${config.poolSize}`
+      if (says !== said) log(says)
+      said = says
+      return capacity?.accepting === true && pooled >= config.poolSize
+    },
+  )
 }
 
 /** Until the edge serves a request of the key from end to end. */

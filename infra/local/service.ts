@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { shownPath } from './layout.ts'
 
 export type ServiceSpec = {
   name: string
@@ -81,7 +82,7 @@ export class Service {
 
   async #restart(reason: string, livedMs: number): Promise<void> {
     if (livedMs > STEADY_AFTER_MS) this.#delayMs = RESTART_DELAY_MS
-    this.#spec.log(`${this.name} ended (${reason}) and is started again; its log is ${this.#spec.logFile}`)
+    this.#spec.log(`${this.name} ended (${reason}) and is started again; its log is ${shownPath(this.#spec.logFile)}`)
     await sleep(this.#delayMs)
     this.#delayMs = Math.min(this.#delayMs * 2, RESTART_DELAY_MS_MAX)
     if (!this.#isStopping) this.#start()

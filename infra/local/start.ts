@@ -14,7 +14,7 @@ import { devRegistry } from './dev-regions.ts'
 import { startEdge } from './edge-service.ts'
 import { takeExclusive } from './exclusive.ts'
 import { HOST_PACKAGES } from './host-packages.ts'
-import { type Layout, layoutOf } from './layout.ts'
+import { type Layout, layoutOf, shownPath } from './layout.ts'
 import { refuseWhatCannotWork } from './preflight.ts'
 import { type Progress, progressTo } from './progress.ts'
 import { waitForRegion, waitForRun } from './ready.ts'
@@ -69,8 +69,9 @@ async function bringUp(config: LocalConfig, layout: Layout, { step, note }: Prog
   const edgeUrl = `http://127.0.0.1:${config.edgePort}`
   const regions = Object.fromEntries(registry.regions.map((region) => [region.code, region.url]))
   let isUp = false
+  const told = { edge: edgeUrl, regions, api_key: secrets.apiKey }
   const watch = {
-    onChange: () => isUp && writeDevFile(layout.devFile, { edge: edgeUrl, regions, api_key: secrets.apiKey }, services),
+    onChange: () => isUp && writeDevFile(layout.devFile, told, services, config.owner),
     log: note,
   }
 
@@ -98,7 +99,7 @@ Atoll is up. Its key is ${secrets.apiKey}
 
 Regions directly: ${Object.entries(regions)
     .map(([code, url]) => `${code} ${url}`)
-    .join(', ')}. Logs: ${layout.logDir}. Ctrl-C stops everything.`)
+    .join(', ')}. Logs: ${shownPath(layout.logDir)}. Ctrl-C stops everything.`)
 }
 
 /** The edge first, so that nobody is let in any more; hosts last, because they end the machines. */
