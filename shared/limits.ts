@@ -81,6 +81,8 @@ export const LIMITS = {
   templatesPerHostMax: 24,
   templateLockMs: 300_000,
   poolRetryMsMax: 30_000,
+  /** A claimed machine has the processors for itself this long before its successor is made. */
+  poolRefillPauseMs: 50,
   qmpLineBytesMax: 2 * 1024 * 1024,
   /** Linux: sockaddr_un.sun_path is 108 bytes with its closing zero. */
   unixPathBytesMax: 107,
