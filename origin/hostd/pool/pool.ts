@@ -77,6 +77,7 @@ export class Pool {
         await this.#untilTaken()
         continue
       }
+      await sleep(LIMITS.poolRefillPauseMs)
       await this.#options.turn()
       if (!this.#isOpen) return
       const isMade = await this.#add(target)
