@@ -5,7 +5,10 @@ const edge = await startLocalEdge(JSON.parse(process.env.ATOLL_LOCAL_EDGE ?? '{}
 await edge.runCron()
 console.log(`The edge answers at ${edge.url}`)
 
-process.once('SIGTERM', async () => {
-  await edge.stop()
+let stopped: Promise<void> | undefined
+// More than one signal may come: a supervisor that dies with several threads is told of by the kernel several times.
+process.on('SIGTERM', async () => {
+  stopped ??= edge.stop()
+  await stopped
   process.exit()
 })

@@ -25,8 +25,8 @@ async function startInEnvironment(): Promise<RunningController> {
 }
 
 async function stop(signal: string): Promise<void> {
-  // Whoever asks a second time does not want to wait.
-  if (isStopping) process.exit(1)
+  // A supervisor that dies with several threads is told of by the kernel several times. Who cannot wait has SIGKILL.
+  if (isStopping) return
   isStopping = true
   log('info', 'controller.stopping', { signal })
   await (await starting).stop()

@@ -25,11 +25,14 @@ async function main(): Promise<void> {
   await stopHost(host, server, ending)
 }
 
-/** Listened for from the beginning, so that a stop during the start is an orderly one, too. A second signal ends the process at once. */
+/**
+ * Listened for from the beginning, so that a stop during the start is an orderly one, too. Only the first signal counts: a
+ * supervisor that dies with several threads is told of by the kernel several times. Who cannot wait has SIGKILL.
+ */
 function firstSignal(): Promise<Ending> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve('keep-sandboxes'))
-    process.once('SIGINT', () => resolve('end-sandboxes'))
+    process.on('SIGTERM', () => resolve('keep-sandboxes'))
+    process.on('SIGINT', () => resolve('end-sandboxes'))
   })
 }
 

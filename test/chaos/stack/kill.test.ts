@@ -206,6 +206,19 @@ test('Ctrl-C leaves no process and no socket behind, and a second start remember
   assert.equal(record(await edge('/v1/sandboxes/before-the-stop')).id, id)
 })
 
+// Whoever kills the supervisor for good must not have to hunt for machines and databases.
+test('the supervisor is killed with -9: everything it started ends by itself', async () => {
+  const { start, ...services } = stack.dev().pids
+  assert.ok(start)
+  process.kill(start, 'SIGKILL')
+  await waitFor('all processes to be gone', RECOVERY_MS, () => {
+    const isNamed = (pid: string): boolean =>
+      commandLine(pid).includes(stack.stateDir) || commandLine(pid).includes(stack.runDir)
+    const left = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isNamed(pid))
+    return left.length === 0 && Object.values(services).every((pid) => !isAlive(pid))
+  })
+})
+
 const commandLine = (pid: string): string => readIfThere(`/proc/${pid}/cmdline`)
 
 function readIfThere(path: string): string {
