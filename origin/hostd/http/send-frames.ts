@@ -25,7 +25,7 @@ export async function sendFrames(
   } catch (error) {
     logged(error)
     const { code, message } = toAppError(error)
-    outgoing.write(encodeJsonFrame(FRAME.error, { code, message }))
+    if (!outgoing.destroyed) outgoing.write(encodeJsonFrame(FRAME.error, { code, message }))
   } finally {
     await frames.return(undefined)
     outgoing.end()

@@ -111,7 +111,7 @@ export class Pool {
     if (at < 0) return
     shelf.splice(at, 1)
     this.#options.log('pool-machine-died', { name: machine.name })
-    void machine.end()
+    machine.end().catch((error) => this.#options.log('cleanup-failed', { name: machine.name, ...describe(error) }))
     this.#wake?.()
   }
 

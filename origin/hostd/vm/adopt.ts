@@ -75,7 +75,7 @@ function takeUp(host: Ground, record: OwnedRecord, pid: number, qmp: Qmp, state:
     activeAtMs: Date.now(),
   }
   host.registry.add(vm)
-  watch(vm, machine, host.registry)
+  watch(vm, machine, host.registry, host.log)
 }
 
 /** Ends in the same order as a machine that was started here. */

@@ -95,7 +95,8 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
 /** Returns when the guest has answered for the first time. */
 async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Promise<AsyncIterable<Frame>> {
   const wake = wakeNow(vm.spec.hostname, env)
-  const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.bootTimeoutMs), vm.ending.signal, machine.died])
+  const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
+  const patience = AbortSignal.any([limit, signal, vm.ending.signal, machine.died])
   // An agent that boots takes longer to answer than a command may; so the session comes first.
   const session = await machine.guest.session(patience)
   if (exec === undefined) {

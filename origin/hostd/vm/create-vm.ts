@@ -71,7 +71,7 @@ async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> 
 
 function enter(host: Host, vm: Vm, begun: Begun): void {
   vm.state = 'running'
-  watch(vm, begun.machine, host.registry)
+  watch(vm, begun.machine, host.registry, host.log)
   const { boot_path, boot_ms } = begun.ready
   host.log('sandbox-started', { id: vm.id, machine: begun.machine.name, boot_path, boot_ms: Math.round(boot_ms) })
 }

@@ -95,6 +95,16 @@ export class Daemon {
     return { status: answer.statusCode, body: new TextDecoder().decode(bytes), frames, ms }
   }
 
+  /** Sends a request and hangs up after `ms`, whatever was answered by then. */
+  async hangUp(path: string, body: unknown, ms: number): Promise<void> {
+    const signal = AbortSignal.timeout(ms)
+    const request = { method: 'POST', path, body: JSON.stringify(body), signal } as const
+    await this.#client
+      .request(request)
+      .then((answer) => answer.body.arrayBuffer())
+      .catch(() => {})
+  }
+
   async capacity(): Promise<HostCapacity> {
     return hostCapacity.parse(JSON.parse((await this.send('GET', '/v1/capacity')).body))
   }

@@ -71,6 +71,19 @@ test('repeating a create answers ready; with a command it is a conflict, and the
   assert.equal(textOf(await exec(host, 'warm', 'ls /workspace')), '')
 })
 
+// A caller that went away cannot stop what it started, so the host does.
+test('a caller that hangs up ends its command; before the sandbox answered it ends the sandbox, too', async () => {
+  const stillRuns = async () => textOf(await exec(host, 'warm', 'pgrep -c sleep')).trim() !== '0'
+  await host.hangUp('/v1/vms/warm/exec', shell('sleep 77'), 500)
+  await host.until('the command is gone', 5_000, async () => !(await stillRuns()))
+  const machine = { vcpus: 1, memoryMib: 513, diskMib: 2_000 }
+  await host.hangUp('/v1/vms', { vm: spec('deserted', { machine }) }, 300)
+  await host.until('the sandbox is gone', 10_000, async () => {
+    return (await host.inventory()).vms.every((vm) => vm.id !== 'deserted')
+  })
+  await assert.rejects(host.machineOf('deserted'))
+})
+
 test('a destroyed sandbox leaves no process and no file, and destroying it again is fine', async () => {
   const { name } = await host.machineOf('warm')
   for (const _ of [1, 2]) assert.equal((await host.send('DELETE', '/v1/vms/warm')).status, 204)
