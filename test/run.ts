@@ -21,6 +21,7 @@ const TEST_TIMEOUT_MS = 300_000
 /** Kinds that share the machine's two cores badly run one file at a time. */
 const KINDS = [
   { kind: 'unit', concurrency: 2 },
+  { kind: 'contract', concurrency: 1 },
   { kind: 'integration', concurrency: 1 },
   { kind: 'chaos', concurrency: 1 },
 ]
@@ -44,10 +45,15 @@ Object.assign(process.env, {
   ATOLL_CACHE_DIR: config.cacheDir,
 })
 
+const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY }).sort()
+const homeless = files.filter((file) => !KINDS.some(({ kind }) => file.startsWith(`test/${kind}/`)))
+if (homeless.length > 0)
+  throw new Error(`These tests are of no kind, so nothing would run them: ${homeless.join(', ')}`)
+
 const count = { passed: 0, failed: 0 }
 for (const { kind, concurrency } of KINDS) {
-  const files = globSync(`test/${kind}/**/*.test.ts`, { cwd: REPOSITORY }).sort()
-  const chosen = files.filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  const isChosen = (file: string): boolean => words.length === 0 || words.some((word) => file.includes(word))
+  const chosen = files.filter((file) => file.startsWith(`test/${kind}/`) && isChosen(file))
   if (chosen.length > 0) await runFiles(chosen, concurrency)
 }
 rmSync(scratch, { recursive: true, force: true })
