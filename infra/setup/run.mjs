@@ -42,7 +42,8 @@ child.on('error', (error) => {
   process.exit(1)
 })
 // The terminal sends Ctrl-C to the whole group, so the child has it already; a signal sent to this process alone is passed on.
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// The keeper of a process namespace blocks every signal but one, and takes the whole namespace with it.
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(isContained ? 'SIGKILL' : signal))
 process.on('SIGINT', () => {})
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 
@@ -77,9 +78,13 @@ function isReachableByOthers(path) {
   return path === '/' || ((statSync(path).mode & 0o001) !== 0 && isReachableByOthers(dirname(path)))
 }
 
-/** Runs a command in namespaces of its own, which end with their last process, and with the clone where others can reach it. */
+/**
+ * Runs a command in namespaces of its own, which end with their last process, and with the clone where others can reach it.
+ * The shell stays when it is the first process of a namespace, because that one must reap whatever others leave behind.
+ */
 function inNamespaces(flags, command) {
-  const enter = 'if [ "$0" != "$1" ]; then mkdir -p "$1" && mount --bind "$0" "$1"; fi && cd "$1" && shift && exec "$@"'
+  const run = isContained ? '"$@"; exit "$?"' : 'exec "$@"'
+  const enter = `if [ "$0" != "$1" ]; then mkdir -p "$1" && mount --bind "$0" "$1"; fi && cd "$1" && shift || exit; ${run}`
   return ['unshare', ...flags, '/bin/sh', '-c', enter, root, view, ...command]
 }
 
