@@ -3,50 +3,45 @@
  * already claimed, plus the one `cont` that waking a stopped machine needs; no controller, no database, no edge.
  */
 import { randomBytes } from 'node:crypto'
-import { Client } from 'undici'
-import type { HostCapacity, HostExec, VmSpec } from '../../shared/contracts/host.ts'
+import type { HostExec, VmSpec } from '../../shared/contracts/host.ts'
 import { newId } from '../../shared/ids.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZES } from '../../shared/machines.ts'
-import { type Quantiles, quantilesOf } from './quantiles.ts'
+import { Daemon } from '../harness/host-daemon.ts'
 
 export const COMMAND = 'echo $((1+1))'
 
-export type Floor = { accel: string; cont: Quantiles; exec: Quantiles; sum: Quantiles }
+export type FloorSample = { contMs: number; execMs: number }
 
-export async function measureFloor(socketPath: string, samples: number): Promise<Floor> {
-  const host = new Client('http://host', { socketPath })
-  const call = async (
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    body?: unknown,
-  ): Promise<{ text: string; ms: number }> => {
-    const began = performance.now()
-    const answer = await host.request({
-      method,
-      path,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    })
-    const text = await answer.body.text()
-    if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`)
-    return { text, ms: performance.now() - began }
-  }
+/** A machine of a host of its own, because a controller would rightly end a machine that it knows nothing of. */
+export type FloorMachine = {
+  accel: string
+  sample: () => Promise<FloorSample>
+  end: () => Promise<void>
+}
+
+export async function claimFloorMachine(): Promise<FloorMachine> {
+  const host = await Daemon.start({ ATOLL_ACCEL: 'auto', ATOLL_POOL: 'default@xs=1' })
   const id = newId('sbx', 'usw1', Date.now(), randomBytes(16))
-  try {
-    await call('POST', '/v1/vms', { vm: specOf(id) })
-    const conts: number[] = []
-    const execs: number[] = []
-    for (let i = 0; i < samples; i++) {
-      await call('POST', `/v1/vms/${id}/pause`)
-      conts.push((await call('POST', `/v1/vms/${id}/resume`, NO_DEADLINES)).ms)
-      execs.push((await call('POST', `/v1/vms/${id}/exec`, EXEC)).ms)
-    }
-    const { accel } = JSON.parse((await call('GET', '/v1/capacity')).text) as HostCapacity
-    const sum = quantilesOf(conts.map((ms, i) => ms + (execs[i] as number)))
-    return { accel, cont: quantilesOf(conts), exec: quantilesOf(execs), sum }
-  } finally {
-    await call('DELETE', `/v1/vms/${id}`)
-    await host.close()
+  const call = async (path: string, body?: unknown): Promise<number> => {
+    const began = performance.now()
+    const { status, body: text } = await host.send('POST', path, body)
+    if (status >= 300) throw new Error(`POST ${path}: ${status} ${text}`)
+    return performance.now() - began
+  }
+  await host.untilPooled('default@xs', 1)
+  await call('/v1/vms', { vm: specOf(id) })
+  await call(`/v1/vms/${id}/pause`)
+  return {
+    accel: (await host.capacity()).accel,
+    /** Leaves the machine stopped, as it found it: stopping is no part of the floor. */
+    async sample() {
+      const contMs = await call(`/v1/vms/${id}/resume`, NO_DEADLINES)
+      const execMs = await call(`/v1/vms/${id}/exec`, EXEC)
+      await call(`/v1/vms/${id}/pause`)
+      return { contMs, execMs }
+    },
+    end: () => host.stop(),
   }
 }
 

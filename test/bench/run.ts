@@ -14,13 +14,15 @@ import { layoutOf, REPOSITORY, shortHash } from '../../infra/local/layout.ts'
 import { progressTo } from '../../infra/local/progress.ts'
 import { ensurePackages } from '../../infra/setup/packages.ts'
 import { removeStack, startLocalStack } from '../harness/local-stack.ts'
-import { measureFloor } from './floor.ts'
+import { claimFloorMachine } from './floor.ts'
 import { measureLifecycles } from './lifecycles.ts'
+import { measureReads } from './reads.ts'
 import { type Report, renderReport } from './report.ts'
 import { measureRuns } from './runs.ts'
 
 const { values: flags } = parseArgs({ options: { samples: { type: 'string', default: '30' } } })
 const samples = Number(flags.samples)
+const READS = 200
 const config = readConfig(process.env)
 const layout = layoutOf(config.stateDir, config.cacheDir, config.runDir)
 const { step } = progressTo(process.stderr, () => performance.now())
@@ -36,18 +38,21 @@ const stack = await step('local stack', () => startLocalStack())
 try {
   const { edge, regions, api_key } = stack.dev()
   const region = regions.usw1 ?? ''
-  const socket = layoutOf(stack.stateDir, config.cacheDir, stack.runDir).region('usw1').hostSocket
-  const [floor, runs] = await step(`run, ${samples} samples at the region and through the edge`, async () => [
-    await measureFloor(socket, samples),
-    await measureRuns({ region, edge, apiKey: api_key, samples }),
-  ])
+  const machine = await claimFloorMachine()
+  const runs = await step(`run: ${samples} samples of the floor, at the region and through the edge`, () =>
+    measureRuns({ region, edge, apiKey: api_key, samples, machine }),
+  )
+  await machine.end()
+  const reads = await step(`get: ${READS} samples at the region and through the edge`, () =>
+    measureReads(region, edge, api_key, READS),
+  )
   const lifecycles = await step('100 lifecycles at concurrency 10', () => measureLifecycles(edge, api_key, 100, 10))
   const report: Report = {
     when: new Date().toISOString(),
     machine: `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    accel: floor.accel,
-    floor,
+    accel: machine.accel,
     runs,
+    reads,
     lifecycles,
   }
   const text = renderReport(report)

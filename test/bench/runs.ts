@@ -1,7 +1,10 @@
-/** `POST /v1/sandboxes/run` as a caller sees it, at a region's own URL and through the edge, in turn, so that both meet the same weather. */
+/**
+ * `POST /v1/sandboxes/run` as a caller sees it: at a region's own URL, through the edge, and the host's floor of it, in turn
+ * and with the same pauses, so that all three meet the same weather and the same cold caches.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, apiAt, output, record } from '../harness/api.ts'
-import { COMMAND } from './floor.ts'
+import { COMMAND, type FloorMachine, type FloorSample } from './floor.ts'
 import { type Quantiles, quantilesOf } from './quantiles.ts'
 
 export type RunSamples = {
@@ -10,26 +13,39 @@ export type RunSamples = {
   phases: Record<string, number>
   bootPaths: Record<string, number>
 }
-export type Runs = { region: RunSamples; edge: RunSamples; exec: { region: Quantiles; edge: Quantiles } }
+export type Floor = { cont: Quantiles; exec: Quantiles; both: Quantiles }
+export type Runs = {
+  floor: Floor
+  region: RunSamples
+  edge: RunSamples
+  exec: { region: Quantiles; edge: Quantiles }
+}
 
 /** Long enough for the pool to be filled again on two cores under software emulation: this measures latency, not throughput. */
-const PAUSE_MS = 1_500
+const PAUSE_MS = 1_000
 
-export async function measureRuns(setting: {
-  region: string
-  edge: string
-  apiKey: string
-  samples: number
-}): Promise<Runs> {
-  const doors = { region: apiAt(setting.region, setting.apiKey), edge: apiAt(setting.edge, setting.apiKey) }
+export type RunSetting = { region: string; edge: string; apiKey: string; samples: number; machine: FloorMachine }
+
+export async function measureRuns({ region, edge, apiKey, samples, machine }: RunSetting): Promise<Runs> {
+  const doors = { region: apiAt(region, apiKey), edge: apiAt(edge, apiKey) }
   const seen = { region: newSamples(), edge: newSamples() }
-  for (let i = 0; i < setting.samples + 1; i++) {
+  const floor: FloorSample[] = []
+  // The first round warms the connections and is not counted.
+  for (let round = 0; round < samples + 1; round++) {
+    await sleep(PAUSE_MS)
+    const lowest = await machine.sample()
+    if (round > 0) floor.push(lowest)
     for (const door of ['region', 'edge'] as const) {
       await sleep(PAUSE_MS)
-      await sampleOnce(doors[door], i === 0 ? newSamples() : seen[door])
+      await sampleOnce(doors[door], round === 0 ? newSamples() : seen[door])
     }
   }
   return {
+    floor: {
+      cont: quantilesOf(floor.map(({ contMs }) => contMs)),
+      exec: quantilesOf(floor.map(({ execMs }) => execMs)),
+      both: quantilesOf(floor.map(({ contMs, execMs }) => contMs + execMs)),
+    },
     region: summarize(seen.region),
     edge: summarize(seen.edge),
     exec: { region: quantilesOf(seen.region.execs), edge: quantilesOf(seen.edge.execs) },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Daemon } from '../../integration/hostd/daemon.ts'
+import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, readyOf, shell, spec, textOf } from '../../integration/hostd/requests.ts'
 
 const ROUNDS = 6

@@ -9,7 +9,7 @@ import {
 } from '../../../shared/contracts/host.ts'
 import { FRAME, type Frame, type FrameType, frameJson } from '../../../shared/frames.ts'
 import { SIZES } from '../../../shared/machines.ts'
-import type { Daemon, Stream } from './daemon.ts'
+import type { Daemon, Stream } from '../../harness/host-daemon.ts'
 
 export const shell = (line: string, over: Partial<HostExec> = {}): HostExec => ({
   argv: ['/bin/bash', '-c', line],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { test } from 'node:test'
-import { Daemon } from './daemon.ts'
+import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from './requests.ts'
 
 async function withHost(settings: Record<string, string>, use: (host: Daemon) => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { FRAME } from '../../../shared/frames.ts'
-import { Daemon } from './daemon.ts'
+import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, exitOf, readyOf, shell, spec, textOf, typesOf } from './requests.ts'
 
 let host: Daemon

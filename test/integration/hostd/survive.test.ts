@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { FRAME } from '../../../shared/frames.ts'
-import { Daemon } from './daemon.ts'
+import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from './requests.ts'
 
 const NOTICED_MS = 2_000

@@ -2,17 +2,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
-import { buildImage } from '../../../infra/image/build.ts'
-import { findMachines, killMachine } from '../../../origin/hostd/qemu/processes.ts'
-import { type HostCapacity, hostCapacity, type VmInventory, vmInventory } from '../../../shared/contracts/host.ts'
-import { type Frame, FrameDecoder } from '../../../shared/frames.ts'
+import { buildImage } from '../../infra/image/build.ts'
+import { findMachines, killMachine } from '../../origin/hostd/qemu/processes.ts'
+import { type HostCapacity, hostCapacity, type VmInventory, vmInventory } from '../../shared/contracts/host.ts'
+import { type Frame, FrameDecoder } from '../../shared/frames.ts'
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
-const cache = join(root, '.atoll/cache')
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const cache = process.env.ATOLL_CACHE_DIR ?? join(root, '.atoll/cache')
 const START_MS = 60_000
 const POOL_MS = 60_000
 const EVERY_MS = 50
@@ -36,7 +37,7 @@ export class Daemon {
   /** A daemon that answers. `settings` go over the defaults: no pool, software emulation, templates cached for later runs. */
   static async start(settings: Record<string, string> = {}): Promise<Daemon> {
     const imageDir = await buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
-    const directory = await mkdtemp('/tmp/atoll-')
+    const directory = await mkdtemp(`${tmpdir()}/host-`)
     const daemon = new Daemon(directory, {
       ATOLL_HOSTD_SOCKET: `${directory}/hostd.sock`,
       ATOLL_STATE_DIR: `${directory}/state`,
