@@ -39,9 +39,9 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
       detail: `There is no tier ${key.tier}.`,
     })
   }
-  await limitRate(bindings, key.tier, tier, key.tenant)
-
-  const body = await takeBody(request, call, tier.maxBodyMib)
+  // The counter is asked while the body arrives.
+  const counted = limitRate(bindings, key.tier, tier, key.tenant)
+  const [body] = await Promise.all([takeBody(request, call, tier.maxBodyMib), counted])
   const peeked = call.class === 'create' || call.runsCommand ? peekBody(body) : undefined
   const waiting = {
     class: call.class,
