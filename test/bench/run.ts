@@ -16,6 +16,7 @@ import { ensurePackages } from '../../infra/setup/packages.ts'
 import { removeStack, startLocalStack } from '../harness/local-stack.ts'
 import { claimFloorMachine } from './floor.ts'
 import { measureLifecycles } from './lifecycles.ts'
+import { renderPlot } from './plot.ts'
 import { measureReads } from './reads.ts'
 import { type Report, renderReport } from './report.ts'
 import { measureRuns } from './runs.ts'
@@ -59,7 +60,9 @@ try {
   console.log(`\n${text}`)
   mkdirSync(`${layout.stateDir}/bench`, { recursive: true })
   writeFileSync(`${layout.stateDir}/bench/report.md`, text)
+  writeFileSync(`${layout.stateDir}/bench/report.svg`, renderPlot(report))
   writeFileSync(`${layout.stateDir}/bench/report.json`, JSON.stringify(report, null, 2))
+  console.log('Also written, with a picture, to .atoll/bench/')
 } finally {
   await stack.stop()
   await removeStack(stack)
