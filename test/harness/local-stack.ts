@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DevFile } from '../../infra/local/dev-file.ts'
-import { REPOSITORY, shortHash } from '../../infra/local/layout.ts'
+import { REPOSITORY } from '../../infra/local/layout.ts'
 
 const START_WAIT_MS = 280_000
 const STOP_WAIT_MS = 60_000
@@ -29,7 +29,7 @@ export async function startLocalStack(
 ): Promise<LocalStack> {
   const stateDir = options.stateDir ?? mkdtempSync(`${tmpdir()}/stack-`)
   await chmod(stateDir, 0o755)
-  const runDir = `/run/atoll/${shortHash(stateDir)}`
+  const runDir = `${stateDir}/run`
   const ports = await freePorts(3)
   const child = spawn(process.execPath, [`${REPOSITORY}/infra/local/start.ts`], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -67,7 +67,7 @@ export async function startLocalStack(
 
 /** Forgets a stack that was stopped. */
 export async function removeStack(stack: LocalStack): Promise<void> {
-  await Promise.all([stack.stateDir, stack.runDir].map((dir) => rm(dir, { recursive: true, force: true })))
+  await rm(stack.stateDir, { recursive: true, force: true })
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {
