@@ -1,5 +1,4 @@
 /** An answer that is a stream of frames, written as fast as the reader takes them. */
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { FRAMES_TYPE } from '../../../shared/contracts/host.ts'
 import { toAppError } from '../../../shared/errors.ts'
@@ -35,5 +34,11 @@ export async function sendFrames(
 /** A reader that went away ends the wait: the stream is destroyed, and the loop sees it. */
 async function write(outgoing: ServerResponse, frame: Frame): Promise<void> {
   if (outgoing.write(encodeFrame(frame.type, frame.payload)) || outgoing.destroyed) return
-  await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')])
+  await new Promise<void>((resolve) => {
+    const goOn = (): void => {
+      outgoing.off('drain', goOn).off('close', goOn)
+      resolve()
+    }
+    outgoing.on('drain', goOn).on('close', goOn)
+  })
 }
