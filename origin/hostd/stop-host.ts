@@ -8,6 +8,7 @@ import type { Server } from 'node:http'
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import type { Host } from './host.ts'
+import { describe } from './log.ts'
 
 export type Ending = 'keep-sandboxes' | 'end-sandboxes'
 
@@ -15,7 +16,9 @@ export type Ending = 'keep-sandboxes' | 'end-sandboxes'
 export async function stopHost(host: Host, server: Server, ending: Ending): Promise<void> {
   const answered = new Promise<void>((resolve) => server.close(() => resolve()))
   const ended = ending === 'end-sandboxes' ? host.registry.all().map((vm) => host.registry.end(vm, stopped())) : []
-  await Promise.all([host.pool.close(), host.templates.close(), host.gate.idle(), ...ended])
+  const endings = await Promise.allSettled([host.pool.close(), host.templates.close(), host.gate.idle(), ...ended])
+  // One that cannot be freed is no reason to leave the others running.
+  for (const ending of endings) if (ending.status === 'rejected') host.log('cleanup-failed', describe(ending.reason))
   // Commands that still run lose their listener, not their machine.
   const patience = setTimeout(() => server.closeAllConnections(), LIMITS.drainMs)
   await answered

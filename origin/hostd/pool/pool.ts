@@ -66,7 +66,7 @@ export class Pool {
     await this.#filling
     const left = [...this.#machines.values()].flat()
     this.#machines.clear()
-    await Promise.all(left.map((machine) => machine.end()))
+    await Promise.all(left.map((machine) => this.#end(machine)))
   }
 
   async #fill(): Promise<void> {
@@ -111,8 +111,15 @@ export class Pool {
     if (at < 0) return
     shelf.splice(at, 1)
     this.#options.log('pool-machine-died', { name: machine.name })
-    machine.end().catch((error) => this.#options.log('cleanup-failed', { name: machine.name, ...describe(error) }))
+    void this.#end(machine)
     this.#wake?.()
+  }
+
+  /** It never rejects: what is left of a machine nobody owns is reaped by the next daemon. */
+  async #end(machine: Machine): Promise<void> {
+    await machine.end().catch((error) => {
+      this.#options.log('cleanup-failed', { name: machine.name, ...describe(error) })
+    })
   }
 
   #untilTaken(): Promise<void> {

@@ -13,7 +13,7 @@ import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import { type Machine, resume } from '../machine/machine.ts'
 import { startBlank, startClone } from '../machine/start.ts'
-import { own } from './own.ts'
+import { giveUpMachine, own } from './own.ts'
 import { runCommand } from './run-command.ts'
 import type { Vm } from './vm.ts'
 
@@ -85,9 +85,7 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
     const phases = { start: startedMs - wish.sinceMs, answer: nowMs - startedMs }
     return { machine, ready: { ...vm.boot, phases }, frames }
   } catch (error) {
-    vm.machine = null
-    host.journal.disown(machine.name)
-    await machine.end()
+    await giveUpMachine(host.journal, vm)
     throw error
   }
 }

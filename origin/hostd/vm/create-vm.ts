@@ -13,6 +13,7 @@ import { FRAME, type Frame } from '../../../shared/frames.ts'
 import { refusalOf, unpromised } from '../capacity/room.ts'
 import type { Host } from '../host.ts'
 import { type Begun, bootCold, restoreClone, takeWarm } from './begin.ts'
+import { giveUpMachine } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
 
@@ -41,8 +42,11 @@ export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSig
     yield readyFrame(begun.ready)
     yield* begun.frames
   } finally {
-    if (!isUp) await abandon(host, vm)
-    start.resolve()
+    try {
+      if (!isUp) await abandon(host, vm)
+    } finally {
+      start.resolve()
+    }
   }
 }
 
@@ -77,11 +81,11 @@ function enter(host: Host, vm: Vm, begun: Begun): void {
 }
 
 async function abandon(host: Host, vm: Vm): Promise<void> {
-  if (vm.machine !== null) {
-    host.journal.disown(vm.machine.name)
-    await vm.machine.end()
+  try {
+    await giveUpMachine(host.journal, vm)
+  } finally {
+    host.registry.remove(vm)
   }
-  host.registry.remove(vm)
 }
 
 const readyFrame = (ready: HostReady): Frame => ({

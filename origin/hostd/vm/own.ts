@@ -1,4 +1,4 @@
-/** Makes a machine a sandbox's, on disk and in memory. */
+/** Makes a machine a sandbox's, on disk and in memory, and takes it away again. */
 import type { Journal } from '../journal/journal.ts'
 import type { Machine } from '../machine/machine.ts'
 import type { Vm } from './vm.ts'
@@ -13,4 +13,16 @@ export function own(journal: Journal, vm: Vm, machine: Machine): void {
     ...vm.boot,
     started_at_ms: vm.startedAtMs,
   })
+}
+
+/** Ends the sandbox's machine, if it has one. From the first step on nobody owns it, so a crash before the last leaves it to be reaped. */
+export async function giveUpMachine(journal: Journal, vm: Vm): Promise<void> {
+  const { machine } = vm
+  if (machine === null) return
+  vm.machine = null
+  try {
+    journal.disown(machine.name)
+  } finally {
+    await machine.end()
+  }
 }

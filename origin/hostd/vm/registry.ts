@@ -9,6 +9,7 @@ import { AppError } from '../../../shared/errors.ts'
 import type { Journal, Loss } from '../journal/journal.ts'
 import type { Log } from '../log.ts'
 import { lost } from '../machine/death.ts'
+import { giveUpMachine } from './own.ts'
 import { recordOf, type Vm } from './vm.ts'
 
 export class Registry {
@@ -84,10 +85,11 @@ export class Registry {
     vm.state = 'stopping'
     vm.ending.abort(reason)
     await vm.started
-    if (vm.machine !== null) {
-      this.#journal.disown(vm.machine.name)
-      await vm.machine.end()
+    try {
+      await giveUpMachine(this.#journal, vm)
+    } finally {
+      // What could not be removed has no owner, so the next daemon reaps it; the room is not held for it.
+      this.remove(vm)
     }
-    this.remove(vm)
   }
 }

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { test } from 'node:test'
+import { Journal } from '../../../origin/hostd/journal/journal.ts'
+import type { Machine } from '../../../origin/hostd/machine/machine.ts'
+import { Registry } from '../../../origin/hostd/vm/registry.ts'
+import { newVm } from '../../../origin/hostd/vm/vm.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { SIZES } from '../../../shared/machines.ts'
+
+const spec = {
+  id: 'sbx',
+  template: 'default',
+  machine: SIZES.xs,
+  hostname: 'sbx',
+  expires_at_ms: null,
+  on_expiry: 'pause',
+  idle_timeout_sec: 0,
+} as const
+const stop = new AppError('sandbox_lost', 'It was asked to end.')
+
+// A sandbox that could not be taken out would hold its room, and answer every repeat of the destroy with the old failure.
+test('a machine that cannot be freed whole is told once, and no longer counts', async () => {
+  const directory = mkdtempSync('/tmp/atoll-registry-')
+  try {
+    const registry = new Registry(new Journal(directory), [], () => {})
+    const stuck: Partial<Machine> = { name: 'm-000000000001', end: () => Promise.reject(new Error('the disk is gone')) }
+    const vm = { ...newVm(spec, 0), machine: stuck as Machine }
+    registry.add(vm)
+    await assert.rejects(registry.end(vm, stop), /the disk is gone/)
+    assert.deepEqual(registry.all(), [])
+    assert.equal(vm.ending.signal.reason, stop)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
