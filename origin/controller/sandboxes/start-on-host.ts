@@ -3,7 +3,8 @@
  *
  *   refused   nothing happened: the reservation moves to the next host; when none is left the row is destroyed, as if never made
  *   failed    the host says so: the row becomes `error`, the machine is ended
- *   unknown   without a command: ended and started once more. With one: never again, the caller hears that the outcome is unknown
+ *   unknown   without a command: it runs if the host has said so; else it is ended and started once more.
+ *             With one: never again, the caller hears that the outcome is unknown
  *
  * The row becomes `running` while the command runs; both are awaited. A caller who goes away changes nothing: it cannot be told
  * from a lost answer, and a retry with the same key must find the sandbox.
@@ -44,7 +45,7 @@ export async function startOnHost(controller: Controller, start: Start, timing: 
   let startsLeft = start.exec === undefined ? 2 : 1
   for (;;) {
     const attempt = await attemptOn(controller, { ...start, host }, timing)
-    if (attempt.outcome.kind === 'ran') return settle(controller, { ...start, host }, attempt, attempt.outcome)
+    if (attempt.outcome.kind === 'ran') return settle(controller, { ...start, host }, attempt, attempt.outcome.exit)
     tried.add(host)
     const trouble = attempt.outcome
     logTrouble(controller, start.id, host, trouble)
@@ -55,6 +56,9 @@ export async function startOnHost(controller: Controller, start: Start, timing: 
       host = next
       continue
     }
+    // `ready` was all there was to wait for. A machine that ended since is noticed by the reconciler, like any other.
+    if (trouble.kind === 'unknown' && start.exec === undefined && attempt.ready !== null)
+      return settle(controller, { ...start, host }, attempt, null)
     startsLeft -= 1
     const isCleared = await clearForAnotherStart(controller, start.id, host, trouble, startsLeft)
     if (isCleared) continue
@@ -106,11 +110,16 @@ const vmBody = ({ id, plan, exec }: Start, deadlines: ReturnType<typeof deadline
   ...(exec === undefined ? {} : { exec }),
 })
 
-/** The stream ended well; what came in it decides. */
-async function settle(controller: Controller, start: Start, attempt: Attempt, run: Run): Promise<Started> {
-  if (attempt.ready === null || (start.exec !== undefined && run.exit === null))
+/** The host said all that it had to say, or at least enough; what it said decides. */
+async function settle(
+  controller: Controller,
+  start: Start,
+  attempt: Attempt,
+  end: CommandEnd | null,
+): Promise<Started> {
+  if (attempt.ready === null || (start.exec !== undefined && end === null))
     return fail(controller, start, attempt, cutShort)
-  if (attempt.row !== undefined) return { kind: 'started', row: attempt.row, end: run.exit }
+  if (attempt.row !== undefined) return { kind: 'started', row: attempt.row, end }
   // Somebody destroyed it, or gave it up, while it was being made. It must not live on the host without a row.
   await clearHost(controller, start)
   const error = new AppError('sandbox_not_running', 'The sandbox was destroyed while it was being created.')
