@@ -4,6 +4,7 @@ import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema.ts'
 import type { Host } from '../hosts/client.ts'
 import { clearHost } from '../sandboxes/clear-host.ts'
+import { readSandbox } from '../sandboxes/find-sandbox.ts'
 import { moveSandbox } from '../sandboxes/move-sandbox.ts'
 import type { Mend } from './decide-mend.ts'
 
@@ -22,6 +23,8 @@ export async function mend(controller: Controller, host: Host, row: SandboxRow, 
       await moveSandbox(db, row.id, 'pause', { revision })
       return
     case 'pause_machine': {
+      // The mends before this one took their time, and a machine that was woken meanwhile must not be stopped.
+      if ((await readSandbox(db, row.id))?.revision !== revision) return
       const answer = await host.pause(row.id)
       if (answer.kind === 'done') await moveSandbox(db, row.id, 'pause', { revision })
       return

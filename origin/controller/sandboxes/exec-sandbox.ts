@@ -6,7 +6,7 @@ import type { SandboxRow } from '../database/schema.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
-import { findForChange } from './find-sandbox.ts'
+import { findForChange, notFound, readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
 import { planExec } from './plan-exec.ts'
@@ -27,8 +27,10 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   let outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
   if (isPausedThere(outcome)) {
     // Its time ran out on the host, and the row has not heard of it yet. Nothing was started.
-    const paused = await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
-    row = await timing.measure('resume', ensureRunning(controller, principal, paused ?? row))
+    const { db } = controller.database
+    const now = (await moveSandbox(db, row.id, 'pause', { revision: row.revision })) ?? (await readSandbox(db, row.id))
+    if (now === undefined) throw notFound()
+    row = await timing.measure('resume', ensureRunning(controller, principal, now))
     outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
   }
   return conclude(controller, row, outcome)

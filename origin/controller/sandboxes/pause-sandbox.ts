@@ -26,9 +26,11 @@ export async function pauseSandbox(controller: Controller, row: SandboxRow): Pro
 async function pauseRunning(controller: Controller, row: SandboxRow): Promise<SandboxRow> {
   const answer = await hostOf(controller, row).pause(row.id)
   if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row) : answer.error
-  const paused = await moveSandbox(controller.database.db, row.id, 'pause')
+  // Whoever changed the row since came later: if it was woken for a command, writing `paused` now would freeze that command.
+  const paused = await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
   if (paused !== undefined) return paused
   const now = await readSandbox(controller.database.db, row.id)
   if (now === undefined || now.state === 'destroyed') throw notFound()
-  return now
+  if (now.state === 'paused') return now
+  throw new AppError('state_conflict', `Another request made the sandbox ${now.state} meanwhile.`, { retryAfterSec: 1 })
 }
