@@ -38,6 +38,8 @@ function checkFrame(frame: Frame, left: { [FRAME.stdout]: number; [FRAME.stderr]
       break
     case FRAME.stdout:
     case FRAME.stderr:
+      // Nothing else would bound how many of them there are.
+      if (frame.payload.length === 0) throw new FrameError('A frame of output is never empty.')
       left[frame.type] -= frame.payload.length
       if (left[frame.type] < 0) throw new FrameError('The guest sent more output than it was asked for.')
       break

@@ -70,6 +70,7 @@ const LIES: [what: string, chunks: Uint8Array[]][] = [
   ['output before the start', [stdout('hi'), STARTED]],
   ['two starts', [STARTED, STARTED]],
   ['more output than was asked for', [STARTED, stdout('x'.repeat(60)), stdout('x'.repeat(60))]],
+  ['output that is empty, and so would have no end', [STARTED, stdout('')]],
   ['a frame that only a host sends', [STARTED, encodeJsonFrame(FRAME.ready, {})]],
   ['an end that is not JSON', [STARTED, encodeFrame(FRAME.exited, Buffer.from('{'))]],
   ['an end with an impossible code', [STARTED, encodeJsonFrame(FRAME.exited, { exit_code: 1_000, reason: 'exit' })]],
