@@ -10,9 +10,20 @@ export class GuestLink {
     this.#files = files
   }
 
-  /** The session that is open, or a new one. `signal` bounds the wait for an agent that is not up yet. */
-  session(signal: AbortSignal): Promise<GuestSession> {
-    if (this.#session !== null) return this.#session
+  /**
+   * The session that is open, or a new one. `signal` bounds the wait for an agent that is not up yet; where somebody else
+   * waits for it already and gives up, it is begun anew.
+   */
+  async session(signal: AbortSignal): Promise<GuestSession> {
+    for (;;) {
+      if (this.#session === null) return this.#open(signal)
+      const joined = await this.#session.catch(() => null)
+      if (joined !== null) return joined
+      signal.throwIfAborted()
+    }
+  }
+
+  #open(signal: AbortSignal): Promise<GuestSession> {
     const opening = openGuestSession({ dataPath: this.#files.data, controlPath: this.#files.control, signal })
     this.#session = opening
     const forget = (): void => {

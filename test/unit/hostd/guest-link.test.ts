@@ -1,0 +1,43 @@
+/** One session for everybody who needs a machine's agent. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { GuestLink } from '../../../origin/hostd/machine/guest-link.ts'
+
+// The first of two commands after a restart opens the session; its caller hanging up must not fail the second.
+test('whoever gives up while the agent is not up yet takes nobody along who waits for it, too', async () => {
+  const directory = mkdtempSync('/tmp/atoll-link-')
+  const files = { data: `${directory}/data`, control: `${directory}/control` }
+  const sockets: Socket[] = []
+  const dataSockets: Socket[] = []
+  const dataServer = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}))
+    dataSockets.push(socket)
+  }).listen(files.data)
+  const controlServer = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}))
+    socket.on('data', (line) => {
+      // Deaf until its first caller has gone.
+      const nonce = /hello (\w+)\n/.exec(line.toString())?.[1]
+      if (dataSockets.length > 1) dataSockets.at(-1)?.write(`\nready ${nonce}\n`)
+    })
+  }).listen(files.control)
+  try {
+    await Promise.all([once(dataServer, 'listening'), once(controlServer, 'listening')])
+    const link = new GuestLink(files)
+    const first = link.session(AbortSignal.timeout(100))
+    const second = link.session(AbortSignal.timeout(5_000))
+    await assert.rejects(first, { code: 'guest_unreachable' })
+    const session = await second
+    assert.equal(await link.session(AbortSignal.timeout(100)), session)
+    await link.close()
+    await session.closed
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    dataServer.close()
+    controlServer.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
