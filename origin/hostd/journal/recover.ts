@@ -4,11 +4,19 @@
  *                        process runs      process is gone
  *   a sandbox owns it    adopt             lost
  *   nobody owns it       reap              reap (files only)
+ *
+ * A sandbox whose loss is on record owns nothing any more: the daemon before died between the loss and the machine's end.
  */
 import type { MachineProcess } from '../qemu/processes.ts'
 import type { OwnedRecord } from './journal.ts'
 
-export type Found = { names: string[]; owned: OwnedRecord[]; running: MachineProcess[] }
+export type Found = {
+  names: string[]
+  owned: OwnedRecord[]
+  running: MachineProcess[]
+  /** The sandboxes whose loss is on record. */
+  lost: string[]
+}
 
 export type Recovery = {
   adopt: { record: OwnedRecord; pid: number }[]
@@ -19,7 +27,8 @@ export type Recovery = {
 
 export function planRecovery(found: Found): Recovery {
   const pids = new Map(found.running.map(({ name, pid }) => [name, pid]))
-  const owners = latestPerSandbox(found.owned)
+  const lost = new Set(found.lost)
+  const owners = latestPerSandbox(found.owned.filter((record) => !lost.has(record.spec.id)))
   const recovery: Recovery = { adopt: [], lost: [], reap: [] }
   for (const name of new Set([...found.names, ...pids.keys()])) {
     const record = owners.get(name)

@@ -19,7 +19,8 @@ type Ground = Pick<Host, 'site' | 'journal' | 'registry' | 'log'>
 export async function recover(host: Ground): Promise<void> {
   const { runDir } = host.site.places
   const machines = await host.journal.readMachines()
-  const plan = planRecovery({ ...machines, running: await findMachines(runDir) })
+  const lost = host.registry.inventory().lost.map(({ id }) => id)
+  const plan = planRecovery({ ...machines, running: await findMachines(runDir), lost })
   await Promise.all(plan.reap.map(({ name, pid }) => reap(host, name, pid)))
   await Promise.all(plan.lost.map((record) => giveUp(host, record, null, 'The machine ended while the host was away.')))
   await Promise.all(plan.adopt.map(({ record, pid }) => adopt(host, record, pid)))

@@ -24,8 +24,8 @@ const record = (machineName: string, id: string, started_at_ms: number): OwnedRe
   started_at_ms,
 })
 
-/** A crash may leave any mixture of directories, records and processes. */
-const anyCrash = fc
+/** A crash may leave any mixture of directories, records, processes and losses. */
+const anyMachines = fc
   .array(
     fc.record({ hasFiles: fc.boolean(), runs: fc.boolean(), owner: fc.option(fc.nat(5)), startedAt: fc.nat(1_000) }),
     { maxLength: 20 },
@@ -37,6 +37,8 @@ const anyCrash = fc
       hasFiles && owner !== null ? [record(nameOf(index), `sbx${owner}`, startedAt)] : [],
     ),
   }))
+const anyLosses = fc.subarray(['sbx0', 'sbx1', 'sbx2', 'sbx3', 'sbx4', 'sbx5'])
+const anyCrash = fc.tuple(anyMachines, anyLosses).map(([machines, lost]) => ({ ...machines, lost }))
 
 // A machine that is in none of the three lists would run, unowned and unpaid for, until the host is rebooted.
 test('after any crash every machine is adopted, lost or reaped, exactly one of them', () => {
@@ -64,6 +66,18 @@ test('no sandbox has two machines, and only owned, running machines are adopted'
       for (const { record, pid } of plan.adopt)
         assert.ok(crash.running.some((process) => process.pid === pid && process.name === record.machineName))
       for (const record of plan.lost) assert.ok(!crash.running.some(({ name }) => name === record.machineName))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+// Its controller was told that it is gone, so nobody would ever ask for it, or end it, again.
+test('a sandbox whose loss is on record is never adopted', () => {
+  fc.assert(
+    fc.property(anyCrash, (crash) => {
+      const plan = planRecovery(crash)
+      const kept = [...plan.adopt.map(({ record }) => record), ...plan.lost]
+      assert.ok(kept.every((record) => !crash.lost.includes(record.spec.id)))
     }),
     { numRuns: 500 },
   )
