@@ -100,8 +100,9 @@ export const LIMITS = {
   keyCacheEntriesMax: 10_000,
   /** A server that was killed reads its log again before it answers. */
   databaseStartMs: 30_000,
-  hostConnectionsMax: 256,
-  hostsPerRegionMax: 256,
+  hostConnectionsMax: 64,
+  /** Commands and creates that one controller has under way on one host; each has a connection. */
+  hostCommandsMax: 4_096,
   placementTriesMax: 3,
   reconcileMs: 1_000,
   reconcileRowsMax: 1_000,
@@ -113,7 +114,8 @@ export const LIMITS = {
   /** How long a command waits for a sandbox that another request is resuming. */
   resumeWaitMs: 20_000,
   edgeKeysMax: 2,
-  edgeReplayEntriesMax: 100_000,
+  /** Of the last minute. About 60 MB when it is full, at 7,000 requests a second: more than one process serves. */
+  edgeReplayEntriesMax: 500_000,
   /** A create that has shown no progress for this long lost its controller; the reconciler ends it. */
   createStaleMs: 150_000,
   drainMs: 10_000,
@@ -150,7 +152,4 @@ export const LIMITS = {
   breakerFailuresInARow: 5,
   breakerOpenMs: 5_000,
   breakerOpenMsMax: 60_000,
-
-  // Streams.
-  heartbeatMs: 15_000,
 } as const

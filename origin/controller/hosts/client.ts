@@ -10,6 +10,7 @@ import {
   type VmInventory,
   type VmRecord,
 } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Trouble, troubleOfAnswer, troubleOfThrown } from './outcome.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
@@ -31,15 +32,10 @@ export type Host = {
 }
 
 export function connectHost(address: HostAddress): Host {
-  // Deadlines are ours, by signal, because a command may be silent for longer than any default.
-  const pool = new Pool('http://host', {
-    socketPath: address.socketPath,
-    connections: LIMITS.hostConnectionsMax,
-    pipelining: 1,
-    connect: { timeout: LIMITS.hostRequestMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+  // Commands last as long as they like. On connections of their own they hold up no pause, no destroy and no look at the host.
+  const calls = openPool(address, LIMITS.hostConnectionsMax)
+  const commands = openPool(address, LIMITS.hostCommandsMax)
+  let commandsNow = 0
 
   async function call<T>(
     route: { method: string; path: string; answer?: z.ZodType<T> },
@@ -47,7 +43,7 @@ export function connectHost(address: HostAddress): Host {
     body?: unknown,
   ): Promise<Answer<T | null>> {
     try {
-      const response = await pool.request({
+      const response = await calls.request({
         method: route.method,
         path: route.path.replace(':id', id),
         ...jsonOf(body),
@@ -65,11 +61,14 @@ export function connectHost(address: HostAddress): Host {
   }
 
   async function stream(path: string, body: unknown, budget: RunBudget, watch: RunWatch): Promise<Run | Trouble> {
+    // In a queue its deadline would pass, and a command that never left would count as one that may have run.
+    if (commandsNow >= LIMITS.hostCommandsMax) return busy(address.name)
+    commandsNow += 1
     const deadline = new AbortController()
     const arm = (ms: number) => setTimeout(() => deadline.abort(new Error(`No end within ${ms} ms.`)), ms)
     let timer = arm(budget.readyMs + budget.commandMs)
     try {
-      const response = await pool.request({ method: 'POST', path, ...jsonOf(body), signal: deadline.signal })
+      const response = await commands.request({ method: 'POST', path, ...jsonOf(body), signal: deadline.signal })
       if (response.statusCode >= 300) return await refusal(response)
       return await readRun(response.body, {
         ...watch,
@@ -83,6 +82,7 @@ export function connectHost(address: HostAddress): Host {
       return troubleOfThrown(thrown)
     } finally {
       clearTimeout(timer)
+      commandsNow -= 1
     }
   }
 
@@ -99,9 +99,33 @@ export function connectHost(address: HostAddress): Host {
     },
     inventory: () => required(call(HOST_ROUTES.list, '')),
     capacity: () => required(call(HOST_ROUTES.capacity, '')),
-    close: () => pool.destroy(),
+    close: async () => {
+      await Promise.all([calls.destroy(), commands.destroy()])
+    },
   }
 }
+
+/** Deadlines are ours, by signal, because a command may be silent for longer than any default. */
+const openPool = ({ socketPath }: HostAddress, connections: number): Pool =>
+  new Pool('http://host', {
+    socketPath,
+    connections,
+    pipelining: 1,
+    connect: { timeout: LIMITS.hostRequestMs },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+const busy = (host: string): Trouble => ({
+  kind: 'refused',
+  error: new AppError(
+    'capacity_exhausted',
+    'The machine for this sandbox has as many commands under way as it takes.',
+    {
+      detail: host,
+    },
+  ),
+})
 
 type RunBudget = { readyMs: number; commandMs: number }
 

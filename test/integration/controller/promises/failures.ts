@@ -160,6 +160,23 @@ export function failurePromises(regionOf: () => TestRegion): void {
     assert.equal((await exec()).status, 200)
   })
 
+  // Else whoever keeps enough commands running takes a host away from everybody else.
+  test('commands that last hold up no pause, no create and no destroy on their host', async () => {
+    const region = regionOf()
+    const [busy, other] = [textAt((await create()).json, 'data', 'id'), textAt((await create()).json, 'data', 'id')]
+    const exec = () => region.ask(`/v1/sandboxes/${busy}/exec`, { method: 'POST', body: { command: 'sleep 4' } })
+    const before = region.hosts.flatMap(({ commands }) => commands).length
+    const lasting = Array.from({ length: 300 }, exec)
+    await until('all to run', () => region.hosts.flatMap(({ commands }) => commands).length === before + 300)
+    const [paused, made, ended] = await Promise.all([
+      region.ask(`/v1/sandboxes/${other}/pause`, { method: 'POST' }),
+      create(),
+      create().then(({ json }) => region.ask(`/v1/sandboxes/${textAt(json, 'data', 'id')}`, { method: 'DELETE' })),
+    ])
+    assert.deepEqual([paused.status, made.status, ended.status], [200, 201, 204])
+    for (const { status } of await Promise.all(lasting)) assert.equal(status, 200)
+  })
+
   test('a sandbox whose machine its host no longer has is an error, and says so', async () => {
     const region = regionOf()
     const id = textAt((await create()).json, 'data', 'id')
