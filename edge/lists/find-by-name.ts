@@ -6,11 +6,14 @@ import type { Visit } from '../requests/visit.ts'
 
 const NOT_FOUND = 404
 
-/** "Not found" only when every region said so: throws region_unavailable when one that might know did not answer. */
+/**
+ * A region that has it outweighs one that fails. "Not found" only when every region said so: throws region_unavailable when
+ * one that might know did not answer.
+ */
 export async function findByName(visit: Visit, regions: readonly Region[]): Promise<Forwarded> {
   const asked = await Promise.all(regions.map((region) => ask(visit, region)))
-  const found = asked.find((part) => !('error' in part) && part.response.status !== NOT_FOUND)
-  const failed = asked.find((part) => 'error' in part)
+  const found = asked.find((part) => !('error' in part) && part.response.ok)
+  const failed = asked.find((part) => 'error' in part || part.response.status !== NOT_FOUND)
   const chosen = found ?? failed ?? asked[0]
   if (chosen === undefined) throw new RangeError('There is no region to ask.')
   await Promise.all(asked.map((part) => (part === chosen || 'error' in part ? null : part.response.body?.cancel())))

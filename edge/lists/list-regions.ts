@@ -1,6 +1,7 @@
 /** A list over several regions, asked at the same time. A region that does not answer leaves a gap that the answer names. */
 import { type AppError, toAppError } from '../../shared/errors.ts'
 import { idInRegion, parseId } from '../../shared/ids.ts'
+import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
 import { type Forwarded, forwardRequest } from '../forward/forward-request.ts'
 import type { Visit } from '../requests/visit.ts'
@@ -59,7 +60,8 @@ function withCursorOf(visit: Visit, region: Region): Visit {
   return { ...visit, call: { ...visit.call, search: `?${query}` } }
 }
 
-function limitOf(visit: Visit): number | null {
+/** Each region answers with as many rows as this, so that what a region held back is older than the page's last row. */
+function limitOf(visit: Visit): number {
   const limit = Number(new URLSearchParams(visit.call.search).get('limit') ?? Number.NaN)
-  return Number.isInteger(limit) && limit > 0 ? limit : null
+  return Number.isInteger(limit) && limit > 0 ? limit : LIMITS.listRowsMax
 }

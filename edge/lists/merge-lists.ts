@@ -13,10 +13,10 @@ export type RegionPage = z.infer<typeof regionPageSchema>
 
 export type MergedPage = { data: RegionPage['data']; next_cursor: string | null; partial?: string[] }
 
-/** `limit` is the caller's, null when it gave none. `missing` are the codes of regions whose rows are not in here. */
-export function mergePages(pages: readonly RegionPage[], limit: number | null, missing: readonly string[]): MergedPage {
+/** `limit` is what each region was held to. `missing` are the codes of regions whose rows are not in here. */
+export function mergePages(pages: readonly RegionPage[], limit: number, missing: readonly string[]): MergedPage {
   const all = pages.flatMap(({ data }) => data).sort(newestFirst)
-  const data = limit === null ? all : all.slice(0, limit)
+  const data = all.slice(0, limit)
   const hasMore = data.length < all.length || pages.some(({ next_cursor }) => (next_cursor ?? null) !== null)
   const last = data.at(-1)
   return {

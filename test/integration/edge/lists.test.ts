@@ -14,8 +14,8 @@ const ROWS = Array.from({ length: 20 }, (_, index) =>
 ).reverse()
 
 /** Lists as the contract says: newest first, below the cursor, at most `limit`. */
-function serveRows(region: FakeRegion): void {
-  const own = ROWS.filter((id) => parseId(id)?.region === region.code)
+function serveRows(region: FakeRegion, rows: readonly string[] = ROWS): void {
+  const own = rows.filter((id) => parseId(id)?.region === region.code)
   region.respond((received, response) => {
     const query = new URL(received.url, 'http://region').searchParams
     const cursor = query.get('cursor')
@@ -66,6 +66,20 @@ test('pages over regions show every row once, whatever the size of a page', asyn
   }
 })
 
+// The page of the busier region ends above the last row of the other one; going on below that would skip what lies between.
+test('pages of a size that the caller did not choose show every row once, too', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  const moment = 1_790_000_000_000
+  const newer = Array.from({ length: 1_200 }, (_, n) => newId('sbx', 'usw1', moment + 2_000 - n, randomBytes(16)))
+  const oldest = newId('sbx', 'eu1', moment, randomBytes(16))
+  serveRows(usw1, newer)
+  serveRows(eu1, [oldest])
+  const first = await pageOf(ask('/v1/sandboxes'))
+  const second = await pageOf(ask(`/v1/sandboxes?cursor=${first.next_cursor}`))
+  assert.deepEqual([...idsOf(first), ...idsOf(second)], [...newer, oldest])
+  assert.equal(second.next_cursor, null)
+})
+
 test('a list with a region down has the rows of the others and names the missing one', async (t) => {
   const { ask, eu1 } = await setListStage(t)
   await eu1.refuse()
@@ -106,4 +120,12 @@ test('a sandbox is found by its name wherever it lives, and missing only when ev
   assert.equal((await ask('/v1/sandboxes/by-name/my-box')).status, 404)
   eu1.respond(resetConnection)
   assert.equal((await ask('/v1/sandboxes/by-name/my-box')).status, 503)
+})
+
+test('a sandbox is found by its name although a region that is asked, too, fails', async (t) => {
+  const { ask, usw1 } = await setStage(t)
+  const failure = { ok: false, error: { code: 'database_unavailable' } }
+  usw1.respond((_received, response) => answerJson(response, 503, failure, { 'x-origin': '1' }))
+  const found = await ask('/v1/sandboxes/by-name/my-box')
+  assert.deepEqual([found.status, found.headers.get('x-region')], [200, 'eu1'])
 })

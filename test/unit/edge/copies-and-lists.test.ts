@@ -94,7 +94,7 @@ test('a merged page is the newest rows of all regions, in order, and says when t
 
 test('a page without a region names it, and other fields of a row are kept as they are', () => {
   const row = { id: newId('sbx', 'eu1', 1, new Uint8Array(16)), anything: { at: ['all'] } }
-  assert.deepEqual(mergePages([{ data: [row] }], null, ['usw1']), { data: [row], next_cursor: null, partial: ['usw1'] })
+  assert.deepEqual(mergePages([{ data: [row] }], 10, ['usw1']), { data: [row], next_cursor: null, partial: ['usw1'] })
 })
 
 test('every environment counts requests at the rates that the tiers promise', () => {
