@@ -91,6 +91,8 @@ export const LIMITS = {
   /** Of one tool that the build of an image calls; the slowest is the download of a Debian. */
   imageToolMs: 15 * 60_000,
   imageToolOutputBytesMax: 16 * 1024 * 1024,
+  /** How long one builder waits for another. */
+  imageBuildWaitMs: 30 * 60_000,
 
   // The control plane.
   databaseConnectionsMax: 10,

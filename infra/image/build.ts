@@ -10,8 +10,9 @@
 import { existsSync } from 'node:fs'
 import { chmod, link, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { tryLockFile } from '../../origin/hostd/file-lock.ts'
+import { LIMITS } from '../../shared/limits.ts'
 import { buildInitramfs } from './build-initramfs.ts'
-import { takeBuildLock } from './build-lock.ts'
 import { buildRoot } from './build-root.ts'
 import { DEFAULT_MIRROR, imageId, rootId } from './recipe.ts'
 
@@ -36,17 +37,22 @@ export async function buildImage(options: BuildImageOptions): Promise<string> {
 
   if (process.getuid?.() !== 0) throw new Error('Building the guest image needs root: run this with sudo.')
   await mkdir(cacheDir, { recursive: true })
-  const waiting = () => options.log('Another process is building the image; waiting for it ...')
-  const lock = await takeBuildLock(join(cacheDir, '.lock'), waiting, options.signal)
-  try {
-    await removeLeftovers(cacheDir)
-    const root = join(cacheDir, `root-${rootId()}`)
-    await make(root, (dir) => buildRoot(dir, { mirror: DEFAULT_MIRROR, ...options }))
-    await make(image, (dir) => assemble(dir, root, { ...options, cacheDir }))
-    return image
-  } finally {
-    await lock.free()
-  }
+  await using _lock = await takeTurn(join(cacheDir, '.lock'), options)
+  await removeLeftovers(cacheDir)
+  const root = join(cacheDir, `root-${rootId()}`)
+  await make(root, (dir) => buildRoot(dir, { mirror: DEFAULT_MIRROR, ...options }))
+  await make(image, (dir) => assemble(dir, root, { ...options, cacheDir }))
+  return image
+}
+
+/** One builder at a time in a cache directory. */
+async function takeTurn(path: string, { log, signal }: BuildImageOptions): Promise<AsyncDisposable> {
+  const atOnce = await tryLockFile(path, 0, signal)
+  if (atOnce !== null) return atOnce
+  log('Another process is building the image; waiting for it ...')
+  const inTurn = await tryLockFile(path, LIMITS.imageBuildWaitMs, signal)
+  if (inTurn === null) throw new Error('Another process has been building the image for too long; see what it does.')
+  return inTurn
 }
 
 /** The root's files are linked, not copied: nobody writes to them. */

@@ -9,14 +9,31 @@ import { AppError } from '../../shared/errors.ts'
 
 /** Waits at most `waitMs` for the lock. Throws AppError('internal') when another process still holds it by then. */
 export async function lockFile(path: string, waitMs: number): Promise<AsyncDisposable> {
-  const seconds = String(waitMs / 1_000)
-  const holder = spawn('flock', ['-x', '-w', seconds, path, 'cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const lock = await tryLockFile(path, waitMs)
+  if (lock !== null) return lock
+  throw new AppError('internal', 'Another process is busy with the same files.', { detail: `lock ${path}` })
+}
+
+/** Null when another process still holds the lock after `waitMs`. The signal ends the wait with its reason; it does not free the lock. */
+export async function tryLockFile(path: string, waitMs: number, signal?: AbortSignal): Promise<AsyncDisposable | null> {
+  signal?.throwIfAborted()
+  // In a group of its own: Ctrl-C on a terminal ends all of ours, and the lock would be free before this process is done.
+  const holder = spawn('flock', ['-x', '-w', String(waitMs / 1_000), path, 'cat'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  })
   const ended = once(holder, 'close')
+  const stopWaiting = (): void => {
+    holder.stdin.destroy()
+    holder.kill()
+  }
+  signal?.addEventListener('abort', stopWaiting, { once: true })
   // What cat echoes was written under the lock.
-  holder.stdin.write('.')
-  holder.stdin.on('error', () => {})
-  const held = await Promise.race([once(holder.stdout, 'data').then(() => true), ended.then(() => false)])
-  if (!held) throw new AppError('internal', 'Another process is busy with the same files.', { detail: `lock ${path}` })
+  holder.stdin.on('error', () => {}).write('.')
+  const isHeld = await Promise.race([once(holder.stdout, 'data').then(() => true), ended.then(() => false)])
+  signal?.removeEventListener('abort', stopWaiting)
+  signal?.throwIfAborted()
+  if (!isHeld) return null
   return {
     [Symbol.asyncDispose]: async () => {
       holder.stdin.end()
