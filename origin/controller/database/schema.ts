@@ -2,7 +2,7 @@
  * The tables of a region. Migrations are made from this file by drizzle-kit; what follows from a change of a sandbox's row
  * (the tenant's slot, the host's room, the event) is done by the trigger in migrations/0001, so that no writer can forget it.
  */
-import { sql } from 'drizzle-orm'
+import { getTableColumns, sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
@@ -140,12 +140,20 @@ export const sandbox = pgTable(
     uniqueIndex('sandbox_name')
       .on(table.tenant, table.name)
       .where(sql`${table.name} is not null and ${table.state} not in ('destroyed', 'error')`),
+    // Finding by name looks at failed ones, too, and they pile up.
+    index('sandbox_named')
+      .on(table.tenant, table.name)
+      .where(sql`${table.name} is not null and ${table.state} <> 'destroyed'`),
     index('sandbox_list').on(table.tenant, table.id).where(sql`${table.state} <> 'destroyed'`),
     index('sandbox_list_destroyed').on(table.tenant, table.id).where(sql`${table.state} = 'destroyed'`),
     index('sandbox_holding').on(table.host).where(sql`${table.releasedAt} is null`),
   ],
 )
-export type SandboxRow = typeof sandbox.$inferSelect
+
+/** What is read of a row: all but the environment, which may be long and secret, and which only a start needs. */
+const { env: _, ...columns } = getTableColumns(sandbox)
+export const SANDBOX_COLUMNS = columns
+export type SandboxRow = Omit<typeof sandbox.$inferSelect, 'env'>
 
 /** The outbox: written in the transaction that changed the sandbox, read in the order of `id`. */
 export const event = pgTable(

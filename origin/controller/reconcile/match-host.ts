@@ -20,7 +20,23 @@ const UNFINISHED = ['creating', 'provisioning'] as const satisfies SandboxState[
 
 type VmLoss = VmInventory['lost'][number]
 type Seen = { machines: ReadonlyMap<string, VmRecord>; losses: ReadonlyMap<string, VmLoss> }
-type Holding = { row: SandboxRow; isOwnerAlive: boolean; ageMs: number; isDue: boolean; isOverdue: boolean }
+/** Read every second of every sandbox, so no more of it than a mend needs. */
+const HOLDING_COLUMNS = {
+  id: sandbox.id,
+  state: sandbox.state,
+  revision: sandbox.revision,
+  host: sandbox.host,
+  instance: sandbox.instance,
+  persistent: sandbox.persistent,
+  changedAt: sandbox.changedAt,
+}
+type Holding = {
+  row: Pick<SandboxRow, keyof typeof HOLDING_COLUMNS>
+  isOwnerAlive: boolean
+  ageMs: number
+  isDue: boolean
+  isOverdue: boolean
+}
 
 export async function matchHost(controller: Controller, host: Host): Promise<void> {
   const before = await databaseTime(controller)
@@ -34,6 +50,8 @@ export async function matchHost(controller: Controller, host: Host): Promise<voi
   }
 
   for (const holding of holdings) {
+    // A host that hangs costs every mend its whole deadline, and the end of this process waits for none of them.
+    if (controller.isDraining()) return
     if (controller.inFlight.has(holding.row.id) || holding.row.changedAt.getTime() >= before) continue
     const { finding, machine, reason } = examine(controller, holding, seen)
     // One that cannot be mended now must not keep the others from it.
@@ -80,7 +98,7 @@ async function databaseTime({ database }: Controller): Promise<number> {
 async function readHoldings({ database }: Controller, host: string): Promise<Holding[]> {
   const rows = await database.db
     .select({
-      row: sandbox,
+      row: HOLDING_COLUMNS,
       // Asked only where it counts: the list of locks is not free.
       isOwnerAlive: sql<boolean>`case when ${inArray(sandbox.state, UNFINISHED)} then instance_alive(${sandbox.instance}) else true end`,
       ageMs: sql`extract(epoch from clock_timestamp() - ${sandbox.changedAt}) * 1000`.mapWith(Number),

@@ -8,9 +8,10 @@ import { readSandbox } from '../sandboxes/find-sandbox.ts'
 import { moveSandbox } from '../sandboxes/move-sandbox.ts'
 import type { Mend } from './decide-mend.ts'
 
+type Mended = Pick<SandboxRow, 'id' | 'state' | 'revision' | 'host'>
 type Seen = { machine: VmRecord | undefined; reason: string | undefined }
 
-export async function mend(controller: Controller, host: Host, row: SandboxRow, what: Mend, seen: Seen): Promise<void> {
+export async function mend(controller: Controller, host: Host, row: Mended, what: Mend, seen: Seen): Promise<void> {
   if (what === 'leave') return
   controller.log('info', 'reconcile.mend', { sandbox: row.id, host: host.name, state: row.state, what })
   const { db } = controller.database

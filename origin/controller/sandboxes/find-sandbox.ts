@@ -7,7 +7,7 @@ import { parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type KeyStanding, type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Db } from '../database/connect.ts'
-import { type SandboxRow, sandbox } from '../database/schema.ts'
+import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema.ts'
 
 export const notFound = (): AppError => new AppError('sandbox_not_found', 'There is no such sandbox.')
 
@@ -27,7 +27,7 @@ export function parseReference(reference: string, regionCode: string): { id: str
 /** The sandbox, if it is the tenant's and not destroyed. A failed one that shares its name with a living one is not meant. */
 export async function findSandbox(db: Db, tenant: string, reference: string, regionCode: string): Promise<SandboxRow> {
   const [row] = await db
-    .select()
+    .select(SANDBOX_COLUMNS)
     .from(sandbox)
     .where(matches(tenant, parseReference(reference, regionCode)))
     .orderBy(sql`${sandbox.state} = 'error'`, desc(sandbox.id))
@@ -44,7 +44,10 @@ export async function findForChange(
   regionCode: string,
 ): Promise<SandboxRow> {
   const [found] = await db
-    .select({ row: sandbox, standing: sql<KeyStanding>`standing_of_key(${principal.key}, ${principal.tenant})` })
+    .select({
+      row: SANDBOX_COLUMNS,
+      standing: sql<KeyStanding>`standing_of_key(${principal.key}, ${principal.tenant})`,
+    })
     .from(sandbox)
     .where(matches(principal.tenant, parseReference(reference, regionCode)))
     .orderBy(sql`${sandbox.state} = 'error'`, desc(sandbox.id))
@@ -63,7 +66,7 @@ const matches = (tenant: string, reference: { id: string } | { name: string }): 
 
 /** The row whatever its state, for work that goes on with a sandbox it has already found. */
 export async function readSandbox(db: Db, id: string): Promise<SandboxRow | undefined> {
-  const [row] = await db.select().from(sandbox).where(eq(sandbox.id, id))
+  const [row] = await db.select(SANDBOX_COLUMNS).from(sandbox).where(eq(sandbox.id, id))
   return row
 }
 
@@ -78,7 +81,7 @@ export async function listSandboxes(db: Db, tenant: string, query: ListQuery): P
     })
   const limit = query.limit ?? LIMITS.listRowsMax
   const rows = await db
-    .select()
+    .select(SANDBOX_COLUMNS)
     .from(sandbox)
     .where(and(eq(sandbox.tenant, tenant), ...filtersOf(query)))
     .orderBy(desc(sandbox.id))

@@ -5,9 +5,9 @@
  * frees or takes the slot and the room and appends the event in the same transaction. Who comes second moves nothing.
  */
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
-import { type LifecycleEvent, type SandboxState, sourcesOf, transition } from '../../../shared/lifecycle.ts'
+import { ENDED, type LifecycleEvent, type SandboxState, sourcesOf, transition } from '../../../shared/lifecycle.ts'
 import type { Db } from '../database/connect.ts'
-import { type SandboxRow, sandbox } from '../database/schema.ts'
+import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema.ts'
 
 type Move = Exclude<LifecycleEvent, 'resume' | 'snapshot' | 'snapshotted'>
 export type Facts = {
@@ -66,7 +66,7 @@ const prepareMove = (db: Db, event: Move) =>
         sql`(${given('revision', 'integer')} is null or ${sandbox.revision} = ${given('revision', 'integer')})`,
       ),
     )
-    .returning()
+    .returning(SANDBOX_COLUMNS)
     .prepare(`move_${event}`)
 
 const prepared = new WeakMap<Db, Map<Move, ReturnType<typeof prepareMove>>>()
@@ -94,5 +94,5 @@ export async function releaseRoom(db: Db, id: string): Promise<void> {
   await db
     .update(sandbox)
     .set({ releasedAt: sql`clock_timestamp()` })
-    .where(and(eq(sandbox.id, id), inArray(sandbox.state, ['destroyed', 'error']), isNull(sandbox.releasedAt)))
+    .where(and(eq(sandbox.id, id), inArray(sandbox.state, [...ENDED]), isNull(sandbox.releasedAt)))
 }

@@ -7,6 +7,7 @@ import { admissionPromises } from './admission.ts'
 import { databasePromises } from './database-gone.ts'
 import { failurePromises } from './failures.ts'
 import { idempotencyPromises } from './idempotency.ts'
+import { pilePromises } from './piles.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
@@ -42,6 +43,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('failures', 2, failurePromises)
     group('accounts', 1, accountPromises)
     group('reconciliation', 1, reconcilePromises)
+    group('piles', 1, pilePromises)
     group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)
   })

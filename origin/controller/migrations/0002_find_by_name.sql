@@ -1,0 +1,1 @@
+CREATE INDEX "sandbox_named" ON "sandbox" USING btree ("tenant","name") WHERE "sandbox"."name" is not null and "sandbox"."state" <> 'destroyed';
