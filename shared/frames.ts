@@ -55,38 +55,71 @@ export function frameJson(frame: Frame): unknown {
   }
 }
 
-/** Cuts a byte stream into frames, whatever the chunks. Holds at most one unfinished frame. */
+/**
+ * Cuts a byte stream into frames, whatever the chunks. Holds at most one unfinished frame and copies each byte of it once, so
+ * that a sender who cuts it into single bytes is no dearer than one who does not.
+ */
 export class FrameDecoder {
-  #rest: Uint8Array = new Uint8Array(0)
+  /** The unfinished frame: grown to its whole length as soon as its header is known. */
+  #held: Uint8Array<ArrayBuffer> = new Uint8Array(HEADER_BYTES)
+  #heldBytes = 0
 
   /** The frames that this chunk completes, in order. Throws FrameError on an unknown type or an oversized length. */
   push(chunk: Uint8Array): Frame[] {
-    const bytes = this.#rest.length === 0 ? chunk : concat(this.#rest, chunk)
     const frames: Frame[] = []
-    let at = 0
-    while (bytes.length - at >= HEADER_BYTES) {
-      const type = bytes[at] as FrameType
-      const length = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0)
-      if (type < FRAME.provisioning || type > LAST_TYPE) throw new FrameError(`There is no frame type ${type}.`)
-      if (length > LIMITS.frameBytesMax) throw new FrameError(`A frame of ${length} bytes is over the limit.`)
-      if (bytes.length - at - HEADER_BYTES < length) break
-      const from = at + HEADER_BYTES
-      frames.push({ type, payload: bytes.subarray(from, from + length) })
-      at = from + length
+    let rest = chunk
+    while (rest.length > 0) {
+      const length = this.#heldBytes === 0 ? wholeLength(rest) : this.#held.length
+      if (this.#heldBytes === 0 && length !== null && rest.length >= length) {
+        frames.push(frameOf(rest.subarray(0, length)))
+        rest = rest.subarray(length)
+      } else {
+        rest = this.#hold(rest)
+        if (this.#isWhole()) frames.push(this.#release())
+      }
     }
-    this.#rest = bytes.slice(at)
     return frames
   }
 
   /** False when the stream ended in the middle of a frame. */
   get isAtBoundary(): boolean {
-    return this.#rest.length === 0
+    return this.#heldBytes === 0
+  }
+
+  /** Takes what is lacking of the header, or of the frame, and returns what is left. */
+  #hold(bytes: Uint8Array): Uint8Array {
+    const taken = bytes.subarray(0, this.#held.length - this.#heldBytes)
+    this.#held.set(taken, this.#heldBytes)
+    this.#heldBytes += taken.length
+    const length = this.#heldBytes === HEADER_BYTES ? wholeLength(this.#held) : null
+    if (length !== null && length > HEADER_BYTES) {
+      const whole = new Uint8Array(length)
+      whole.set(this.#held)
+      this.#held = whole
+    }
+    return bytes.subarray(taken.length)
+  }
+
+  #isWhole(): boolean {
+    return this.#heldBytes === this.#held.length
+  }
+
+  #release(): Frame {
+    const frame = frameOf(this.#held)
+    this.#held = new Uint8Array(HEADER_BYTES)
+    this.#heldBytes = 0
+    return frame
   }
 }
 
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const out = new Uint8Array(first.length + second.length)
-  out.set(first)
-  out.set(second, first.length)
-  return out
+/** Of the frame that begins here, its header included; null while the header is not whole. Throws FrameError. */
+function wholeLength(bytes: Uint8Array): number | null {
+  if (bytes.length < HEADER_BYTES) return null
+  const type = bytes[0] ?? 0
+  const length = new DataView(bytes.buffer, bytes.byteOffset + 1, 4).getUint32(0)
+  if (type < FRAME.provisioning || type > LAST_TYPE) throw new FrameError(`There is no frame type ${type}.`)
+  if (length > LIMITS.frameBytesMax) throw new FrameError(`A frame of ${length} bytes is over the limit.`)
+  return HEADER_BYTES + length
 }
+
+const frameOf = (whole: Uint8Array): Frame => ({ type: whole[0] as FrameType, payload: whole.subarray(HEADER_BYTES) })

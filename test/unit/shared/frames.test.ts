@@ -50,3 +50,18 @@ test('garbage is refused at once, and never held beyond one frame', () => {
     }),
   )
 })
+
+// A guest that sends its output byte by byte must not buy a second of the host's time with every 64 KiB.
+test('a frame that comes byte by byte costs time in proportion to its length', () => {
+  const msOf = (payloadBytes: number): number => {
+    const bytes = encodeFrame(FRAME.stdout, new Uint8Array(payloadBytes))
+    const decoder = new FrameDecoder()
+    const from = performance.now()
+    const frames = Array.from(bytes, (_, at) => decoder.push(bytes.subarray(at, at + 1))).flat()
+    assert.equal(frames[0]?.payload.length, payloadBytes)
+    return performance.now() - from
+  }
+  const bestOf = (payloadBytes: number): number => Math.min(...[1, 2, 3].map(() => msOf(payloadBytes)))
+  const [part, whole] = [bestOf(LIMITS.frameBytesMax / 16), bestOf(LIMITS.frameBytesMax)]
+  assert.ok(whole < 16 * 8 * Math.max(part, 1), `${part} ms for a sixteenth, ${whole} ms for the whole`)
+})
