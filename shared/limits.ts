@@ -19,6 +19,9 @@ export const LIMITS = {
   tagsCountMax: 32,
   tagCharsMax: 64,
   metadataBytesMax: 16 * 1024,
+  metadataDepthMax: 32,
+  /** How many wrong fields one refusal names. */
+  fieldsRefusedMax: 32,
   externalIdCharsMax: 128,
   pathCharsMax: 4_096,
   idempotencyKeyCharsMax: 255,

@@ -3,6 +3,8 @@ import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import type { Controller } from './controller.ts'
+import { answerError } from './http/answer-error.ts'
+import { arrive } from './http/arrival.ts'
 import type { Credentials } from './http/authenticate.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
 import { type Call, type Env, type Outcome, serveRoute } from './http/serve-route.ts'
@@ -28,18 +30,24 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serve(SANDBOX_ROUTES.resume, sandboxes.resume)
   serve(SANDBOX_ROUTES.destroy, sandboxes.destroy)
 
-  for (const prefix of PREFIXES) app.get(`${prefix}/v1/capacity`, capacity(controller, credentials))
+  const capacities = PREFIXES.map((prefix) => `${prefix}/v1/capacity`)
+  for (const path of capacities) app.get(path, capacity(controller, credentials))
   app.get('/healthz', healthz(controller))
   app.get('/readyz', readyz(controller))
 
   for (const [path, methods] of methodsByPath(served))
     for (const prefix of PREFIXES) app.all(prefix + path, methodNotAllowed(controller, methods))
+  for (const path of [...capacities, '/healthz', '/readyz'])
+    app.all(path, methodNotAllowed(controller, ['GET', 'HEAD']))
   app.notFound(routeNotFound(controller))
+  app.onError((thrown, c) => answerError(controller, arrive(c.env.incoming), thrown))
   return app
 }
 
+/** Whatever answers GET answers HEAD, too. */
 function methodsByPath(routes: Route[]): Map<string, string[]> {
   const methods = new Map<string, string[]>()
-  for (const { path, method } of routes) methods.set(path, [...(methods.get(path) ?? []), method])
+  for (const { path, method } of routes)
+    methods.set(path, [...(methods.get(path) ?? []), method, ...(method === 'GET' ? ['HEAD'] : [])])
   return methods
 }

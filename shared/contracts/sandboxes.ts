@@ -13,10 +13,12 @@ const utf8Bytes = (text: string): number => new TextEncoder().encode(text).lengt
 /** Text that every store, argument list and environment can hold: no NUL, and no half of a surrogate pair. */
 const isPlain = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
 const plainText = z.string().refine(isPlain, { error: 'must not contain NUL or unpaired surrogates' })
-const isPlainJson = (value: unknown): boolean => {
+/** Nor is it nested so deep that it takes a stack to print it. */
+const isPlainJson = (value: unknown, depthMax: number = LIMITS.metadataDepthMax): boolean => {
   if (typeof value === 'string') return isPlain(value)
   if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([key, inner]) => isPlain(key) && isPlainJson(inner))
+  if (depthMax === 0) return false
+  return Object.entries(value).every(([key, inner]) => isPlain(key) && isPlainJson(inner, depthMax - 1))
 }
 
 const boundedText = (bytesMax: number) =>
@@ -33,10 +35,13 @@ const envSchema = z
 
 const metadataSchema = z
   .record(z.string(), z.unknown())
+  .refine((value) => isPlainJson(value), {
+    error: `must be nested at most ${LIMITS.metadataDepthMax} deep, without NUL or unpaired surrogates`,
+    abort: true,
+  })
   .refine((value) => utf8Bytes(JSON.stringify(value)) <= LIMITS.metadataBytesMax, {
     error: `must be at most ${LIMITS.metadataBytesMax} bytes as JSON`,
   })
-  .refine(isPlainJson, { error: 'must not contain NUL or unpaired surrogates' })
 
 const nameSchema = plainText.min(1).max(LIMITS.nameCharsMax)
 const templateSchema = plainText.min(1).max(LIMITS.nameCharsMax)
@@ -76,7 +81,12 @@ const execShape = {
   cwd: plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
   env: envSchema.optional(),
   user: z.enum(['sandbox', 'root']).optional(),
-  stdin: z.string().max(LIMITS.stdinBytesMax).optional(),
+  stdin: z
+    .string()
+    .refine((text) => utf8Bytes(text) <= LIMITS.stdinBytesMax, {
+      error: `must be at most ${LIMITS.stdinBytesMax} bytes`,
+    })
+    .optional(),
   /** Seconds. When it is over the process and its children are killed, and `exit_code` is 124. */
   timeout: z.number().positive().max(LIMITS.execTimeoutSecMax).optional(),
 }

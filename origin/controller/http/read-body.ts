@@ -13,10 +13,15 @@ import { LIMITS } from '../../../shared/limits.ts'
 export async function readBody(incoming: IncomingMessage, bytesMax: number = LIMITS.bodyBytesMax): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size <= bytesMax) chunks.push(chunk)
-    else if (size > bytesMax + LIMITS.bodyDiscardBytesMax) break
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size <= bytesMax) chunks.push(chunk)
+      else if (size > bytesMax + LIMITS.bodyDiscardBytesMax) break
+    }
+  } catch (cause) {
+    // Nobody hears this; it is thrown so that a caller who left is not logged as a failure of ours.
+    throw new AppError('invalid_json', 'The body broke off.', { cause })
   }
   if (size > bytesMax) throw tooLarge(bytesMax)
   return Buffer.concat(chunks)
@@ -44,12 +49,16 @@ export function checkFields<Schema extends z.ZodType>(schema: Schema, value: unk
   const read = schema.safeParse(value)
   if (read.success) return read.data
   const details: Record<string, string[]> = {}
-  for (const issue of read.error.issues) {
-    const field = issue.path.join('.') || 'body'
+  for (const issue of read.error.issues.slice(0, LIMITS.fieldsRefusedMax)) {
+    const field = nameOf(issue.path)
     details[field] = [...(details[field] ?? []), issue.message]
   }
   throw new AppError('invalid_request', `These fields are not valid: ${Object.keys(details).join(', ')}.`, { details })
 }
+
+/** `tags.3`, but `env` for all that is in it: its names are the caller's own words, and any number of them. */
+const nameOf = ([field = 'body', index]: readonly PropertyKey[]): string =>
+  typeof index === 'number' ? `${String(field)}.${index}` : String(field)
 
 /** No store takes NUL, and no name or filter of ours has one. */
 export function checkQuery<Schema extends z.ZodType>(schema: Schema, query: Record<string, string>): z.infer<Schema> {

@@ -1,6 +1,9 @@
 /** What a caller sees: shapes, headers, and a right refusal for every wrong request. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { runAnswer, sandboxRecord } from '../../../../shared/contracts/sandboxes.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { regionCapacitySchema } from '../../../../shared/regions.ts'
@@ -96,6 +99,13 @@ export function requestPromises(regionOf: () => TestRegion): void {
     ['an unknown template', '/v1/sandboxes', { ...POST, body: { template: 'nope' } }, 422, 'template_not_found'],
     ['another region', '/v1/sandboxes', { ...POST, body: { region: 'mars' } }, 400, 'unknown_region'],
     ['NUL in metadata', '/v1/sandboxes', { ...POST, raw: '{"metadata":{"a":["\\u0000"]}}' }, 422, 'invalid_request'],
+    [
+      'metadata nested without end',
+      '/v1/sandboxes',
+      { ...POST, raw: `{"metadata":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}` },
+      422,
+      'invalid_request',
+    ],
     ['half a surrogate pair', '/v1/sandboxes', { ...POST, raw: '{"tags":["\\ud800"]}' }, 422, 'invalid_request'],
     ['an empty command', '/v1/sandboxes/run', { ...POST, body: { command: '' } }, 422, 'invalid_request'],
     ['no command', '/v1/sandboxes/run', { ...POST, body: {} }, 422, 'invalid_request'],
@@ -146,6 +156,49 @@ export function requestPromises(regionOf: () => TestRegion): void {
       assert.ok(textAt(answer.json, 'error', 'next').length > 10)
       assert.deepEqual(await region.sql('select from sandbox'), before)
     })
+
+  test('a refusal names fields and not what the caller wrote, and stays small', async () => {
+    const env = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`my secret ${n}`, 'x']))
+    const body = { command: 'echo 1', env, args: Array.from({ length: 1_000 }, () => 1) }
+    const answer = await regionOf().ask('/v1/sandboxes/run', { method: 'POST', body })
+    assert.equal(answer.status, 422)
+    assert.ok(!answer.text.includes('my secret'))
+    assert.ok(answer.text.length < 4_096, `${answer.text.length} characters`)
+  })
+
+  test('a caller who leaves in the middle of a body is no failure of ours', async () => {
+    const region = regionOf()
+    const failures = () => region.logs.filter(({ event }) => event === 'request.failed').length
+    const before = failures()
+    const { hostname, port } = new URL(region.url)
+    const socket = connect(Number(port), hostname)
+    await once(socket, 'connect')
+    const head = `POST /v1/sandboxes HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${region.key}\r\ncontent-length: 100\r\n\r\n{`
+    socket.write(head)
+    await sleep(100)
+    socket.resetAndDestroy()
+    await sleep(200)
+    assert.equal(failures(), before)
+  })
+
+  test('a wrong method is told the right ones, and HEAD is as good as GET', async () => {
+    const region = regionOf()
+    for (const [path, allow] of [
+      ['/v1/sandboxes', 'POST, GET, HEAD'],
+      ['/api/v1/sandboxes/run', 'POST'],
+      ['/v1/sandboxes/x/exec', 'POST'],
+      ['/v1/capacity', 'GET, HEAD'],
+      ['/healthz', 'GET, HEAD'],
+    ] as const) {
+      const refused = await region.ask(path, { method: 'PUT' })
+      assert.deepEqual([refused.status, refused.headers.get('allow')], [405, allow], path)
+    }
+    const head = await fetch(`${region.url}/v1/sandboxes`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${region.key}` },
+    })
+    assert.deepEqual([head.status, await head.text()], [200, ''])
+  })
 
   test('unknown fields are ignored, and every answer carries its headers', async () => {
     const region = regionOf()
