@@ -15,7 +15,7 @@ import { layoutOf, REPOSITORY, shortHash } from '../infra/local/layout.ts'
 import { progressTo } from '../infra/local/progress.ts'
 import { ensurePackages } from '../infra/setup/packages.ts'
 
-const TEST_PACKAGES = ['postgresql', 'e2fsprogs']
+const TEST_PACKAGES = ['git', 'postgresql', 'e2fsprogs']
 const TEST_TIMEOUT_MS = 300_000
 
 /** Kinds that share the machine's two cores badly run one file at a time. */
