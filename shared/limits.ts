@@ -101,6 +101,8 @@ export const LIMITS = {
   databaseConnectionsMax: 10,
   databaseConnectMs: 3_000,
   databaseStatementMs: 10_000,
+  /** A connection that has been silent for this long is probed, from either end, so that a machine that vanished is soon gone. */
+  databaseSilenceMs: 10_000,
   keyCacheMs: 5_000,
   keyCacheEntriesMax: 10_000,
   /** A server that was killed reads its log again before it answers. */

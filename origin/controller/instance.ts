@@ -30,6 +30,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
   let asking: Promise<boolean> | undefined
 
   const hold = async (client: pg.Client): Promise<void> => {
+    await watchFromThere(client)
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.instance, number])
     client.once('end', () => void rejoin())
   }
@@ -74,6 +75,19 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
       await session?.end().catch(() => {})
     },
   }
+}
+
+/**
+ * Without this the server would take two hours to notice that a controller's machine is gone, and hold its locks for as long:
+ * its number would look alive, and nobody could reconcile. On a unix socket it is nothing.
+ */
+async function watchFromThere(session: pg.Client): Promise<void> {
+  const idleSec = String(LIMITS.databaseSilenceMs / 1_000)
+  await session.query(
+    `select set_config('tcp_keepalives_idle', $1, false), set_config('tcp_keepalives_interval', '1', false),
+            set_config('tcp_keepalives_count', '10', false)`,
+    [idleSec],
+  )
 }
 
 async function nextNumber(client: pg.Client): Promise<number> {

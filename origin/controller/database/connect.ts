@@ -29,5 +29,6 @@ const connectionOptions = (url: string): pg.ClientConfig => ({
   connectionString: url,
   connectionTimeoutMillis: LIMITS.databaseConnectMs,
   keepAlive: true,
+  keepAliveInitialDelayMillis: LIMITS.databaseSilenceMs,
   application_name: 'atoll-controller',
 })
