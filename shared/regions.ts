@@ -22,11 +22,26 @@ export const regionSchema = z.object({
 })
 export type Region = z.infer<typeof regionSchema>
 
-export const regionRegistrySchema = z.object({
-  version: z.int(),
-  default: regionCodeSchema,
-  regions: z.array(regionSchema).min(1).max(LIMITS.regionsMax),
-})
+const isWithoutTwins = (words: string[]): boolean => new Set(words).size === words.length
+
+export const regionRegistrySchema = z
+  .object({
+    version: z.int(),
+    default: regionCodeSchema,
+    regions: z.array(regionSchema).min(1).max(LIMITS.regionsMax),
+  })
+  .refine(({ regions, default: home }) => regions.some(({ code }) => code === home), {
+    error: 'must be the code of one of the regions',
+    path: ['default'],
+  })
+  .refine(({ regions }) => isWithoutTwins(regions.map(({ code }) => code)), {
+    error: 'codes must differ',
+    path: ['regions'],
+  })
+  .refine(({ regions }) => isWithoutTwins(regions.map(({ name }) => name)), {
+    error: 'names must differ',
+    path: ['regions'],
+  })
 export type RegionRegistry = z.infer<typeof regionRegistrySchema>
 
 /** What the edge knows of a region's room: `c:<code>` in KV, from the region's own GET /v1/capacity. */

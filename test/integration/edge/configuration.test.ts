@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '../../../shared/limits.ts'
 import { regionCapacitySchema } from '../../../shared/regions.ts'
-import { errorOf, hashOf, INTERNAL_TOKEN, post, setStage } from './stage/edge-stage.ts'
+import { errorOf, hashOf, INTERNAL_TOKEN, post, registryOf, setStage } from './stage/edge-stage.ts'
 import { answerJson, hang } from './stage/fake-region.ts'
 
 const RUN = '/v1/sandboxes/run'
+const NOWHERE = { url: 'http://127.0.0.1:9' }
+const HOMELESS = { ...registryOf(NOWHERE, NOWHERE), default: 'ap1' }
 const CAPACITY = {
   region: 'usw1',
   ts: 1,
@@ -23,6 +25,7 @@ const CAPACITY = {
 for (const [what, namespace, key, value] of [
   ['a missing registry', 'CONFIG', 'regions:v1', null],
   ['a corrupt registry', 'CONFIG', 'regions:v1', { version: 'one', regions: [] }],
+  ['a registry whose home is none of its regions', 'CONFIG', 'regions:v1', HOMELESS],
   ['missing tiers', 'CONFIG', 'tiers:v1', null],
   ['a corrupt tier table', 'CONFIG', 'tiers:v1', { scale: { concurrency: -1 } }],
 ] as const) {
