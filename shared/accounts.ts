@@ -1,10 +1,17 @@
 /** Keys and tiers as they travel: in the edge's KV, in the signed token, and in a region's tables. */
 import * as z from 'zod'
+import { AppError } from './errors.ts'
 import { SIZE_NAMES } from './machines.ts'
 
 export const SCOPES = ['sandboxes:read', 'sandboxes:write', 'sandboxes:exec'] as const
 export const scopeSchema = z.enum(SCOPES)
 export type Scope = z.infer<typeof scopeSchema>
+
+/** Throws insufficient_scope, naming the scope. A route that needs none has null. */
+export function requireScope(holder: { scopes: readonly string[] }, scope: Scope | null): void {
+  if (scope === null || holder.scopes.includes(scope)) return
+  throw new AppError('insufficient_scope', `This API key does not have the scope ${scope}.`, { details: { scope } })
+}
 
 export const tierSchema = z.object({
   concurrency: z.int().positive(),

@@ -1,5 +1,5 @@
-/** Whether a key may be used now, and for this route. What the regions re-check is the boundary; this spares them the traffic. */
-import type { KeyRecord, Scope } from '../../shared/accounts.ts'
+/** Whether a key may be used now. What the regions re-check is the boundary; this spares them the traffic. */
+import type { KeyRecord } from '../../shared/accounts.ts'
 import { AppError } from '../../shared/errors.ts'
 
 /** Throws invalid_token for a key nobody knows, revoked_token for one that is over. */
@@ -10,10 +10,4 @@ export function admitKey(record: KeyRecord | null, nowMs: number): KeyRecord {
     throw new AppError('revoked_token', 'The API key has expired.')
   }
   return record
-}
-
-/** Throws insufficient_scope, naming the scope. */
-export function requireScope(record: KeyRecord, scope: Scope | null): void {
-  if (scope === null || record.scopes.includes(scope)) return
-  throw new AppError('insufficient_scope', `The API key lacks the scope ${scope}.`, { details: { scope } })
 }

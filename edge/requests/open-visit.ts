@@ -1,9 +1,10 @@
 /** Lets a request in: loops, unknown paths, keys, scopes, rates and sizes are refused here, before a region hears of it. */
+import { requireScope } from '../../shared/accounts.ts'
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { bearerKey } from '../accounts/bearer-key.ts'
 import { findKey } from '../accounts/find-key.ts'
-import { admitKey, requireScope } from '../accounts/judge-key.ts'
+import { admitKey } from '../accounts/judge-key.ts'
 import { limitRate } from '../accounts/limit-rate.ts'
 import { readConfig } from '../config.ts'
 import { readRegistry, readTiers } from '../regions/read-registry.ts'

@@ -1,5 +1,5 @@
 /** Who is asking, whichever way it was proven. */
-import type { Scope, Tier } from '../../../shared/accounts.ts'
+import type { Tier } from '../../../shared/accounts.ts'
 import { AppError } from '../../../shared/errors.ts'
 
 export type Principal = {
@@ -9,11 +9,6 @@ export type Principal = {
   tier: string
   scopes: readonly string[]
   limits: Tier
-}
-
-export function requireScope(principal: Principal, scope: Scope | null): void {
-  if (scope !== null && !principal.scopes.includes(scope))
-    throw new AppError('insufficient_scope', `This API key does not have the scope ${scope}.`, { details: { scope } })
 }
 
 export type KeyStanding = 'active' | 'key_revoked' | 'key_unknown'

@@ -1,5 +1,5 @@
 /** Turns whatever was thrown into the one shape that callers read, and into one line that the log keeps. */
-import { AppError, errorBody, errorHeaders } from '../../../shared/errors.ts'
+import { AppError, errorBody, errorHeaders, toAppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import { isDatabaseGone } from '../database/is-database-gone.ts'
 import { describeError } from '../log.ts'
@@ -7,10 +7,9 @@ import { type Arrival, answerHeaders } from './arrival.ts'
 
 /** An error of ours is never shown; a database that is away is not an error of ours. */
 export function toCallersError(thrown: unknown): AppError {
-  if (thrown instanceof AppError) return thrown
-  if (isDatabaseGone(thrown))
+  if (!(thrown instanceof AppError) && isDatabaseGone(thrown))
     return new AppError('database_unavailable', 'The database of this region does not answer.', { cause: thrown })
-  return new AppError('internal', 'Something went wrong on our side.', { cause: thrown })
+  return toAppError(thrown)
 }
 
 export function answerError(controller: Controller, arrival: Arrival, thrown: unknown): Response {
