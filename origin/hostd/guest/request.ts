@@ -10,8 +10,8 @@ export type Ask = {
   body?: unknown
   /** The caller's; when it ends the request, the caller hears its reason. */
   signal?: AbortSignal | undefined
-  /** How long the whole answer may take. */
-  limitMs: number
+  /** How long the whole answer may take; null leaves it to the signal. */
+  limitMs: number | null
 }
 export type Answer = { status: number; stream: ClientHttp2Stream }
 
@@ -22,7 +22,7 @@ export async function ask(session: ClientHttp2Session, request: Ask): Promise<An
   if (session.closed || session.destroyed) throw unreachable('The session with the sandbox has ended.')
   const stream = session.request({ ':method': method, ':path': path }, { endStream: body === undefined })
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
-  const timer = setTimeout(cancel, limitMs)
+  const timer = limitMs === null ? undefined : setTimeout(cancel, limitMs)
   signal?.addEventListener('abort', cancel, { once: true })
   stream.once('close', () => {
     clearTimeout(timer)

@@ -3,20 +3,20 @@ import { type ClientHttp2Session, constants } from 'node:http2'
 import { type GuestExec, guestRefusal } from '../../../shared/contracts/guest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { type Frame, FrameError } from '../../../shared/frames.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import { checkedFrames, refusalFrames } from './exec-frames.ts'
 import { unreachable } from './handshake.ts'
 import { ask, readAnswer } from './request.ts'
 
-/** The command begins when the first frame is asked for. Leaving the loop early resets the stream, which kills it. */
+/**
+ * The command begins when the first frame is asked for. Leaving the loop early resets the stream, which kills it. How long
+ * a guest may take is bounded by the signal only: the machine may be paused meanwhile, and nobody here would know.
+ */
 export async function* runExec(
   session: ClientHttp2Session,
   exec: GuestExec,
   signal?: AbortSignal,
 ): AsyncGenerator<Frame, void> {
-  // The guest keeps the time of its command; this is for a guest that does not.
-  const limitMs = exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs
-  const answer = await ask(session, { method: 'POST', path: '/v1/exec', body: exec, signal, limitMs })
+  const answer = await ask(session, { method: 'POST', path: '/v1/exec', body: exec, signal, limitMs: null })
   try {
     if (answer.status === 422) return yield* refusalFrames(await readAnswer(answer, guestRefusal))
     if (answer.status !== 200) throw unreachable(`The agent in the sandbox refused the command (${answer.status}).`)

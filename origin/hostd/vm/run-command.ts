@@ -4,11 +4,15 @@ import type { GuestExec } from '../../../shared/contracts/guest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import type { Machine } from '../machine/machine.ts'
+import type { GuestLink } from '../machine/guest-link.ts'
 import type { Vm } from './vm.ts'
 
+const WATCH_EVERY_MS = 1_000
 /** How long after a machine stopped answering its process may take to be seen dead. */
 const DEATH_SEEN_MS = 200
+
+/** As much of a machine as a command needs. */
+type Ground = { guest: Pick<GuestLink, 'session'>; died: AbortSignal }
 
 /**
  * The frames of one command, as the guest sends them. Aborting `signal` or leaving the loop kills the command.
@@ -16,7 +20,7 @@ const DEATH_SEEN_MS = 200
  */
 export async function* runCommand(
   vm: Vm,
-  machine: Machine,
+  machine: Ground,
   exec: GuestExec,
   signal: AbortSignal,
 ): AsyncGenerator<Frame> {
@@ -44,12 +48,15 @@ export async function* runCommand(
 
 /** The guest enforces the timeout; this is for a guest that does not. Time in which the machine is paused does not count. */
 function watchClock(vm: Vm, ms: number, overdue: AbortController): () => void {
-  const check = (): void => {
-    if (vm.state === 'paused') timer = setTimeout(check, ms)
-    else overdue.abort(new AppError('guest_unreachable', 'The sandbox did not end a command whose time was over.'))
+  let leftMs = ms
+  const tick = (): void => {
+    if (vm.state !== 'paused') leftMs -= WATCH_EVERY_MS
+    if (leftMs > 0) return
+    clearInterval(timer)
+    overdue.abort(new AppError('guest_unreachable', 'The sandbox did not end a command whose time was over.'))
   }
-  let timer = setTimeout(check, ms)
-  return () => clearTimeout(timer)
+  const timer = setInterval(tick, WATCH_EVERY_MS)
+  return () => clearInterval(timer)
 }
 
 /** A machine that dies breaks its session first, so the reason may come a moment after the failure. */

@@ -8,8 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type GuestSession, openGuestSession } from '../../../origin/hostd/guest/session.ts'
+import { runCommand } from '../../../origin/hostd/vm/run-command.ts'
+import { newVm } from '../../../origin/hostd/vm/vm.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME, FrameError } from '../../../shared/frames.ts'
+import { spec } from '../hostd/requests.ts'
 import { orderOf } from './command.ts'
 
 type Speak = (data: Socket) => void
@@ -71,7 +74,10 @@ const http2 =
   }
 
 async function runTrue(session: GuestSession): Promise<void> {
-  for await (const _frame of session.exec(orderOf(['/bin/true'], { timeout_ms: 500 })));
+  const never = new AbortController().signal
+  const machine = { guest: { session: async () => session }, died: never }
+  const exec = orderOf(['/bin/true'], { timeout_ms: 500 })
+  for await (const _frame of runCommand(newVm(spec('hostile'), 0), machine, exec, never));
 }
 
 const NO_HTTP2: [what: string, speak: Speak][] = [

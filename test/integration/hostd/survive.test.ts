@@ -1,7 +1,9 @@
 /** What is left of sandboxes when the daemon, a machine or a guest's kernel ends. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { FRAME } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from './requests.ts'
 
@@ -44,6 +46,17 @@ test('a paused sandbox refuses commands and goes on where it was, with its new d
   assert.equal((await host.send('POST', '/v1/vms/frozen/resume', deadlines)).status, 200)
   const seconds = Number(textOf(await exec(host, 'frozen', 'date +%s')))
   assert.ok(Math.abs(seconds - Date.now() / 1_000) < 5)
+})
+
+// A sandbox that is paused overnight in the middle of its work goes on with it in the morning.
+test('the time in which a sandbox is paused is not taken from its command', async () => {
+  const command = exec(host, 'frozen', 'sleep 1; echo awake', { timeout_ms: 3_000 })
+  await sleep(200)
+  await host.send('POST', '/v1/vms/frozen/pause')
+  await sleep(3_000 + LIMITS.execDrainMs + LIMITS.guestRequestMs + 1_500)
+  const deadlines = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
+  await host.send('POST', '/v1/vms/frozen/resume', deadlines)
+  assert.equal(textOf(await command), 'awake\n')
 })
 
 test('a machine whose process is killed is lost at once, its command says so, and the loss stays until it is acknowledged', async () => {
