@@ -42,9 +42,12 @@ async function tryRegions(visit: Visit, plan: Plan, deadline: Deadline): Promise
     const sent: Sent = enters ? await sendOnce(visit, region, attempts, deadline.signal) : KEPT_BACK
     learnFrom(visit, region, sent)
     const step = stepAfter(visit, sent, { attempts, isOver: deadline.isOver(), region, rest })
+    if (step === 'answer' || (step === 'unavailable' && isRefusal(sent.attempt)))
+      return settle(sent, region, failedOver)
+    // Nobody reads this answer, and a body that is left lying holds its connection.
+    await sent.response?.body?.cancel().catch(() => undefined)
     if (step === 'unknown') throw unknownOutcome(visit, region, sent)
-    if (step === 'answer' || step === 'unavailable') return settle(sent, region, failedOver)
-    await sent.response?.body?.cancel()
+    if (step === 'unavailable') throw unavailable([region], sent.cause)
     if (step === 'next-region') {
       failedOver = { from: region, reason: reasonOf(sent.attempt) }
       ;[region, ...rest] = rest
@@ -65,14 +68,9 @@ function stepAfter(visit: Visit, sent: Sent, progress: Progress): Step {
   })
 }
 
-/** A refusal in the region's own words says more than ours would. Throws region_unavailable when there are no such words. */
-function settle(
-  { attempt, response, regionMs, cause }: Sent,
-  region: Region,
-  failedOver: Forwarded['failedOver'],
-): Forwarded {
-  const isFinal = outcomeOf(attempt) === 'final' || isRefusal(attempt)
-  if (response === null || !isFinal) throw unavailable([region], cause)
+/** The region's answer; a refusal in its own words says more than ours would. */
+function settle({ response, regionMs, cause }: Sent, region: Region, failedOver: Forwarded['failedOver']): Forwarded {
+  if (response === null) throw unavailable([region], cause)
   return { response, region, regionMs, failedOver }
 }
 

@@ -20,6 +20,10 @@ export async function listRegions(visit: Visit, regions: readonly Region[]): Pro
   const parts = await Promise.all(regions.map((region) => listOne(visit, region)))
   const refused = parts.find((part) => part.kind === 'refused')
   if (refused !== undefined) {
+    const others = parts.flatMap((part) =>
+      part.kind === 'refused' && part !== refused ? [part.forwarded.response] : [],
+    )
+    await Promise.all(others.map((other) => other.body?.cancel()))
     const { response, region, regionMs } = refused.forwarded
     return { response, regions: [region.code], regionMs }
   }
