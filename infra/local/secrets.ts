@@ -1,6 +1,7 @@
 /** The local stack's own secrets: made once, kept in a file that only root reads, never printed but for the API key. */
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import * as z from 'zod'
 import { DEFAULT_TIERS, type KeyRecord, SCOPES } from '../../shared/accounts.ts'
@@ -18,10 +19,12 @@ export type Secrets = z.infer<typeof secretsSchema>
 
 /** Those of the last start, or new ones. */
 export async function loadOrMakeSecrets(file: string): Promise<Secrets> {
-  const kept = await readFile(file, 'utf8').catch(() => null)
-  if (kept !== null) return secretsSchema.parse(JSON.parse(kept))
+  if (existsSync(file)) return secretsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   const made = await makeSecrets()
-  await writeFile(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  // In one step: half a file would keep every later start from its databases.
+  const temporary = `${file}.${process.pid}`
+  await writeFile(temporary, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  await rename(temporary, file)
   return made
 }
 
