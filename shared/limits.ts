@@ -103,6 +103,7 @@ export const LIMITS = {
   databaseStatementMs: 10_000,
   /** A connection that has been silent for this long is probed, from either end, so that a machine that vanished is soon gone. */
   databaseSilenceMs: 10_000,
+  databaseRetryMs: 1_000,
   keyCacheMs: 5_000,
   keyCacheEntriesMax: 10_000,
   /** A server that was killed reads its log again before it answers. */
@@ -117,7 +118,8 @@ export const LIMITS = {
   instanceGraceMs: 5_000,
   /** Hosts end compute on time by themselves; the controller does it when a host is this late. */
   expiryGraceMs: 2_000,
-  idempotencyPollMs: 50,
+  /** How often a request that waits for another one looks at its row. */
+  rowPollMs: 50,
   /** How long a command waits for a sandbox that another request is resuming. */
   resumeWaitMs: 20_000,
   edgeKeysMax: 2,

@@ -48,7 +48,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
       } catch (err) {
         log('warn', 'instance.rejoin_failed', { error: describeError(err) })
         await client.end().catch(() => {})
-        await sleep(LIMITS.hostPollMs, undefined, { signal: closing.signal }).catch(() => {})
+        await sleep(LIMITS.databaseRetryMs, undefined, { signal: closing.signal }).catch(() => {})
       }
     }
   }

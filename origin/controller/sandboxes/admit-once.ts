@@ -33,7 +33,7 @@ export async function admitOnce(controller: Controller, wanted: Wanted): Promise
       throw new AppError('idempotency_in_progress', 'The first request with this Idempotency-Key is still under way.', {
         retryAfterSec: 1,
       })
-    await sleep(LIMITS.idempotencyPollMs)
+    await sleep(LIMITS.rowPollMs)
   }
 }
 

@@ -46,7 +46,7 @@ export async function ensureRunning(
           throw new AppError('state_conflict', `The sandbox has been ${row.state} for too long to wait for it.`, {
             retryAfterSec: 1,
           })
-        await sleep(LIMITS.idempotencyPollMs)
+        await sleep(LIMITS.rowPollMs)
     }
     const again = await readSandbox(controller.database.db, row.id)
     if (again === undefined) throw notFound()
