@@ -25,10 +25,12 @@ type CallOptions = { signal?: AbortSignal }
 /** Every method fails with AppError('guest_unreachable') when the session is lost, or FrameError when its frames are not frames. */
 export type GuestSession = {
   health(options?: CallOptions): Promise<GuestHealth>
+  /** Resolves when the agent has answered, which it does beside whatever else it is asked in the same moment. */
+  answers(limitMs: number): Promise<void>
   wake(wake: GuestWake, options?: CallOptions): Promise<void>
   /**
    * The frames of one command: started, then stdout and stderr in any order, then exited. Aborting or leaving the loop kills
-   * the command. A process that could not be started is what a shell makes of it: stderr, then exited with 127 or 126.
+   * the command; a guest that does not end it in time is the caller's to abort. A process that could not be started is what a shell makes of it: stderr, then exited with 127 or 126.
    */
   exec(exec: GuestExec, options?: CallOptions): AsyncIterable<Frame>
   /** Resolves when the session has ended, for whatever reason. It never rejects. */
@@ -47,6 +49,7 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
     async health({ signal } = {}) {
       return readAnswer(await ask(session, { method: 'GET', path: '/v1/health', signal, limitMs }), guestHealth)
     },
+    answers: (limitMs) => ping(session, limitMs),
     async wake(body, { signal } = {}) {
       const { status, stream } = await ask(session, { method: 'POST', path: '/v1/wake', body, signal, limitMs })
       stream.close(constants.NGHTTP2_CANCEL)
@@ -56,6 +59,15 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
     closed,
     close: () => session.destroy(),
   }
+}
+
+async function ping(session: ClientHttp2Session, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await new Promise<void>((resolve, reject) => {
+    const fail = (): void => reject(unreachable('The agent in the sandbox did not answer.'))
+    timer = setTimeout(fail, limitMs)
+    if (session.destroyed || !session.ping((error) => (error === null ? resolve() : fail()))) fail()
+  }).finally(() => clearTimeout(timer))
 }
 
 /** The bounds are on what a hostile guest can make this process hold. */

@@ -27,8 +27,11 @@ type Wish = {
   sinceMs: number
 }
 
-/** A machine that has answered; `frames` are those of the first command, from its first one on. */
-export type Begun = { machine: Machine; ready: HostReady; frames: AsyncIterable<Frame> }
+/** A machine that has answered, and the first command in it. */
+export type Begun = { machine: Machine; ready: HostReady; command: FirstCommand }
+
+/** The command runs already, so `rest` is to be returned, whether or not anything was read. */
+export type FirstCommand = { first: Promise<IteratorResult<Frame>>; rest: AsyncGenerator<Frame> } | null
 
 export async function takeWarm(wish: Wish): Promise<Begun | null> {
   const { template, machine } = wish.vm.spec
@@ -78,20 +81,23 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
     own(host.journal, vm, machine)
     const resumed = resume(machine)
     // Both are awaited; the request is written without waiting for the answer to `cont`.
-    const [frames] = await Promise.all([firstWords(wish, machine), resumed])
+    const [command] = await Promise.all([firstWords(wish, machine), resumed])
     const nowMs = performance.now()
     vm.boot = { boot_path: path, boot_ms: nowMs - wish.sinceMs }
     own(host.journal, vm, machine)
     const phases = { start: startedMs - wish.sinceMs, answer: nowMs - startedMs }
-    return { machine, ready: { ...vm.boot, phases }, frames }
+    return { machine, ready: { ...vm.boot, phases }, command }
   } catch (error) {
     await giveUpMachine(host.journal, vm)
     throw error
   }
 }
 
-/** Returns when the guest has answered for the first time. */
-async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Promise<AsyncIterable<Frame>> {
+/**
+ * Returns when the guest has answered for the first time. A ping overtakes the command, which takes milliseconds to show
+ * itself, so whoever waits for `ready` has that time for its own work.
+ */
+async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Promise<FirstCommand> {
   const wake = wakeNow(vm.spec.hostname, env)
   const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
   const patience = AbortSignal.any([limit, signal, vm.ending.signal, machine.died])
@@ -99,22 +105,19 @@ async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Pr
   const session = await machine.guest.session(patience)
   if (exec === undefined) {
     await session.wake(wake, { signal: patience })
-    return noFrames()
+    return null
   }
-  const frames = runCommand(vm, machine, { ...exec, wake }, signal)
-  const first = await frames.next()
-  if (first.done) throw new AppError('guest_unreachable', 'The agent inside the sandbox did not answer.')
-  return startingWith(first.value, frames)
-}
-
-async function* noFrames(): AsyncGenerator<Frame> {}
-
-/** `started` already went out as part of the first words; here it comes before the rest, and leaving the loop ends the command. */
-async function* startingWith(first: Frame, rest: AsyncGenerator<Frame>): AsyncGenerator<Frame> {
+  const rest = runCommand(vm, machine, { ...exec, wake }, signal)
+  const first = rest.next()
+  // Whoever reads the frames hears of a failure; until then it has to wait for its hearer.
+  first.catch(() => {})
   try {
-    yield first
-    yield* rest
-  } finally {
-    await rest.return(undefined)
+    await Promise.race([first, session.answers(LIMITS.restoreTimeoutMs)])
+    return { first, rest }
+  } catch (error) {
+    // With the session the command ends, too, and knows better than a ping why.
+    session.close()
+    await first
+    throw error
   }
 }

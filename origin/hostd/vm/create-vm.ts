@@ -12,7 +12,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame } from '../../../shared/frames.ts'
 import { refusalOf, unpromised } from '../capacity/room.ts'
 import type { Host } from '../host.ts'
-import { type Begun, bootCold, restoreClone, takeWarm } from './begin.ts'
+import { type Begun, bootCold, type FirstCommand, restoreClone, takeWarm } from './begin.ts'
 import { giveUpMachine } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
@@ -28,9 +28,10 @@ export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSig
   const start = Promise.withResolvers<void>()
   vm.started = start.promise
   let isUp = false
+  let begun: Begun | null = null
   try {
     const wish = { host, vm, env: body.vm.env, exec: body.exec, signal, sinceMs: performance.now() }
-    let begun = await takeWarm(wish)
+    begun = await takeWarm(wish)
     if (begun === null) {
       yield { type: FRAME.provisioning, payload: new Uint8Array(0) }
       begun = (await restoreClone(wish)) ?? (await bootCold(wish))
@@ -40,14 +41,23 @@ export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSig
     enter(host, vm, begun)
     start.resolve()
     yield readyFrame(begun.ready)
-    yield* begun.frames
+    yield* framesOf(begun.command)
   } finally {
     try {
       if (!isUp) await abandon(host, vm)
     } finally {
       start.resolve()
+      await begun?.command?.rest.return(undefined)
     }
   }
+}
+
+async function* framesOf(command: FirstCommand): AsyncGenerator<Frame> {
+  if (command === null) return
+  const first = await command.first
+  if (first.done) return
+  yield first.value
+  yield* command.rest
 }
 
 /** Refuses before anything is started; the answer is then the same as if the request had never come. */
