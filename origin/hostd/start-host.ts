@@ -14,6 +14,7 @@ import { readImage } from './image.ts'
 import { Journal } from './journal/journal.ts'
 import type { Log } from './log.ts'
 import { Owners } from './machine/owners.ts'
+import { refuseClosed } from './machine/reach.ts'
 import type { Site } from './machine/start.ts'
 import { Pool } from './pool/pool.ts'
 import { startPrimed } from './pool/prime.ts'
@@ -57,6 +58,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
 async function surveySite(config: Config, journal: Journal, log: Log) {
   const [image, version, khz] = await Promise.all([readImage(config.imageDir), qemuVersion(config.qemu), tscKhz()])
   const isRoot = process.getuid?.() === 0
+  if (isRoot) refuseClosed(config.runDir)
   const owners = new Owners(isRoot ? config.uidBase : null, 2 * LIMITS.vmsPerHostMax)
   const places = { machinesDir: journal.machinesDir, runDir: config.runDir }
   const site = { program: config.qemu, image, tscKhz: khz, owners, places }

@@ -1,7 +1,7 @@
 /** A real host daemon in directories of its own, with real machines; whatever it started is gone after `stop`, also when it was killed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -38,6 +38,8 @@ export class Daemon {
   static async start(settings: Record<string, string> = {}): Promise<Daemon> {
     const imageDir = await buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
     const directory = await mkdtemp(`${tmpdir()}/host-`)
+    // Machines run under users of their own.
+    await chmod(directory, 0o755)
     const daemon = new Daemon(directory, {
       ATOLL_HOSTD_SOCKET: `${directory}/hostd.sock`,
       ATOLL_STATE_DIR: `${directory}/state`,
