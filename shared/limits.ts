@@ -83,6 +83,8 @@ export const LIMITS = {
   accelProbeMs: 20_000,
   templatesPerHostMax: 24,
   templateLockMs: 300_000,
+  /** A template that nobody wanted for this long goes when the next one is made; wanted again, it is made anew in seconds. */
+  templateUnusedMs: 7 * 24 * 3_600_000,
   poolRetryMsMax: 30_000,
   /** A claimed machine has the processors for itself this long before its successor is made. */
   poolRefillPauseMs: 50,

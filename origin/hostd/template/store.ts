@@ -1,5 +1,6 @@
 /**
  * The templates of this machine: each is made once, by whichever daemon needs it first, and never changes afterwards.
+ * Whoever makes one also removes those that nobody has used for days.
  *
  *   <templates>/<key>/                 a finished template
  *   <templates>/<key>.building-<pid>/  one being made; left behind only by a crash, and removed by the next who makes one
@@ -14,6 +15,7 @@ import { lockFile } from '../file-lock.ts'
 import { describe, type Log } from '../log.ts'
 import type { Site } from '../machine/start.ts'
 import { buildTemplate } from './build.ts'
+import { markUsed, removeUnused } from './collect.ts'
 import { type Surroundings, templateKey } from './key.ts'
 import { RECIPES, type Recipe } from './recipes.ts'
 import { readTemplate, type Template } from './template.ts'
@@ -37,10 +39,12 @@ export class TemplateStore {
   /** The template if it is there already. Throws AppError('template_not_found') for a name nobody knows. */
   async find(name: string, shape: Shape): Promise<Template | null> {
     const key = templateKey(this.#around, name, recipeOf(name).revision, shape)
+    const directory = join(this.#directory, key)
     const known = this.#ready.get(key)
-    if (known !== undefined) return known
-    const found = await readTemplate(join(this.#directory, key))
-    if (found !== null) this.#ready.set(key, found)
+    const found = known !== undefined && existsSync(known.memoryPath) ? known : await readTemplate(directory)
+    if (found === null) return null
+    this.#ready.set(key, found)
+    await markUsed(directory, Date.now())
     return found
   }
 
@@ -93,6 +97,7 @@ export class TemplateStore {
     const finished = await readTemplate(final)
     if (finished === null) {
       await this.#removeUnfinished()
+      await removeUnused(this.#directory, Date.now())
       const unfinished = `${final}.building-${process.pid}`
       await rm(unfinished, { recursive: true, force: true })
       await mkdir(unfinished)
