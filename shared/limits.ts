@@ -134,7 +134,9 @@ export const LIMITS = {
   keepAliveMs: 75_000,
 
   // The edge.
-  createDeadlineMs: 10_000,
+  /** Longer than a cold boot under software emulation takes: a 504 for a sandbox that is about to run would be worse. */
+  createDeadlineMs: 25_000,
+  listDeadlineMs: 10_000,
   requestDeadlineMsMax: 60_000,
   edgeTokenTtlSec: 60,
   edgeHopsMax: 1,

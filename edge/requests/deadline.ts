@@ -1,7 +1,7 @@
 /**
  * How long the edge waits for a region's first answer, retries included.
  *
- *   what the platform takes   10 s for a create or a list, 60 s otherwise; the caller's X-Timeout-Ms instead, up to 60 s
+ *   what the platform takes   25 s for a create, 10 s for a list, 60 s otherwise; or the caller's X-Timeout-Ms, up to 60 s
  *   + the command's own time  its `timeout`, where the request runs one and answers at its end
  *   + the upload's time       what a slow sender takes for a body that is streamed
  *
@@ -25,8 +25,8 @@ export type Waiting = {
 const PLATFORM_MS: Record<CallClass, number> = {
   create: LIMITS.createDeadlineMs,
   'create-run': LIMITS.createDeadlineMs,
-  list: LIMITS.createDeadlineMs,
-  find: LIMITS.createDeadlineMs,
+  list: LIMITS.listDeadlineMs,
+  find: LIMITS.listDeadlineMs,
   read: LIMITS.requestDeadlineMsMax,
   change: LIMITS.requestDeadlineMsMax,
 }

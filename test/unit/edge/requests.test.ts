@@ -130,14 +130,14 @@ test('a key is taken from the header alone, and mistyped ones are told apart wit
 
 test("the deadline is the platform's time, the command's own, and a slow upload's", () => {
   const waiting = { class: 'create', runsCommand: false, askedMs: null, commandSec: null, streamedBytesMax: 0 } as const
-  assert.equal(deadlineMs(waiting), 10_000)
+  assert.equal(deadlineMs(waiting), 25_000)
   assert.equal(deadlineMs({ ...waiting, class: 'read' }), 60_000)
   assert.equal(deadlineMs({ ...waiting, askedMs: 500 }), 500)
-  assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true }), 70_000)
+  assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true }), 85_000)
   assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true, commandSec: 1.5, askedMs: 500 }), 2_000)
-  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: undefined }), 3_610_000)
-  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: -5 }), 10_000)
-  assert.equal(deadlineMs({ ...waiting, streamedBytesMax: 64 * 1024 * 100 }), 110_000)
+  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: undefined }), 3_625_000)
+  assert.equal(deadlineMs({ ...waiting, runsCommand: true, commandSec: -5 }), 25_000)
+  assert.equal(deadlineMs({ ...waiting, streamedBytesMax: 64 * 1024 * 100 }), 125_000)
   assert.deepEqual([null, '1', '60000', '99999999'].map(parseTimeoutHeader), [null, 1, 60_000, 60_000])
   for (const wrong of ['0', '-1', '1.5', '', 'ten'])
     assert.equal(
