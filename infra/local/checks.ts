@@ -120,7 +120,9 @@ export const accelerator: Check = {
       () => false,
     )
     return canOpen
-      ? good('/dev/kvm opens; whether it can run a kernel is found out by a probe at the first start')
+      ? good(
+          '/dev/kvm opens; the first start finds out by a probe boot whether it can run a kernel, and falls back if not',
+        )
       : poor('/dev/kvm cannot be opened', `${software} Run as root, or join the group kvm.`)
   },
 }

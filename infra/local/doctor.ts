@@ -3,9 +3,12 @@ import { styleText } from 'node:util'
 import { IMAGE_PACKAGES } from '../image/packages.ts'
 import * as checks from './checks.ts'
 import { readConfig } from './config.ts'
+import { livingHolder } from './exclusive.ts'
 import { HOST_PACKAGES } from './host-packages.ts'
+import { layoutOf } from './layout.ts'
 
 const config = readConfig(process.env)
+const holder = livingHolder(layoutOf(config.stateDir, config.cacheDir, config.runDir).lockFile)
 const all = [
   checks.platform,
   checks.root,
@@ -17,8 +20,7 @@ const all = [
   checks.reflink(config.stateDir),
   checks.cgroups,
   checks.socketPath(config.runDir),
-  checks.port(config.edgePort, 'ATOLL_EDGE_PORT'),
-  ...Object.entries(config.regionPorts).map(([code, port]) => checks.port(port, `ATOLL_${code.toUpperCase()}_PORT`)),
+  ...(holder === null ? portChecks() : []),
 ]
 
 const MARK = { good: styleText('green', '✓'), poor: styleText('yellow', '!'), missing: styleText('red', '✗') }
@@ -29,5 +31,15 @@ for (const check of all) {
   if (finding.state !== 'good') console.log(`  ${' '.repeat(20)} ${styleText('dim', finding.mend)}`)
   if (finding.state === 'missing') isUsable = false
 }
-console.log(isUsable ? '\nThis machine can run Atoll: npm start' : '\nMend what is marked ✗, then: npm start')
+const start = holder === null ? 'npm start' : `it runs here already (process ${holder})`
+console.log(isUsable ? `\nThis machine can run Atoll: ${start}` : '\nMend what is marked ✗, then: npm start')
 process.exit(isUsable ? 0 : 1)
+
+/** Asked only while no stack runs here: otherwise they are taken by it. */
+function portChecks(): checks.Check[] {
+  const regions = Object.entries(config.regionPorts)
+  return [
+    checks.port(config.edgePort, 'ATOLL_EDGE_PORT'),
+    ...regions.map(([code, port]) => checks.port(port, `ATOLL_${code.toUpperCase()}_PORT`)),
+  ]
+}

@@ -12,7 +12,7 @@ import { describeSettings, type LocalConfig, readConfig } from './config.ts'
 import { removeDevFile, writeDevFile } from './dev-file.ts'
 import { devRegistry } from './dev-regions.ts'
 import { startEdge } from './edge-service.ts'
-import { takeExclusive } from './exclusive.ts'
+import { refuseSecondStart, takeExclusive } from './exclusive.ts'
 import { HOST_PACKAGES } from './host-packages.ts'
 import { type Layout, layoutOf, shownPath } from './layout.ts'
 import { refuseWhatCannotWork } from './preflight.ts'
@@ -24,7 +24,7 @@ import type { Service } from './service.ts'
 
 const STOP_WAIT_MS = 20_000
 
-const { values: flags } = parseArgs({ options: { fresh: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+const flags = readFlags()
 if (flags.help) {
   console.log(
     `npm start [-- --fresh]\n\n  --fresh              forget every sandbox, key and database first\n\n${describeSettings()}`,
@@ -40,6 +40,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 try {
   const config = readConfig(process.env)
   const layout = layoutOf(config.stateDir, config.cacheDir, config.runDir)
+  refuseSecondStart(layout.lockFile)
   await refuseWhatCannotWork(config)
   mkdirSync(layout.stateDir, { recursive: true })
   const release = takeExclusive(layout.lockFile)
@@ -58,6 +59,15 @@ try {
   }
 }
 process.exit()
+
+function readFlags(): { fresh?: boolean; help?: boolean } {
+  try {
+    return parseArgs({ options: { fresh: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } }).values
+  } catch (thrown) {
+    console.error(`${(thrown as Error).message}\n"npm start -- --help" says what there is.`)
+    process.exit(2)
+  }
+}
 
 async function bringUp(config: LocalConfig, layout: Layout, { step, note }: Progress): Promise<void> {
   await step('Debian packages', (log) => ensurePackages([...HOST_PACKAGES, ...IMAGE_PACKAGES], log))
@@ -99,7 +109,7 @@ Atoll is up. Its key is ${secrets.apiKey}
 
 Regions directly: ${Object.entries(regions)
     .map(([code, url]) => `${code} ${url}`)
-    .join(', ')}. Logs: ${shownPath(layout.logDir)}. Ctrl-C stops everything.`)
+    .join(', ')}. Logs: ${shownPath(layout.logDir)}. Ctrl-C stops everything, and the sandboxes end with it.`)
 }
 
 /** The edge first, so that nobody is let in any more; hosts last, because they end the machines. */

@@ -20,9 +20,10 @@ const needsRoot = isContained || process.argv[2] === '--root'
 const script = process.argv.slice(needsRoot ? 3 : 2)
 
 installLockedPackages()
-// One clone has one place for its sockets, wherever it is mounted.
-const runDir = process.env.ATOLL_RUN_DIR ?? `/run/atoll/${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
-const view = isReachableByOthers(root) ? root : `${runDir}/src`
+// One clone has one place, so that paths inside it, and what is named after them, stay the same from start to start.
+const view = isReachableByOthers(root)
+  ? root
+  : `/run/atoll/src-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
 const isolation = [
   ...(isContained ? ['--pid', '--fork', '--kill-child', '--mount-proc'] : []),
   ...(isContained || view !== root ? ['--mount', '--propagation', 'slave'] : []),
@@ -35,7 +36,7 @@ const [program, ...args] = needsRoot
 const child = spawn(program, args, {
   cwd: root,
   stdio: 'inherit',
-  env: { ...process.env, ATOLL_RUN_DIR: runDir, PATH: `${root}/node_modules/.bin:${process.env.PATH}` },
+  env: { ...process.env, PATH: `${root}/node_modules/.bin:${process.env.PATH}` },
 })
 child.on('error', (error) => {
   process.stderr.write(`${program} could not be started (${error.message}). Run this as root, or install it.\n`)
@@ -90,7 +91,7 @@ function inNamespaces(flags, command) {
 
 function asRoot(command) {
   if (process.getuid() === 0) return command
-  const kept = Object.entries({ ...process.env, ATOLL_RUN_DIR: runDir })
+  const kept = Object.entries(process.env)
     .filter(([name]) => /^(ATOLL_.*|DATABASE_URL|CI|TERM|NO_COLOR)$/.test(name))
     .map(([name, value]) => `${name}=${value}`)
   return ['sudo', '--', 'env', ...kept, ...command]
