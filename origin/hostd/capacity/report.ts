@@ -24,7 +24,7 @@ export function capacityOf(host: Host): HostCapacity {
     vms_max: host.promises.vms,
     running: vms.filter((vm) => vm.state !== 'paused').length,
     paused: vms.filter((vm) => vm.state === 'paused').length,
-    free: freeBySize(left),
+    free: freeBySize(left, facts),
     pool: host.pool.depths(),
     memory_available_mib: facts.memoryAvailableMib,
     disk_available_mib: facts.diskAvailableMib,

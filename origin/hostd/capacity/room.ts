@@ -42,6 +42,8 @@ export function refusalOf(shape: Shape, left: Promises, facts: MachineFacts): Ap
 
 /** Why the machine beneath cannot carry another one of this shape, whatever was promised; null when it can. */
 export function shortageOf(shape: Shape, facts: MachineFacts): AppError | null {
+  if (!fitsAtAll(shape, facts))
+    return new AppError('capacity_exhausted', `No machine of ${shape.memoryMib} MiB of memory fits on this host.`)
   const memoryMib = Math.min(shape.memoryMib, LIMITS.vmStartMemoryMib)
   if (facts.memoryAvailableMib - memoryMib < LIMITS.hostMemoryReserveMib)
     return new AppError('host_memory_exhausted', `This host has only ${facts.memoryAvailableMib} MiB of memory free.`)
@@ -51,8 +53,12 @@ export function shortageOf(shape: Shape, facts: MachineFacts): AppError | null {
 }
 
 /** How many more of each named size fit by what is promised. */
-export function freeBySize(left: Promises): HostCapacity['free'] {
+export function freeBySize(left: Promises, facts: MachineFacts): HostCapacity['free'] {
   const fits = (shape: Shape): number =>
     Math.min(left.vms, Math.floor(left.memoryMib / shape.memoryMib), Math.floor(left.diskMib / shape.diskMib))
-  return Object.fromEntries(SIZE_NAMES.map((size) => [size, Math.max(0, fits(SIZES[size]))]))
+  const freeOf = (shape: Shape): number => (fitsAtAll(shape, facts) ? Math.max(0, fits(shape)) : 0)
+  return Object.fromEntries(SIZE_NAMES.map((size) => [size, freeOf(SIZES[size])]))
 }
+
+/** Memory may be promised many times over, but the kernel maps no single machine that is larger than all there is. */
+const fitsAtAll = (shape: Shape, facts: MachineFacts): boolean => shape.memoryMib <= facts.memoryTotalMib

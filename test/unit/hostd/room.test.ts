@@ -12,10 +12,11 @@ const anyPromises = fc.record({ memoryMib: fc.nat(300_000), diskMib: fc.nat(3_00
 // The controller places by these numbers, so one too many is a refused create and one too few is room that nobody gets.
 test('exactly as many sandboxes of a size are accepted as were offered', () => {
   fc.assert(
-    fc.property(anyPromises, anySize, (promises, size) => {
+    fc.property(anyPromises, anySize, fc.nat(40_000), (promises, size, memoryTotalMib) => {
+      const facts = { ...plenty, memoryTotalMib }
       const held = []
-      const offered = freeBySize(promises)[size] ?? 0
-      while (refusalOf(SIZES[size], unpromised(promises, held), plenty) === null) held.push(SIZES[size])
+      const offered = freeBySize(promises, facts)[size] ?? 0
+      while (refusalOf(SIZES[size], unpromised(promises, held), facts) === null) held.push(SIZES[size])
       assert.equal(held.length, offered)
     }),
   )
@@ -39,4 +40,13 @@ test('a host short of real memory or disk starts nothing, however little was pro
   assert.equal(shortageOf(SIZES.xs, memory)?.code, 'host_memory_exhausted')
   assert.equal(shortageOf(SIZES.xs, disk)?.code, 'host_disk_exhausted')
   assert.equal(shortageOf(SIZES.xs, plenty), null)
+})
+
+// The kernel would refuse to map it, and the caller would be told to try again.
+test('a size with more memory than the host has at all is never offered', () => {
+  const small = { ...plenty, memoryTotalMib: SIZES.xl.memoryMib - 1 }
+  const promises = { memoryMib: 1e6, diskMib: 1e8, vms: 100 }
+  assert.equal(freeBySize(promises, small).xl, 0)
+  assert.equal(refusalOf(SIZES.xl, promises, small)?.code, 'capacity_exhausted')
+  assert.notEqual(freeBySize(promises, small).large, 0)
 })
