@@ -6,6 +6,9 @@ export type Progress = {
   note: (line: string) => void
 }
 
+/** Nobody should wonder for longer than this whether something still happens. */
+const SILENCE_MS_MAX = 15_000
+
 export function progressTo(stream: NodeJS.WriteStream, now: () => number): Progress {
   const style = (format: Parameters<typeof styleText>[0], text: string): string => styleText(format, text, { stream })
   const note = (line: string): void => void stream.write(`${line}\n`)
@@ -14,14 +17,23 @@ export function progressTo(stream: NodeJS.WriteStream, now: () => number): Progr
     async step(name, work) {
       const began = now()
       const seconds = (): string => `${((now() - began) / 1_000).toFixed(1)} s`
+      let doing = name
+      const say = (line: string): void => note(style('dim', `    ${seconds().padStart(7)}  ${line}`))
+      const reminder = setInterval(() => say(`still at it: ${doing}`), SILENCE_MS_MAX)
       note(`${style('cyan', '•')} ${name}`)
       try {
-        const value = await work((line) => note(style('dim', `    ${seconds().padStart(7)}  ${line}`)))
+        const value = await work((line) => {
+          doing = line
+          reminder.refresh()
+          say(line)
+        })
         note(`${style('green', '✓')} ${name} ${style('dim', seconds())}`)
         return value
       } catch (thrown) {
         note(`${style('red', '✗')} ${name} ${style('dim', seconds())}`)
         throw thrown
+      } finally {
+        clearInterval(reminder)
       }
     },
   }
