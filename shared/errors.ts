@@ -49,6 +49,11 @@ export const ERRORS = {
     retry: 'never',
     next: 'Read the sandbox to see its state; a failed one must be replaced by a new one.',
   },
+  sandbox_paused: {
+    status: 409,
+    retry: 'never',
+    next: 'The command is frozen with its sandbox and goes on when it is resumed; its output is not kept.',
+  },
   state_conflict: { status: 409, retry: 'later', next: 'Another request is changing this sandbox; send yours again.' },
   sandbox_busy: { status: 429, retry: 'later', next: 'Wait until one of the running commands has ended.' },
   idempotency_key_reused: { status: 422, retry: 'never', next: 'Use a new Idempotency-Key for a different request.' },
@@ -106,6 +111,11 @@ export const ERRORS = {
     status: 502,
     retry: 'later',
     next: 'The agent inside the sandbox does not answer; destroy the sandbox and create a new one.',
+  },
+  sandbox_expired: {
+    status: 410,
+    retry: 'never',
+    next: 'Create a new sandbox with a longer timeout_sec, or a persistent one, which is paused instead.',
   },
   sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
 

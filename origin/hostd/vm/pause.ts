@@ -1,4 +1,4 @@
-/** A sandbox's CPU stops and goes on; memory, disk and open commands stay as they are. */
+/** A sandbox's CPU stops and goes on; memory, disk and open commands stay as they are. Whoever waits for one hears of it. */
 import type { VmDeadlines, VmRecord } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -14,6 +14,7 @@ export function pauseVm(host: Host, id: string): Promise<VmRecord> {
     if (vm.state !== 'running') return
     vm.state = 'paused'
     await stop(machine)
+    vm.frozen.abort(new AppError('sandbox_paused', 'The sandbox was paused while the command ran.'))
   })
 }
 
@@ -33,6 +34,7 @@ async function goOn(vm: Vm, machine: Machine): Promise<void> {
   try {
     const session = await machine.guest.session(patience)
     await Promise.all([session.wake(wakeNow(vm.spec.hostname), { signal: patience }), resumed])
+    vm.frozen = new AbortController()
     vm.state = 'running'
   } catch (error) {
     vm.ending.signal.throwIfAborted()

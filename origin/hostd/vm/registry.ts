@@ -32,7 +32,7 @@ export class Registry {
     return [...this.#vms.values()]
   }
 
-  /** The sandbox, or the error that says why there is none: `sandbox_lost` or `sandbox_not_found`. */
+  /** The sandbox, or the error that says why there is none: `sandbox_lost`, `sandbox_expired` or `sandbox_not_found`. */
   require(id: string): Vm {
     const vm = this.#vms.get(id)
     if (vm !== undefined && vm.gone === null) return vm
@@ -40,10 +40,10 @@ export class Registry {
     throw new AppError('sandbox_not_found', 'This host has no such sandbox.')
   }
 
-  /** Throws AppError('sandbox_lost') for a sandbox that ended by itself and was not acknowledged yet. */
+  /** Throws what `endOf` makes of a sandbox that ended by itself and was not acknowledged yet. */
   refuseLost(id: string): void {
     const loss = this.#losses.get(id)
-    if (loss !== undefined) throw lost(loss.reason)
+    if (loss !== undefined) throw endOf(loss)
   }
 
   add(vm: Vm): void {
@@ -64,7 +64,7 @@ export class Registry {
   async lose(vm: Vm, loss: Omit<Loss, 'id'>): Promise<void> {
     if (vm.gone !== null || this.#vms.get(vm.id) !== vm) return
     this.keepLoss({ id: vm.id, ...loss })
-    await this.end(vm, lost(loss.reason))
+    await this.end(vm, endOf(loss))
   }
 
   keepLoss(loss: Loss): void {
@@ -93,3 +93,7 @@ export class Registry {
     }
   }
 }
+
+/** What callers hear of a sandbox that ended without being asked to. */
+const endOf = ({ cause, reason }: Omit<Loss, 'id'>): AppError =>
+  cause === 'expired' ? new AppError('sandbox_expired', 'The time of the sandbox was over.') : lost(reason)

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GuestExec } from '../../../shared/contracts/guest.ts'
 import { AppError } from '../../../shared/errors.ts'
-import { type Frame, FrameError } from '../../../shared/frames.ts'
+import { FRAME, type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { GuestLink } from '../machine/guest-link.ts'
 import type { Vm } from './vm.ts'
@@ -15,8 +15,10 @@ const DEATH_SEEN_MS = 200
 type Ground = { guest: Pick<GuestLink, 'session'>; died: AbortSignal }
 
 /**
- * The frames of one command, as the guest sends them. Aborting `signal` or leaving the loop kills the command.
- * Throws AppError: `sandbox_busy` before anything was done, `sandbox_lost` or `guest_unreachable` afterwards.
+ * The frames of one command, as the guest sends them. Aborting `signal` or leaving the loop kills the command, unless the machine
+ * was paused: then nobody waits for it any more, and it goes on when the machine does.
+ * Throws AppError: `sandbox_busy` before anything was done; `sandbox_paused`, `sandbox_lost`, `sandbox_expired` or
+ * `guest_unreachable` afterwards.
  */
 export async function* runCommand(
   vm: Vm,
@@ -29,11 +31,35 @@ export async function* runCommand(
       'sandbox_busy',
       `At most ${LIMITS.execConcurrencyPerSandboxMax} commands run in a sandbox at a time.`,
     )
+  const frozen = vm.frozen.signal
+  const left = new AbortController()
+  const leave = (): void => {
+    if (!frozen.aborted) left.abort(signal.reason)
+  }
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  const frames = framesToTheEnd(vm, machine, exec, left.signal)
+  try {
+    for (;;) {
+      const next = await unlessAborted(frozen, frames.next())
+      if (next.done) return
+      yield next.value
+      // Nothing may follow the end, not even the news of a pause.
+      if (next.value.type === FRAME.exited) return
+    }
+  } finally {
+    signal.removeEventListener('abort', leave)
+    if (frozen.aborted) dropRest(frames)
+    else await frames.return(undefined)
+  }
+}
+
+async function* framesToTheEnd(vm: Vm, machine: Ground, exec: GuestExec, left: AbortSignal): AsyncGenerator<Frame> {
   vm.commandsRunning++
   vm.activeAtMs = Date.now()
   const overdue = new AbortController()
   const stopWatching = watchClock(vm, exec.timeout_ms + LIMITS.execDrainMs + LIMITS.guestRequestMs, overdue)
-  const stopped = AbortSignal.any([signal, vm.ending.signal, machine.died, overdue.signal])
+  const stopped = AbortSignal.any([left, vm.ending.signal, machine.died, overdue.signal])
   try {
     const session = await machine.guest.session(stopped)
     yield* session.exec(exec, { signal: stopped })
@@ -44,6 +70,24 @@ export async function* runCommand(
     vm.commandsRunning--
     vm.activeAtMs = Date.now()
   }
+}
+
+/** What `next` gives, or the signal's reason if that comes first. */
+function unlessAborted<T>(signal: AbortSignal, next: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason)
+    signal.addEventListener('abort', giveUp, { once: true })
+    next.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+    if (signal.aborted) giveUp()
+  })
+}
+
+/** Reads a command to its end for nobody, because an answer that is not read holds the command up. How it ends is of no interest. */
+function dropRest(frames: AsyncGenerator<Frame>): void {
+  const drain = async (): Promise<void> => {
+    while (!(await frames.next()).done);
+  }
+  drain().catch(() => {})
 }
 
 /** The guest enforces the timeout; this is for a guest that does not. Time in which the machine is paused does not count. */

@@ -15,7 +15,10 @@ export type Vm = {
   startedAtMs: number
   /** When the last command began or ended. */
   activeAtMs: number
+  /** Those whose caller was told that they are frozen count until they end, too. */
   commandsRunning: number
+  /** Aborts with the reason when the machine is paused, for all who wait for a command in it. The next time it runs has another one. */
+  frozen: AbortController
   /** Ends whatever is being done for this sandbox, with the reason it is given. */
   readonly ending: AbortController
   /** Resolves when its start has succeeded or has failed and left nothing. */
@@ -36,6 +39,7 @@ export function newVm(spec: Spec, nowMs: number): Vm {
     startedAtMs: nowMs,
     activeAtMs: nowMs,
     commandsRunning: 0,
+    frozen: new AbortController(),
     ending: new AbortController(),
     started: Promise.resolve(),
     turn: Promise.resolve(),
