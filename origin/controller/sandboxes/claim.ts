@@ -1,18 +1,22 @@
 /**
  * A claim on an Idempotency-Key: won with the sandbox's row, and finished with the answer that every later request gets.
  *
- * Only successes are kept; after a failure the claim is dropped, so that the same key may try again. The one exception is a
- * command whose outcome is not known: its claim stays open, and no request with that key ever runs it again.
+ * After a failure the claim is dropped, so that the same key may try again, unless the command has begun: that its sandbox was
+ * stopped is kept as an answer like a success, and where the outcome is not known the claim stays open. No request with that
+ * key ever runs it again.
  */
 import { createHash } from 'node:crypto'
 import { and, eq } from 'drizzle-orm'
-import { AppError } from '../../../shared/errors.ts'
+import * as z from 'zod'
+import { AppError, ERRORS, type ErrorCode } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { idempotency } from '../database/schema.ts'
 
+export type KeptAnswer = { status: number; response: string }
 export type Claim = { tenant: string; route: 'create' | 'run'; key: string; fingerprint: string }
 
+const FIRST_ERROR_STATUS = 400
 const PRINTABLE = /^[\x21-\x7e][\x20-\x7e]*$/
 
 /** Undefined without a key. Throws on a key that no header should carry. */
@@ -43,11 +47,30 @@ export async function finishClaim(
   db: Db,
   claim: Claim | undefined,
   sandboxId: string,
-  answer: { status: number; response: string },
+  answer: KeptAnswer,
 ): Promise<void> {
   if (claim !== undefined) await db.update(idempotency).set(answer).where(owned(claim, sandboxId))
 }
 
 export async function dropClaim(db: Db, claim: Claim | undefined, sandboxId: string): Promise<void> {
   if (claim !== undefined) await db.delete(idempotency).where(owned(claim, sandboxId))
+}
+
+const keptErrorSchema = z.object({
+  code: z.custom<ErrorCode>((code) => typeof code === 'string' && Object.hasOwn(ERRORS, code)),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).default({}),
+})
+
+/** An error as an answer to keep. It is made anew for every request, because each has a request id of its own. */
+export const keptError = ({ status, code, message, details }: AppError): KeptAnswer => ({
+  status,
+  response: JSON.stringify({ code, message, details }),
+})
+
+/** Throws the error again if that is what was kept. */
+export function throwKeptError({ status, response }: KeptAnswer): void {
+  if (status < FIRST_ERROR_STATUS) return
+  const { code, message, details } = keptErrorSchema.parse(JSON.parse(response))
+  throw new AppError(code, message, { details })
 }

@@ -9,7 +9,7 @@ import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
 import { admitOnce } from './admit-once.ts'
-import { type Claim, dropClaim, finishClaim } from './claim.ts'
+import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
 import { planExec } from './plan-exec.ts'
 import { planSandbox } from './plan-sandbox.ts'
 import { toExecAnswer, toRecord } from './record.ts'
@@ -34,7 +34,10 @@ export async function createSandbox(controller: Controller, request: CreateReque
   controller.inFlight.add(id)
   try {
     const admitted = await timing.measure('admit', admitOnce(controller, { id, principal, plan, claim }))
-    if (admitted.kind === 'replay') return { status: admitted.status, response: admitted.response, isReplay: true }
+    if (admitted.kind === 'replay') {
+      throwKeptError(admitted)
+      return { status: admitted.status, response: admitted.response, isReplay: true }
+    }
     const started = await startOnHost(
       controller,
       { id, host: admitted.host, plan, exec, idempotencyKey: claim?.key },
@@ -45,22 +48,26 @@ export async function createSandbox(controller: Controller, request: CreateReque
       if (!started.mayHaveRun) await dropClaim(controller.database.db, claim, id)
       throw started.error
     }
+    if (started.kind === 'stopped') {
+      await keepAnswer(controller, claim, id, keptError(started.error))
+      throw started.error
+    }
     const response = JSON.stringify(answerOf(controller, started.row, started.end, timing))
-    await keepAnswer(controller, claim, id, response)
+    await keepAnswer(controller, claim, id, { status: CREATED, response })
     return { status: CREATED, response, isReplay: false }
   } finally {
     controller.inFlight.delete(id)
   }
 }
 
-/** The sandbox runs and the caller is told so, even when the answer cannot be kept: a retry then finds the claim open and is told the truth. */
+/** What became of the sandbox is certain and the caller is told so, even when the answer cannot be kept: a retry then finds the claim open and is told the truth. */
 async function keepAnswer(
   controller: Controller,
   claim: Claim | undefined,
   id: string,
-  response: string,
+  answer: KeptAnswer,
 ): Promise<void> {
-  await finishClaim(controller.database.db, claim, id, { status: CREATED, response }).catch((err: unknown) =>
+  await finishClaim(controller.database.db, claim, id, answer).catch((err: unknown) =>
     controller.log('error', 'idempotency.answer_not_kept', { sandbox: id, error: describeError(err) }),
   )
 }

@@ -13,6 +13,7 @@ import { planExec } from './plan-exec.ts'
 import { toExecAnswer } from './record.ts'
 import { ensureRunning } from './resume-sandbox.ts'
 import { outcomeUnknown } from './start-on-host.ts'
+import { followStop } from './stopped-sandbox.ts'
 
 export type ExecRequest = { principal: Principal; reference: string; body: ExecBody }
 
@@ -41,7 +42,9 @@ const isPausedThere = (outcome: Run | Trouble): boolean =>
 
 async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {
   if (outcome.kind === 'ran' && outcome.exit !== null) return toExecAnswer(outcome.exit)
-  if (outcome.kind !== 'ran' && isLost(outcome)) throw await loseSandbox(controller, row)
+  const stopped = outcome.kind === 'ran' ? undefined : await followStop(controller, row, outcome)
+  if (stopped !== undefined) throw stopped
+  if (outcome.kind !== 'ran' && isLost(outcome)) throw await loseSandbox(controller, row, outcome)
   if (outcome.kind === 'ran' || outcome.kind === 'unknown')
     throw outcomeUnknown(row.id, undefined, outcome.kind === 'unknown' ? outcome.error : undefined)
   throw outcome.error

@@ -1,5 +1,5 @@
-/** A machine that its host no longer has: the row says so, and the caller hears it. */
-import { AppError } from '../../../shared/errors.ts'
+/** A machine that its host no longer has, because it died or because its time was over: the row says so, and the caller hears it. */
+import { AppError, type ErrorCode } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema.ts'
 import type { Host } from '../hosts/client.ts'
@@ -7,11 +7,17 @@ import type { Trouble } from '../hosts/outcome.ts'
 import { clearHost } from './clear-host.ts'
 import { moveSandbox } from './move-sandbox.ts'
 
-/** The host was asked about this machine and does not know it, or says that it died. */
-export const isLost = (trouble: Trouble): boolean =>
-  trouble.kind !== 'unknown' && (trouble.error.code === 'sandbox_not_found' || trouble.error.code === 'sandbox_lost')
+const LOST: ReadonlySet<ErrorCode> = new Set(['sandbox_not_found', 'sandbox_lost', 'sandbox_expired'])
 
-export async function loseSandbox(controller: Controller, row: SandboxRow): Promise<AppError> {
+/** The host was asked about this machine and does not know it, or says that it ended. */
+export const isLost = (trouble: Trouble): boolean => trouble.kind !== 'unknown' && LOST.has(trouble.error.code)
+
+export async function loseSandbox(controller: Controller, row: SandboxRow, { error }: Trouble): Promise<AppError> {
+  if (error.code === 'sandbox_expired') {
+    await moveSandbox(controller.database.db, row.id, 'destroy')
+    await clearHost(controller, row)
+    return new AppError('sandbox_expired', 'The time of the sandbox was over.', { details: { sandbox_id: row.id } })
+  }
   await moveSandbox(controller.database.db, row.id, 'fail', {
     lastError: 'The machine of this sandbox ended unexpectedly.',
   })

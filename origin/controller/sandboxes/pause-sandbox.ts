@@ -25,7 +25,7 @@ export async function pauseSandbox(controller: Controller, row: SandboxRow): Pro
 
 async function pauseRunning(controller: Controller, row: SandboxRow): Promise<SandboxRow> {
   const answer = await hostOf(controller, row).pause(row.id)
-  if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row) : answer.error
+  if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row, answer) : answer.error
   // Whoever changed the row since came later: if it was woken for a command, writing `paused` now would freeze that command.
   const paused = await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
   if (paused !== undefined) return paused

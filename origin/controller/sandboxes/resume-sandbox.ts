@@ -69,7 +69,7 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
       return await moveSandbox(db, row.id, 'ready', {
         expiresAt: deadlines.expires_at_ms === null ? null : new Date(deadlines.expires_at_ms),
       })
-    if (isLost(answer)) throw await loseSandbox(controller, row)
+    if (isLost(answer)) throw await loseSandbox(controller, row, answer)
     // If it woke after all, the reconciler pauses it again: the row is what should be.
     await moveSandbox(db, row.id, 'pause')
     throw answer.error

@@ -3,6 +3,7 @@
  *
  *   refused   nothing happened: the reservation moves to the next host; when none is left the row is destroyed, as if never made
  *   failed    the host says so: the row becomes `error`, the machine is ended
+ *   stopped   paused or expired while the command ran: the row follows, and the caller hears which
  *   unknown   without a command: it runs if the host has said so; else it is ended and started once more.
  *             With one: never again, the caller hears that the outcome is unknown
  *
@@ -23,6 +24,7 @@ import { clearHost } from './clear-host.ts'
 import { deadlinesFrom } from './deadlines.ts'
 import { moveSandbox } from './move-sandbox.ts'
 import type { SandboxPlan } from './plan-sandbox.ts'
+import { followStop } from './stopped-sandbox.ts'
 
 export type Start = {
   id: string
@@ -34,6 +36,8 @@ export type Start = {
 }
 export type Started =
   | { kind: 'started'; row: SandboxRow; end: CommandEnd | null }
+  /** The sandbox ran, and its host stopped it before the command ended. */
+  | { kind: 'stopped'; error: AppError }
   /** `mayHaveRun`: the command may have been executed, so that no request may ever run it again. */
   | { kind: 'not_started'; error: AppError; mayHaveRun: boolean }
 
@@ -59,6 +63,8 @@ export async function startOnHost(controller: Controller, start: Start, timing: 
     // `ready` was all there was to wait for. A machine that ended since is noticed by the reconciler, like any other.
     if (trouble.kind === 'unknown' && start.exec === undefined && attempt.ready !== null)
       return settle(controller, { ...start, host }, attempt, null)
+    const stopped = attempt.row === undefined ? undefined : await followStop(controller, attempt.row, trouble)
+    if (stopped !== undefined) return { kind: 'stopped', error: stopped }
     startsLeft -= 1
     const isCleared = await clearForAnotherStart(controller, start.id, host, trouble, startsLeft)
     if (isCleared) continue

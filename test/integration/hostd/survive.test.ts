@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FRAME } from '../../../shared/frames.ts'
+import { FRAME, frameJson } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import { Daemon } from '../../harness/host-daemon.ts'
+import { Daemon, type Stream } from '../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from './requests.ts'
 
 const NOTICED_MS = 2_000
@@ -48,15 +48,45 @@ test('a paused sandbox refuses commands and goes on where it was, with its new d
   assert.ok(Math.abs(seconds - Date.now() / 1_000) < 5)
 })
 
+const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
+const HEARD_MS = 2_000
+
+/** What became of a call whose machine was stopped: the host's last word, by the status or by the last frame. */
+function lastWord(stream: Stream): string {
+  const last = stream.frames.at(-1)
+  return last?.type === FRAME.error ? JSON.stringify(frameJson(last)) : stream.body
+}
+
 // A sandbox that is paused overnight in the middle of its work goes on with it in the morning.
-test('the time in which a sandbox is paused is not taken from its command', async () => {
-  const command = exec(host, 'frozen', 'sleep 1; echo awake', { timeout_ms: 3_000 })
-  await sleep(200)
+test('a pause answers who waits at once; the command goes on afterwards, and the time between is not taken from it', async () => {
+  const line = 'sleep 1; head -c 300000 /dev/zero | tr "\\0" x; echo awake > woken'
+  const command = exec(host, 'frozen', `echo begun; ${line}`, { timeout_ms: 3_000 })
+  await sleep(500)
+  const pausedMs = performance.now()
   await host.send('POST', '/v1/vms/frozen/pause')
+  const answer = await command
+  assert.ok(performance.now() - pausedMs < HEARD_MS)
+  assert.match(lastWord(answer), /sandbox_paused/)
+  assert.equal(textOf(answer), 'begun\n')
   await sleep(3_000 + LIMITS.execDrainMs + LIMITS.guestRequestMs + 1_500)
-  const deadlines = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
-  await host.send('POST', '/v1/vms/frozen/resume', deadlines)
-  assert.equal(textOf(await command), 'awake\n')
+  assert.equal((await host.send('POST', '/v1/vms/frozen/resume', RESUMED)).status, 200)
+  assert.equal(textOf(await exec(host, 'frozen', 'sleep 1.5; cat woken')), 'awake\n')
+  assert.equal(textOf(await exec(host, 'frozen', 'pgrep -xc sleep')), '0\n')
+})
+
+test('every command of a sandbox that is paused is told so, and each goes on over several pauses', async () => {
+  const lines = [1, 2, 3].map((number) => `sleep 1.5; echo ${number} >> counted`)
+  const commands = lines.map((line) => exec(host, 'frozen', line))
+  await sleep(500)
+  await host.send('POST', '/v1/vms/frozen/pause')
+  for (const command of commands) assert.match(lastWord(await command), /sandbox_paused/)
+  await host.send('POST', '/v1/vms/frozen/resume', RESUMED)
+  const another = exec(host, 'frozen', 'sleep 1; echo 4 >> counted')
+  await sleep(300)
+  await host.send('POST', '/v1/vms/frozen/pause')
+  assert.match(lastWord(await another), /sandbox_paused/)
+  await host.send('POST', '/v1/vms/frozen/resume', RESUMED)
+  assert.equal(textOf(await exec(host, 'frozen', 'sleep 3; sort counted')), '1\n2\n3\n4\n')
 })
 
 test('a machine whose process is killed is lost at once, its command says so, and the loss stays until it is acknowledged', async () => {
@@ -98,6 +128,24 @@ test('a sandbox whose time is over pauses or goes, as it was told, whether or no
   await host.until('one is paused', 5_000, async () => (await stateOf('pauses')) === 'paused')
   await host.until('one is gone', 5_000, async () => (await stateOf('goes')) === undefined)
   assert.equal((await lossOf('goes'))?.cause, 'expired')
+})
+
+test('a first command is told at once that the time of its sandbox is over, and whether it was paused or is gone', async () => {
+  const beganMs = performance.now()
+  const endsSoon = (on_expiry: 'pause' | 'destroy') => ({ expires_at_ms: Date.now() + 1_000, on_expiry })
+  const [paused, gone] = await Promise.all([
+    create(host, spec('late-kept', endsSoon('pause')), shell('sleep 2; echo late > late')),
+    create(host, spec('late-gone', endsSoon('destroy')), shell('sleep 20')),
+  ])
+  assert.ok(performance.now() - beganMs < 10_000)
+  assert.match(lastWord(paused), /sandbox_paused/)
+  assert.match(lastWord(gone), /sandbox_expired/)
+  assert.equal(await stateOf('late-kept'), 'paused')
+  await host.until('the other is gone', 5_000, async () => (await stateOf('late-gone')) === undefined)
+  assert.equal((await exec(host, 'late-gone', 'true')).status, 410)
+  await host.send('POST', '/v1/vms/late-kept/resume', RESUMED)
+  assert.equal(textOf(await exec(host, 'late-kept', 'sleep 3; cat late')), 'late\n')
+  for (const id of ['late-kept', 'late-gone']) await host.send('DELETE', `/v1/vms/${id}`)
 })
 
 test('an idle sandbox pauses, but not while a command runs', async () => {

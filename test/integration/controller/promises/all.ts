@@ -11,6 +11,7 @@ import { pilePromises } from './piles.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
+import { stopPromises } from './stops.ts'
 
 export function holdPromisesOn(driver: Driver): void {
   describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
@@ -41,6 +42,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('admission', 2, admissionPromises)
     group('idempotency', 1, idempotencyPromises)
     group('failures', 2, failurePromises)
+    group('stops', 1, stopPromises)
     group('accounts', 1, accountPromises)
     group('reconciliation', 1, reconcilePromises)
     group('piles', 1, pilePromises)

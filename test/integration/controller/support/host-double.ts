@@ -167,13 +167,29 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
   response.end()
 }
 
-/** Enough of a shell for the tests: `echo` and `exit`, the rest prints itself. */
+const LOOK_EVERY_MS = 50
+
+/** Sleeps, and says why if the sandbox is stopped meanwhile, as a host does. */
+async function sleepIn(host: HostDouble, id: string, ms: number): Promise<AppError | undefined> {
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(Math.min(LOOK_EVERY_MS, ms))) {
+    if (host.vms.get(id)?.state === 'paused') return new AppError('sandbox_paused', 'It was paused.')
+    if (host.lost.some((loss) => loss.id === id && loss.cause === 'expired'))
+      return new AppError('sandbox_expired', 'Its time was over.')
+  }
+  return undefined
+}
+
+/** Enough of a shell for the tests: `echo`, `sleep` and `exit`, the rest prints itself. */
 async function run(host: HostDouble, id: string, exec: HostExec, response: ServerResponse): Promise<void> {
   const line = exec.argv.at(-1) ?? ''
   host.commands.push(`${id}: ${exec.argv.join(' ')}`)
   response.write(encodeJsonFrame(FRAME.started, { pid: 2 }))
   const code = /^exit (\d+)$/.exec(line)?.[1]
-  if (line.startsWith('sleep ')) await sleep(Number(line.slice(6)) * 1_000)
+  const stopped = line.startsWith('sleep ') ? await sleepIn(host, id, Number(line.slice(6)) * 1_000) : undefined
+  if (stopped !== undefined) {
+    response.write(encodeJsonFrame(FRAME.error, { code: stopped.code, message: stopped.message }))
+    return
+  }
   const words = line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
   response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(words.slice(0, 60_000))))
   response.write(
