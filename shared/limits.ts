@@ -110,6 +110,9 @@ export const LIMITS = {
   keyCacheEntriesMax: 10_000,
   /** A server that was killed reads its log again before it answers. */
   databaseStartMs: 30_000,
+  /** How soon the end of the embedded server is noticed, and how long at most it is left down after it ended again and again. */
+  databaseWatchMs: 200,
+  databaseRestartMsMax: 10_000,
   hostConnectionsMax: 64,
   /** Commands and creates that one controller has under way on one host; each has a connection. */
   hostCommandsMax: 4_096,

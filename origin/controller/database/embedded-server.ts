@@ -29,10 +29,10 @@ export async function findRunning(data: string): Promise<Running | undefined> {
   throw new Error(`A PostgreSQL server holds ${data} and does not answer; end it, and start again.`)
 }
 
-/** Waits for the server that was just started. Fails when it does not answer in time. */
-export async function untilServing(data: string): Promise<Running | string> {
+/** Waits for the server that was just started, until it answers or has ended. Says so when it does not answer in time. */
+export async function untilServing(data: string, ended: AbortSignal): Promise<Running | string> {
   const until = Date.now() + LIMITS.databaseStartMs
-  while (Date.now() < until) {
+  while (Date.now() < until && !ended.aborted) {
     const named = await readPidFile(data)
     if (named !== undefined && (await answers(named.socketDir))) return named
     await sleep(POLL_MS)
@@ -73,7 +73,7 @@ async function readPidFile(data: string): Promise<Running | undefined> {
 }
 
 /** Whether this pid is the server of this directory: pids are used again, and a dead process that nobody has reaped has no command line. */
-async function serves(pid: number, data: string): Promise<boolean> {
+export async function serves(pid: number, data: string): Promise<boolean> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   return commandLine.includes(`\0-D\0${data}\0`)
 }

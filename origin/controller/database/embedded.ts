@@ -1,8 +1,9 @@
 /**
  * A real PostgreSQL server out of npm, for a region on one machine: unix socket only, fsync on, its data under one directory.
  *
- * The server is a process of its own and outlives a controller that is killed; the next controller adopts it. The package's own
- * launcher is not used, because it ends the server from an exit hook of ours and cannot adopt one.
+ * The server is a process of its own and outlives a controller that is killed; the next controller adopts it. One that ends while
+ * its controller lives is started again. The package's own launcher is not used, because it ends the server from an exit hook of
+ * ours and cannot adopt one.
  */
 import { execFile, spawn } from 'node:child_process'
 import { chmod, chown, mkdir, open } from 'node:fs/promises'
@@ -10,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Log } from '../log.ts'
-import { findBinaries } from './embedded-binaries.ts'
+import { type Binaries, findBinaries } from './embedded-binaries.ts'
 import { chooseOwner, type Owner } from './embedded-owner.ts'
 import {
   createDatabase,
@@ -22,6 +23,7 @@ import {
   untilServing,
   urlOf,
 } from './embedded-server.ts'
+import { keepServing } from './embedded-watch.ts'
 
 const run = promisify(execFile)
 
@@ -39,32 +41,53 @@ const SETTINGS = [
   'log_min_error_statement=panic',
 ]
 
+type Place = { data: string; socketDir: string; words: string }
+
 /** Starts the server, or adopts the one that already serves this data directory. `runDir` must be short: sockets live there. */
 export async function startEmbedded(where: { dataDir: string; runDir: string }, log: Log): Promise<EmbeddedServer> {
   const data = join(where.dataDir, 'postgres')
   const adopted = await findRunning(data)
-  const server = adopted ?? (await launch(data, where.runDir))
+  // Started again, it listens where its clients know it, even if its first controller chose another place than we would.
+  const socketDir = adopted?.socketDir ?? join(where.runDir, 'postgres')
+  const place: Place = { data, socketDir, words: join(where.runDir, 'postgres.log') }
+  const server = adopted ?? (await launchFirst(place))
   log('info', adopted === undefined ? 'database.started' : 'database.adopted', { pid: server.pid })
-  await createDatabase(server.socketDir, DATABASE)
-  return { url: urlOf(server.socketDir, DATABASE), stop: () => stopServer(data, server.pid) }
+  await createDatabase(socketDir, DATABASE)
+  const watch = keepServing(server, data, async () => (await findRunning(data)) ?? (await launch(place)), log)
+  return {
+    url: urlOf(socketDir, DATABASE),
+    stop: async () => stopServer(data, (await watch.stop()).pid),
+  }
 }
 
-async function launch(data: string, runDir: string): Promise<Running> {
-  const socketDir = join(runDir, 'postgres')
+/** Only here is a database made. One that has lost its files must not come back empty and call itself the same. */
+async function launchFirst(place: Place): Promise<Running> {
+  await mkdir(place.data, { recursive: true })
+  const { owner, binaries } = await meansOf(place)
+  await giveTo(owner, place.data)
+  await initialiseOnce(owner, binaries.initdb, place.data)
+  return launch(place)
+}
+
+async function meansOf({ data, socketDir }: Place): Promise<{ binaries: Binaries; owner: Owner }> {
   if (Buffer.byteLength(join(socketDir, `.s.PGSQL.${SOCKET_PORT}`)) > LIMITS.unixPathBytesMax)
-    throw new Error(`ATOLL_RUN_DIR is too long for a unix socket: ${runDir}`)
+    throw new Error(`ATOLL_RUN_DIR is too long for a unix socket: ${dirname(socketDir)}`)
   const binaries = await findBinaries()
-  for (const directory of [data, socketDir]) await mkdir(directory, { recursive: true })
-  const owner = await chooseOwner([dirname(binaries.postgres), dirname(data), dirname(socketDir)])
-  for (const directory of [data, socketDir]) await giveTo(owner, directory)
-  await initialiseOnce(owner, binaries.initdb, data)
+  await mkdir(socketDir, { recursive: true })
+  return { binaries, owner: await chooseOwner([dirname(binaries.postgres), dirname(data), dirname(socketDir)]) }
+}
+
+async function launch(place: Place): Promise<Running> {
+  const { data, socketDir } = place
+  const { binaries, owner } = await meansOf(place)
+  await giveTo(owner, socketDir)
 
   const [command, ...args] = owner.as([
     binaries.postgres,
     ...['-D', data, '-p', String(SOCKET_PORT), '-k', socketDir],
     ...SETTINGS.flatMap((setting) => ['-c', setting]),
   ])
-  const words = await open(join(runDir, 'postgres.log'), 'w')
+  const words = await open(place.words, 'w')
   // A session of its own: Ctrl-C in the terminal must not end the database before its controller has drained.
   const child = spawn(command, args, {
     cwd: '/',
@@ -72,15 +95,16 @@ async function launch(data: string, runDir: string): Promise<Running> {
     stdio: ['ignore', words.fd, words.fd],
     env: { LC_ALL: 'C', PATH },
   })
+  const over = new AbortController()
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? code}`))
     child.once('error', (err) => resolve(err.message))
-  })
+  }).finally(() => over.abort())
   child.unref()
   await words.close()
-  const outcome = await Promise.race([ended, untilServing(data)])
+  const outcome = await Promise.race([ended, untilServing(data, over.signal)])
   if (typeof outcome === 'string')
-    throw new Error(`PostgreSQL did not start: ${outcome}. Its words are in ${runDir}/postgres.log`)
+    throw new Error(`PostgreSQL did not start: ${outcome}. Its words are in ${place.words}`)
   return outcome
 }
 

@@ -19,6 +19,7 @@ export type ControllerProcess = {
   url: string
   key: string
   databasePid: number
+  instance: number
   events: string[]
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
@@ -26,6 +27,7 @@ export type ControllerProcess = {
   remove(): Promise<void>
 }
 
+const DATABASE_EVENTS = new Set(['database.started', 'database.adopted', 'database.restarted'])
 const MAIN = fileURLToPath(new URL('../../../../origin/controller/main.ts', import.meta.url))
 
 export async function startControllerProcess(host: HostDouble): Promise<ControllerProcess> {
@@ -40,6 +42,7 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
     url: '',
     key,
     databasePid: 0,
+    instance: 0,
     events: [],
     async sql(text, values = []) {
       const socket = encodeURIComponent(join(directory, 'postgres-run', 'postgres'))
@@ -82,9 +85,10 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
         )
         createInterface({ input: started.stderr }).on('line', (line) => {
           self.events.push(line)
-          const { event, pid, host: address, port } = JSON.parse(line) as Record<string, string | number>
-          if (event === 'database.started' || event === 'database.adopted') self.databasePid = Number(pid)
+          const { event, pid, host: address, port, instance } = JSON.parse(line) as Record<string, string | number>
+          if (DATABASE_EVENTS.has(String(event))) self.databasePid = Number(pid)
           if (event !== 'controller.listening') return
+          self.instance = Number(instance)
           self.url = `http://${address}:${port}`
           resolve()
         })
