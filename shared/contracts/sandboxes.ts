@@ -3,6 +3,7 @@
  * field already speak, so they are snake_case, generous in what they accept (unknown fields are ignored), and never renamed.
  */
 import * as z from 'zod'
+import { ID_KINDS } from '../ids.ts'
 import { STATES } from '../lifecycle.ts'
 import { LIMITS } from '../limits.ts'
 import { SIZE_NAMES } from '../machines.ts'
@@ -43,7 +44,14 @@ const metadataSchema = z
     error: `must be at most ${LIMITS.metadataBytesMax} bytes as JSON`,
   })
 
-const nameSchema = plainText.min(1).max(LIMITS.nameCharsMax)
+/** A path names a sandbox by id or by name, so no name may begin as an id does. */
+const ID_BEGINNINGS = ID_KINDS.map((kind) => `${kind}_`)
+const looksLikeId = (text: string): boolean => ID_BEGINNINGS.some((beginning) => text.startsWith(beginning))
+
+const nameSchema = plainText
+  .min(1)
+  .max(LIMITS.nameCharsMax)
+  .refine((name) => !looksLikeId(name), { error: `must not begin like an id (${ID_BEGINNINGS.join(', ')})` })
 const templateSchema = plainText.min(1).max(LIMITS.nameCharsMax)
 const externalIdSchema = plainText.min(1).max(LIMITS.externalIdCharsMax)
 
@@ -81,8 +89,10 @@ const execShape = {
   cwd: plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
   env: envSchema.optional(),
   user: z.enum(['sandbox', 'root']).optional(),
+  /** May contain NUL, as any input of a program may. */
   stdin: z
     .string()
+    .refine((text) => text.isWellFormed(), { error: 'must not contain unpaired surrogates' })
     .refine((text) => utf8Bytes(text) <= LIMITS.stdinBytesMax, {
       error: `must be at most ${LIMITS.stdinBytesMax} bytes`,
     })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createSandboxBody, execBody, runBody, SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
+import { ID_KINDS } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { machineKey, SIZE_NAMES, SIZES, sizeOf } from '../../../shared/machines.ts'
 
@@ -44,6 +45,25 @@ test('a command is a shell line or a program with arguments, not both, not neith
   ]) {
     assert.ok(!isValid(execBody, bad), JSON.stringify(bad).slice(0, 40))
     assert.ok(!isValid(runBody, bad))
+  }
+})
+
+// A path names a sandbox by its id or its name; one that could be either would be found by neither.
+test('a name never begins as an id does', () => {
+  for (const kind of ID_KINDS)
+    for (const body of [createSandboxBody, runBody]) {
+      const others = body === runBody ? { command: 'true' } : {}
+      assert.ok(!isValid(body, { ...others, name: `${kind}_mine` }), kind)
+      assert.ok(isValid(body, { ...others, name: `${kind}-mine` }), kind)
+      assert.ok(isValid(body, { ...others, name: `my ${kind}_` }), kind)
+    }
+})
+
+test('stdin is any text, NUL too, but no half of a surrogate pair', () => {
+  for (const body of [execBody, runBody]) {
+    assert.ok(isValid(body, { command: 'cat', stdin: 'a\0b \u{1f600}' }))
+    assert.ok(!isValid(body, { command: 'cat', stdin: 'a\ud800' }))
+    assert.ok(!isValid(body, { command: 'cat', stdin: 'x'.repeat(LIMITS.stdinBytesMax + 1) }))
   }
 })
 
