@@ -11,6 +11,7 @@ import { isWellFormedApiKey } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { apiKey, tier } from '../database/schema.ts'
+import { nothingExecuted } from '../database/send-statement.ts'
 import { type Principal, revoked, unknown } from './principal.ts'
 
 export type KeyReader = (authorization: string | undefined) => Promise<Principal>
@@ -28,7 +29,13 @@ export function createKeyReader(db: Db, pepper: string, clock: () => number): Ke
     const now = clock()
     const cached = cache.get(hash)
     if (cached !== undefined && cached.until > now) return cached.facts
-    const facts = find.execute({ hash }).then((rows) => rows[0])
+    const facts = find.execute({ hash }).then(
+      (rows) => rows[0],
+      (thrown: unknown) => {
+        // Whoever is asking for whatever: it has not begun.
+        throw nothingExecuted(thrown)
+      },
+    )
     // A failed look-up must not be remembered: the database may be back at once.
     facts.catch(() => cache.delete(hash))
     cache.delete(hash)

@@ -18,9 +18,13 @@ type Settled = Exclude<Admitted, { kind: 'in_progress' }>
 export async function admitOnce(controller: Controller, wanted: Wanted): Promise<Settled> {
   const until = controller.clock() + LIMITS.idempotencyWaitMs
   let seenAbandoned: string | undefined
+  let isWaiting = false
   for (;;) {
-    const admitted = await admit(controller, wanted)
+    const admitted = await admit(controller, wanted).catch((thrown: unknown) => {
+      throw isWaiting ? asSeenByWaiter(thrown) : thrown
+    })
     if (admitted.kind !== 'in_progress') return admitted
+    isWaiting = true
     const { sandbox } = admitted
     // The owner stores its answer and then forgets the sandbox; between our question and this look it may have done both. So ask twice.
     const isAbandoned = !isWorkedOn(controller, admitted)
@@ -36,6 +40,10 @@ export async function admitOnce(controller: Controller, wanted: Wanted): Promise
     await sleep(LIMITS.rowPollMs)
   }
 }
+
+/** This request did nothing, but the one with its key may have: another region must not make a second sandbox. */
+const asSeenByWaiter = (thrown: unknown): unknown =>
+  thrown instanceof AppError && thrown.code === 'region_unavailable' ? thrown.cause : thrown
 
 const isWorkedOn = (controller: Controller, owner: { sandbox: string; instance: number; alive: boolean }): boolean =>
   owner.instance === controller.instance.number ? controller.inFlight.has(owner.sandbox) : owner.alive

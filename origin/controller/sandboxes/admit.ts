@@ -4,6 +4,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
+import { sendStatement } from '../database/send-statement.ts'
 import { pickHost } from '../placement/pick-host.ts'
 import type { Claim } from './claim.ts'
 import type { SandboxPlan } from './plan-sandbox.ts'
@@ -25,7 +26,10 @@ export type Admitted =
 
 export type Wanted = { id: string; principal: Principal; plan: SandboxPlan; claim: Claim | undefined }
 
-/** Tries hosts in the order of the ledger until one has room. Throws what the caller should hear when none has, or may not. */
+/**
+ * Tries hosts in the order of the ledger until one has room. Throws what the caller should hear when none has, or may not; only
+ * the last statement can win anything, so when it could not be sent nothing was done.
+ */
 export async function admit(controller: Controller, wanted: Wanted): Promise<Admitted> {
   const except = new Set<string>()
   for (let tries = 0; tries < LIMITS.placementTriesMax; tries++) {
@@ -39,7 +43,7 @@ export async function admit(controller: Controller, wanted: Wanted): Promise<Adm
 }
 
 async function ask(controller: Controller, wanted: Wanted, host: string): Promise<Verdict> {
-  const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
+  const rows = await sendStatement<{ verdict: unknown }>(controller.database.pool, {
     name: 'admit_sandbox',
     text: 'select admit_sandbox($1::jsonb) as verdict',
     values: [JSON.stringify(requestOf(controller, wanted, host))],

@@ -10,23 +10,37 @@ export function databasePromises(regionOf: () => TestRegion, serverOf: () => Tes
     const region = regionOf()
     const made = await region.ask('/v1/sandboxes', { method: 'POST', body: {} })
     const path = `/v1/sandboxes/${textAt(made.json, 'data', 'id')}`
+    const stranger = await region.newKey()
+    await region.ask(path)
     await serverOf().stop()
     try {
-      for (const [method, target, body] of [
-        ['POST', '/v1/sandboxes', {}],
-        ['POST', '/v1/sandboxes/run', { command: 'echo 1' }],
-        ['GET', path, undefined],
-        ['GET', '/v1/sandboxes', undefined],
-        ['POST', `${path}/exec`, { command: 'echo 1' }],
-        ['DELETE', path, undefined],
+      for (const [method, target, body, code] of [
+        ['POST', '/v1/sandboxes', {}, 'region_unavailable'],
+        ['POST', '/v1/sandboxes/run', { command: 'echo 1' }, 'region_unavailable'],
+        ['GET', path, undefined, 'database_unavailable'],
+        ['GET', '/v1/sandboxes', undefined, 'database_unavailable'],
+        ['POST', `${path}/exec`, { command: 'echo 1' }, 'database_unavailable'],
+        ['DELETE', path, undefined, 'database_unavailable'],
       ] as const) {
         const answer = await region.ask(target, { method, body })
-        assert.deepEqual(
-          [answer.status, textAt(answer.json, 'error', 'code')],
-          [503, 'database_unavailable'],
-          answer.text,
-        )
+        assert.deepEqual([answer.status, textAt(answer.json, 'error', 'code')], [503, code], answer.text)
+        assert.equal(answer.headers.get('x-not-executed'), code === 'region_unavailable' ? '1' : null)
         assert.ok(answer.headers.get('retry-after'))
+      }
+      // A key that is not remembered cannot be looked up, so nothing of the request has begun.
+      for (const [method, target] of [
+        ['POST', '/v1/sandboxes'],
+        ['GET', path],
+      ] as const) {
+        const answer = await region.ask(target, {
+          method,
+          key: stranger.key,
+          ...(method === 'POST' ? { body: {} } : {}),
+        })
+        assert.deepEqual(
+          [answer.status, textAt(answer.json, 'error', 'code'), answer.headers.get('x-not-executed')],
+          [503, 'region_unavailable', '1'],
+        )
       }
       assert.equal((await region.ask('/readyz', { key: null })).status, 503)
       assert.equal((await region.ask('/healthz', { key: null })).status, 200)
@@ -43,6 +57,34 @@ export function databasePromises(regionOf: () => TestRegion, serverOf: () => Tes
       const number = region.running.controller.instance.number
       const [row] = await region.sql<{ alive: boolean }>('select instance_alive($1) as alive', [number])
       return row?.alive === true
+    })
+  })
+  test('a create whose statement was sent before the connection broke may have happened, and no region is told otherwise', async () => {
+    const region = regionOf()
+    const { pool } = region.running.controller.database
+    const holder = await pool.connect()
+    holder.on('error', () => {})
+    try {
+      await holder.query('begin; lock table sandbox in access exclusive mode')
+      const making = region.ask('/v1/sandboxes', { method: 'POST', body: {} })
+      await until('the statement to wait', async () => {
+        const waiting = await region.sql(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%admit_sandbox%'`,
+        )
+        return waiting.length === 1
+      })
+      await serverOf().stop()
+      const answer = await making
+      assert.deepEqual(
+        [answer.status, textAt(answer.json, 'error', 'code'), answer.headers.get('x-not-executed')],
+        [503, 'database_unavailable', null],
+      )
+    } finally {
+      holder.release(true)
+      await serverOf().start()
+    }
+    await until('creates to work', async () => {
+      return (await region.ask('/v1/sandboxes', { method: 'POST', body: {} })).status === 201
     })
   })
 }
