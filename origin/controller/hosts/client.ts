@@ -22,7 +22,8 @@ export type Host = {
   name: string
   /** Claims a machine, and runs the first command when there is one. */
   start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
-  exec(id: string, exec: HostExec): Promise<Run | Trouble>
+  /** When `caller` is aborted the call is broken off, at which the host ends the command. */
+  exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
   pause(id: string): Promise<Answer<VmRecord>>
   resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
   destroy(id: string): Promise<Answer<null>>
@@ -60,15 +61,21 @@ export function connectHost(address: HostAddress): Host {
     }
   }
 
-  async function stream(path: string, body: unknown, budget: RunBudget, watch: RunWatch): Promise<Run | Trouble> {
+  async function stream(
+    path: string,
+    body: unknown,
+    budget: RunBudget,
+    { caller, ...watch }: RunWatch & { caller?: AbortSignal },
+  ): Promise<Run | Trouble> {
     // In a queue its deadline would pass, and a command that never left would count as one that may have run.
     if (commandsNow >= LIMITS.hostCommandsMax) return busy(address.name)
     commandsNow += 1
     const deadline = new AbortController()
     const arm = (ms: number) => setTimeout(() => deadline.abort(new Error(`No end within ${ms} ms.`)), ms)
     let timer = arm(budget.readyMs + budget.commandMs)
+    const signal = caller === undefined ? deadline.signal : AbortSignal.any([deadline.signal, caller])
     try {
-      const response = await commands.request({ method: 'POST', path, ...jsonOf(body), signal: deadline.signal })
+      const response = await commands.request({ method: 'POST', path, ...jsonOf(body), signal })
       if (response.statusCode >= 300) return await refusal(response)
       return await readRun(response.body, {
         ...watch,
@@ -90,7 +97,7 @@ export function connectHost(address: HostAddress): Host {
   return {
     name: address.name,
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
-    exec: (id, exec) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), {}),
+    exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
     resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
     destroy: async (id) => {

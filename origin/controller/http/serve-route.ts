@@ -25,6 +25,8 @@ export type Call<R extends Route> = {
   query: R['query'] extends z.ZodType ? z.infer<R['query']> : undefined
   rawBody: Uint8Array
   idempotencyKey: string | undefined
+  /** Aborted when whoever asked hangs up before the answer has gone out whole, and never after that. */
+  caller: AbortSignal
 }
 
 /** `text` is JSON, already serialised; null is an empty body. */
@@ -56,6 +58,7 @@ export function serveRoute<R extends Route>(
         query: (route.query === undefined ? undefined : checkQuery(route.query, c.req.query())) as Call<R>['query'],
         rawBody,
         idempotencyKey: idempotencyKeyOf(arrival, claims),
+        caller: c.req.raw.signal,
       })
       return answer(controller, arrival, route, outcome)
     } catch (thrown) {

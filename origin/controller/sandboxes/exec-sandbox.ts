@@ -1,4 +1,7 @@
-/** Runs a command in a sandbox to its end. It is sent to the host once; only a host that says it was not started is asked again. */
+/**
+ * Runs a command in a sandbox to its end, or until its caller goes away: nobody else could ever read what it says. It is sent to
+ * the host once; only a host that says it was not started is asked again.
+ */
 import type { ExecAnswer, ExecBody } from '../../../shared/contracts/sandboxes.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
@@ -15,24 +18,25 @@ import { ensureRunning } from './resume-sandbox.ts'
 import { outcomeUnknown } from './start-on-host.ts'
 import { followStop } from './stopped-sandbox.ts'
 
-export type ExecRequest = { principal: Principal; reference: string; body: ExecBody }
+/** `caller` is aborted when whoever asked has gone before the answer. */
+export type ExecRequest = { principal: Principal; reference: string; body: ExecBody; caller: AbortSignal }
 
 export async function execInSandbox(controller: Controller, request: ExecRequest, timing: Timing): Promise<ExecAnswer> {
-  const { principal, reference } = request
+  const { principal, reference, caller } = request
   const exec = planExec(request.body)
   const found = await timing.measure(
     'admit',
     findForChange(controller.database.db, principal, reference, controller.region.code),
   )
   let row = await timing.measure('resume', ensureRunning(controller, principal, found))
-  let outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
+  let outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec, caller))
   if (isPausedThere(outcome)) {
     // Its time ran out on the host, and the row has not heard of it yet. Nothing was started.
     const { db } = controller.database
     const now = (await moveSandbox(db, row.id, 'pause', { revision: row.revision })) ?? (await readSandbox(db, row.id))
     if (now === undefined) throw notFound()
     row = await timing.measure('resume', ensureRunning(controller, principal, now))
-    outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec))
+    outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec, caller))
   }
   return conclude(controller, row, outcome)
 }

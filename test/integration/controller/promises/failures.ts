@@ -246,6 +246,47 @@ export function failurePromises(regionOf: () => TestRegion): void {
     )
   })
 
+  // Nobody could read what it says, and it would hold its sandbox's CPU until its timeout.
+  test('a caller of exec who goes away takes the command along, one of run does not, and one who was answered is not gone', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const made = await region.ask('/v1/sandboxes', { method: 'POST', key, body: {} })
+    const id = textAt(made.json, 'data', 'id')
+    const host = await hostOf(id)
+    const askAndLeave = async (path: string, command: string): Promise<void> => {
+      const left = new AbortController()
+      const answer = fetch(region.url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: JSON.stringify({ command }),
+        signal: left.signal,
+      }).catch(() => 'left')
+      const started = () => region.hosts.some(({ commands }) => commands.some((line) => line.endsWith(command)))
+      await until('the command', started)
+      left.abort()
+      assert.equal(await answer, 'left')
+    }
+    const isBrokenOff = (command: string): boolean =>
+      region.hosts.some(({ brokenOff }) => brokenOff.some((line) => line.endsWith(command)))
+
+    await askAndLeave(`/v1/sandboxes/${id}/exec`, 'sleep 3.01')
+    await until('the command to be broken off', () => isBrokenOff('sleep 3.01'), 1_500)
+    const next = await region.ask(`/v1/sandboxes/${id}/exec`, { method: 'POST', key, body: { command: 'echo on' } })
+    assert.deepEqual([next.status, at(next.json, 'data', 'stdout')], [200, 'on\n'], 'the sandbox is none the worse')
+
+    await askAndLeave('/v1/sandboxes/run', 'sleep 1.02')
+    await until('it to run', async () => {
+      const rows = (await region.ask('/v1/sandboxes', { key })).json
+      return at(rows, 'data', '0', 'state') === 'running' && textAt(rows, 'data', '0', 'id') !== id
+    })
+    await sleep(1_500)
+    assert.ok(!isBrokenOff('sleep 1.02'))
+    assert.deepEqual(
+      host.brokenOff.filter((line) => line.endsWith('echo on')),
+      [],
+    )
+  })
+
   test('a sandbox that is destroyed while it is made does not live on', async () => {
     const region = regionOf()
     const { key } = await region.newKey()

@@ -37,6 +37,8 @@ export type HostDouble = {
   lost: { id: string; reason: string; cause?: 'died' | 'expired'; at_ms: number }[]
   /** `id: argv` of every command that was started. */
   commands: string[]
+  /** The same of every command whose call was broken off before it ended; a host ends it then. */
+  brokenOff: string[]
   destroys: string[]
   mishaps: Mishap[]
   /** While set, requests are held until it is resolved. */
@@ -58,6 +60,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     vms: new Map(),
     lost: [],
     commands: [],
+    brokenOff: [],
     destroys: [],
     mishaps: [],
     slowMs: 0,
@@ -182,7 +185,11 @@ async function sleepIn(host: HostDouble, id: string, ms: number): Promise<AppErr
 /** Enough of a shell for the tests: `echo`, `sleep` and `exit`, the rest prints itself. */
 async function run(host: HostDouble, id: string, exec: HostExec, response: ServerResponse): Promise<void> {
   const line = exec.argv.at(-1) ?? ''
-  host.commands.push(`${id}: ${exec.argv.join(' ')}`)
+  const command = `${id}: ${exec.argv.join(' ')}`
+  host.commands.push(command)
+  response.once('close', () => {
+    if (!response.writableEnded) host.brokenOff.push(command)
+  })
   response.write(encodeJsonFrame(FRAME.started, { pid: 2 }))
   const code = /^exit (\d+)$/.exec(line)?.[1]
   const stopped = line.startsWith('sleep ') ? await sleepIn(host, id, Number(line.slice(6)) * 1_000) : undefined
