@@ -223,7 +223,7 @@ test('a timeout pauses a persistent sandbox and destroys another kind', async ()
 // An agent that gave its sandbox too little time must hear so at once, and find its work where it stood.
 test('a run whose time is over is answered at once; a sandbox that is kept goes on with its command when it is woken', async () => {
   const [late, thrown] = await Promise.all([
-    edge('/v1/sandboxes/run', { body: { command: 'sleep 5; echo late > late', timeout_sec: 3 } }),
+    edge('/v1/sandboxes/run', { body: { command: 'sleep 4; echo late > late', timeout_sec: 1 } }),
     edge('/v1/sandboxes/run', { body: { command: 'sleep 30', timeout_sec: 1, persistent: false } }),
   ])
   for (const answer of [late, thrown]) assert.ok(answer.ms < 10_000, `${answer.ms} ms`)
@@ -233,7 +233,7 @@ test('a run whose time is over is answered at once; a sandbox that is kept goes 
 
   const path = `/v1/sandboxes/${late.body.error?.details?.sandbox_id}`
   assert.equal(record(await edge(path)).state, 'paused')
-  // Every wake gives it three seconds more, so a look may be stopped like the command before it.
+  // Every wake gives it one second more, so a look may be stopped like the command before it.
   await waitFor('the command to end', 30_000, async () => {
     const look = await edge(`${path}/exec`, { body: { command: 'cat late' } })
     assert.ok(look.status === 200 || errorCode(look) === 'sandbox_paused', JSON.stringify(look.body))
