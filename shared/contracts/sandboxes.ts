@@ -89,7 +89,7 @@ const execShape = {
   cwd: plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
   env: envSchema.optional(),
   user: z.enum(['sandbox', 'root']).optional(),
-  /** May contain NUL, as any input of a program may. */
+  /** NUL is allowed: a program may read whatever bytes it likes. */
   stdin: z
     .string()
     .refine((text) => text.isWellFormed(), { error: 'must not contain unpaired surrogates' })

@@ -8,6 +8,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { chmod, chown, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Log } from '../log.ts'
@@ -66,7 +67,16 @@ async function launchFirst(place: Place): Promise<Running> {
   const { owner, binaries } = await meansOf(place)
   await giveTo(owner, place.data)
   await initialiseOnce(owner, binaries.initdb, place.data)
-  return launch(place)
+  // The processes of one that was just killed hold its memory for a moment, and it cannot be started while they do.
+  const until = Date.now() + LIMITS.databaseConnectMs
+  for (;;) {
+    try {
+      return await launch(place)
+    } catch (err) {
+      if (Date.now() > until) throw err
+      await sleep(LIMITS.databaseWatchMs)
+    }
+  }
 }
 
 async function meansOf({ data, socketDir }: Place): Promise<{ binaries: Binaries; owner: Owner }> {
