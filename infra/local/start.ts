@@ -47,7 +47,7 @@ try {
   try {
     if (flags.fresh) forget(layout)
     await bringUp(config, layout, progress)
-    await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve, { once: true }))
+    await untilStopped()
   } finally {
     await takeDown(layout)
     release()
@@ -59,6 +59,12 @@ try {
   }
 }
 process.exit()
+
+/** Ctrl-C may have come while the last step of the start was under way. */
+async function untilStopped(): Promise<void> {
+  if (stopping.signal.aborted) return
+  await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve, { once: true }))
+}
 
 function readFlags(): { fresh?: boolean; help?: boolean } {
   try {
