@@ -58,9 +58,6 @@ export function isWellFormedApiKey(text: string): boolean {
   return KEY.test(text) && checksum(text.slice(0, -6), 6) === text.slice(-6)
 }
 
-/** What may be shown of a key later, in lists and logs. */
-export const apiKeyPrefix = (key: string): string => key.slice(0, 'atl_live_'.length + 4)
-
 function randomChars(random: Uint8Array, count: number): string {
   if (random.length < count) throw new RangeError(`An id needs ${count} random bytes and got ${random.length}.`)
   return Array.from(random.subarray(0, count), (byte) => CROCKFORD[byte & 31]).join('')

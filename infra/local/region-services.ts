@@ -1,8 +1,7 @@
 /** A region of the local stack: its host's daemon and its controller, with what each needs to know. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { request } from 'undici'
-import type { HostCapacity } from '../../shared/contracts/host.ts'
-import type { Region, RegionCapacity } from '../../shared/regions.ts'
+import { type Region, type RegionCapacity, regionCapacitySchema } from '../../shared/regions.ts'
 import type { LocalConfig } from './config.ts'
 import { regionDatabase } from './databases.ts'
 import { type Layout, REPOSITORY } from './layout.ts'
@@ -88,10 +87,7 @@ export async function startController({
 }
 
 /** What the region says of its room, or null while it does not answer. */
-export async function readCapacity(
-  region: Region,
-  secrets: Secrets,
-): Promise<(RegionCapacity & Partial<HostCapacity>) | null> {
+export async function readCapacity(region: Region, secrets: Secrets): Promise<RegionCapacity | null> {
   try {
     const answer = await request(`${region.url}/v1/capacity`, {
       headers: { authorization: `Bearer ${secrets.internalToken}` },
@@ -99,7 +95,7 @@ export async function readCapacity(
       bodyTimeout: 2_000,
     })
     const body = await answer.body.json()
-    return answer.statusCode === 200 ? (body as RegionCapacity) : null
+    return answer.statusCode === 200 ? regionCapacitySchema.parse(body) : null
   } catch {
     return null
   }

@@ -161,7 +161,6 @@ export const execAnswer = z.object({
 export type ExecAnswer = z.infer<typeof execAnswer>
 
 export const runAnswer = z.object({ data: sandboxRecord, exec: execAnswer, timings: z.record(z.string(), z.int()) })
-export type RunAnswer = z.infer<typeof runAnswer>
 
 const one = z.object({ data: sandboxRecord })
 
