@@ -3,7 +3,19 @@ import * as z from 'zod'
 import { AppError } from './errors.ts'
 import { SIZE_NAMES } from './machines.ts'
 
-export const SCOPES = ['sandboxes:read', 'sandboxes:write', 'sandboxes:exec'] as const
+/** `keys:*` is everything of a tenant's accounts: keys, workspaces, the limits of its own users. */
+export const SCOPES = [
+  'sandboxes:read',
+  'sandboxes:write',
+  'sandboxes:exec',
+  'usage:read',
+  'keys:read',
+  'keys:write',
+  'webhooks:read',
+  'webhooks:write',
+  'hosts:read',
+  'hosts:write',
+] as const
 export const scopeSchema = z.enum(SCOPES)
 export type Scope = z.infer<typeof scopeSchema>
 
@@ -32,6 +44,22 @@ export const DEFAULT_TIERS = {
   scale: { concurrency: 2_000, requestsPerMinute: 60_000, maxSize: 'xl', maxTimeoutSec: 86_400, maxBodyMib: 128 },
 } as const satisfies Tiers
 
+export const keyLimitsSchema = tierSchema.partial()
+export type KeyLimits = z.infer<typeof keyLimitsSchema>
+
+/** The limits of a key: nowhere wider than those of its tier. */
+export function tighten(limits: Tier, key: KeyLimits | null | undefined): Tier {
+  const least = (mine: number, keys: number | undefined): number => Math.min(mine, keys ?? mine)
+  const smaller = SIZE_NAMES.indexOf(key?.maxSize ?? limits.maxSize) < SIZE_NAMES.indexOf(limits.maxSize)
+  return {
+    concurrency: least(limits.concurrency, key?.concurrency),
+    requestsPerMinute: least(limits.requestsPerMinute, key?.requestsPerMinute),
+    maxSize: smaller && key?.maxSize !== undefined ? key.maxSize : limits.maxSize,
+    maxTimeoutSec: least(limits.maxTimeoutSec, key?.maxTimeoutSec),
+    maxBodyMib: least(limits.maxBodyMib, key?.maxBodyMib),
+  }
+}
+
 /** `k:<hex HMAC-SHA256(pepper, key)>` in KV. Revoking writes `revoked`; it never deletes, so that a late cache fill cannot resurrect the key. */
 export const keyRecordSchema = z.object({
   id: z.string(),
@@ -44,5 +72,9 @@ export const keyRecordSchema = z.object({
   /** A region code: every request of this key goes there unless the request itself says otherwise. */
   pin: z.string().optional(),
   keyVersion: z.int(),
+  /** What of the tier's limits is tighter for this key. */
+  limits: keyLimitsSchema.optional(),
+  /** The tenant's own user for whom the key was made; it sees and makes only what is theirs. */
+  externalUser: z.string().optional(),
 })
 export type KeyRecord = z.infer<typeof keyRecordSchema>

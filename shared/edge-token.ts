@@ -18,7 +18,11 @@ export const edgeClaimsSchema = z.object({
   tenant: z.string(),
   tier: z.string(),
   scopes: z.array(z.string()),
+  /** Of the tier, tightened by those of the key. */
   limits: tierSchema,
+  externalUser: z.string().optional(),
+  /** A browser's token is good for this sandbox only. */
+  sandbox: z.string().optional(),
   requestId: z.string(),
   method: z.string(),
   /** Lowercase hex SHA-256 of the path and query exactly as forwarded. */

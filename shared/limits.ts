@@ -28,6 +28,8 @@ export const LIMITS = {
   idempotencyTtlSec: 24 * 3600,
   idempotencyWaitMs: 10_000,
   listRowsMax: 1_000,
+  /** Proxies cut a stream that is silent for longer than about a minute, and some much sooner. */
+  streamHeartbeatMs: 15_000,
 
   // Commands.
   execTimeoutSecDefault: 60,

@@ -11,7 +11,7 @@ import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import { ID_KINDS, parseId } from '../../shared/ids.ts'
 
 /** `find` is a read by name: which region knows the name must be asked. */
-export type CallClass = Exclude<RouteClass, 'open'> | 'find'
+export type CallClass = Exclude<RouteClass, 'open' | 'home' | 'sum'> | 'find'
 
 export type Call = {
   class: CallClass
@@ -72,7 +72,8 @@ function classOf(
   if (isRead && id === 'none' && isByName(segments)) return 'find'
   // The head of a merged list would have to be made from bodies that a HEAD does not bring.
   if (route?.class === 'list' && method === 'HEAD') return 'read'
-  if (route !== undefined && route.class !== 'open') return route.class
+  if (route !== undefined && route.class !== 'open' && route.class !== 'home' && route.class !== 'sum')
+    return route.class
   return isRead ? 'read' : 'change'
 }
 

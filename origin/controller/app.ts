@@ -5,9 +5,9 @@ import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import type { Controller } from './controller.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
-import type { Credentials } from './http/authenticate.ts'
+import { authenticate, type Credentials } from './http/authenticate.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
-import { type Call, type Env, type Outcome, serveRoute } from './http/serve-route.ts'
+import { type Call, type Env, type Outcome, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, readyz, routeNotFound } from './http/system-routes.ts'
 
 const PREFIXES = ['', '/api']
@@ -15,8 +15,9 @@ const PREFIXES = ['', '/api']
 export function createApp(controller: Controller, credentials: Credentials): Hono<Env> {
   const app = new Hono<Env>()
   const served: Route[] = []
+  const tenants = tenantDoor((arrival) => authenticate(credentials, arrival))
   const serve = <R extends Route>(route: R, handler: (call: Call<R>) => Promise<Outcome>): void => {
-    const adapted = serveRoute(controller, credentials, route, handler)
+    const adapted = serveRoute(controller, tenants, route, handler)
     for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
     served.push(route)
   }

@@ -1,8 +1,8 @@
-/** For `drizzle-kit generate`, which writes a migration when schema.ts has changed. */
+/** For `drizzle-kit generate`, which writes a migration when something in database/schema has changed. */
 import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: './origin/controller/database/schema.ts',
+  schema: './origin/controller/database/schema/*.ts',
   out: './origin/controller/migrations',
 })

@@ -7,9 +7,10 @@ import type { Scope } from '../accounts.ts'
 /**
  * How a request may be repeated, which is all the edge needs to know about it.
  * `create` may be made elsewhere if it was not executed; `create-run` also runs a command, so it is never repeated
- * once it may have begun; `read` and `change` go where their id says; `list` asks every region; `open` needs no key.
+ * once it may have begun; `read` and `change` go where their id says; `list` asks every region and joins the rows of `data`;
+ * `sum` asks every region and adds up the numbers in `data`; `home` goes to the region that keeps the accounts; `open` needs no key.
  */
-export type RouteClass = 'create' | 'create-run' | 'read' | 'change' | 'list' | 'open'
+export type RouteClass = 'create' | 'create-run' | 'read' | 'change' | 'list' | 'sum' | 'home' | 'open'
 
 export type Route<
   Body extends z.ZodType = z.ZodType,
@@ -24,9 +25,10 @@ export type Route<
   summary: string
   body?: Body
   query?: Query
-  /** The status of success, and its body; no `answer` is an empty body. */
+  /** The status of success, and its body; no `answer` is an empty body, or a stream when `stream` says of what. */
   status: number
   answer?: Answer
+  stream?: 'text/event-stream' | 'application/x-ndjson'
 }
 
 /** Keeps the precise types of a route while checking its shape. */

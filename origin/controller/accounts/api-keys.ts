@@ -6,17 +6,22 @@
  */
 import { createHmac } from 'node:crypto'
 import { eq, sql } from 'drizzle-orm'
+import { type KeyLimits, tighten } from '../../../shared/accounts.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { isWellFormedApiKey } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
-import { apiKey, tier } from '../database/schema.ts'
+import { apiKey, tier } from '../database/schema/accounts.ts'
 import { nothingExecuted } from '../database/send-statement.ts'
 import { type Principal, revoked, unknown } from './principal.ts'
 
 export type KeyReader = (authorization: string | undefined) => Promise<Principal>
 
-type KeyFacts = Principal & { status: 'active' | 'revoked'; expiresAt: Date | null }
+type KeyFacts = Omit<Principal, 'externalMax' | 'sandbox'> & {
+  keyLimits: KeyLimits | null
+  status: 'active' | 'revoked'
+  expiresAt: Date | null
+}
 type Entry = { until: number; facts: Promise<KeyFacts | undefined> }
 
 export const hashKey = (pepper: string, key: string): string => createHmac('sha256', pepper).update(key).digest('hex')
@@ -50,7 +55,20 @@ export function createKeyReader(db: Db, pepper: string, clock: () => number): Ke
     const facts = await lookUp(hashKey(pepper, key))
     if (facts === undefined) throw unknown()
     if (facts.status !== 'active' || (facts.expiresAt !== null && facts.expiresAt.getTime() <= clock())) throw revoked()
-    return facts
+    return principalOf(facts)
+  }
+}
+
+function principalOf({ key, tenant, tier, scopes, limits, keyLimits, externalUser }: KeyFacts): Principal {
+  return {
+    key,
+    tenant,
+    tier,
+    scopes,
+    limits: tighten(limits, keyLimits),
+    externalUser,
+    externalMax: externalUser === null ? null : (keyLimits?.concurrency ?? null),
+    sandbox: null,
   }
 }
 
@@ -72,6 +90,8 @@ const prepareFind = (db: Db) =>
       scopes: apiKey.scopes,
       status: apiKey.status,
       expiresAt: apiKey.expiresAt,
+      externalUser: apiKey.externalUser,
+      keyLimits: apiKey.limits,
       limits: {
         concurrency: tier.concurrency,
         requestsPerMinute: tier.requestsPerMinute,

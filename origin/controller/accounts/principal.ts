@@ -8,7 +8,14 @@ export type Principal = {
   tenant: string
   tier: string
   scopes: readonly string[]
+  /** Of the tier, tightened by those of the key. */
   limits: Tier
+  /** The tenant's own user for whom the key was made: whatever is not theirs does not exist for it. Null sees the whole tenant. */
+  externalUser: string | null
+  /** The bound of the key on its user's sandboxes at a time, beside that of the tenant's table. */
+  externalMax: number | null
+  /** The only sandbox that this caller may name, or null for all. */
+  sandbox: string | null
 }
 
 export type KeyStanding = 'active' | 'key_revoked' | 'key_unknown'

@@ -4,7 +4,8 @@ import { sql } from 'drizzle-orm'
 import * as z from 'zod'
 import { DEFAULT_TIERS, keyRecordSchema } from '../../../shared/accounts.ts'
 import type { Db } from '../database/connect.ts'
-import { apiKey, quotaGrant, tenant, tier } from '../database/schema.ts'
+import { apiKey, tenant, tier } from '../database/schema/accounts.ts'
+import { quotaGrant } from '../database/schema/quota.ts'
 
 const seedSchema = z.object({
   tenants: z.array(z.object({ id: z.string(), name: z.string(), tier: z.string(), granted: z.int().min(0) })),
@@ -34,8 +35,14 @@ export async function seedAccounts(db: Db, seed: Seed): Promise<void> {
         .values({ tenant: one.id, granted })
         .onConflictDoUpdate({ target: quotaGrant.tenant, set: { granted } })
     }
-    for (const { expires, pin, ...key } of seed.keys) {
-      const row = { ...key, pin: pin ?? null, expiresAt: expires === null ? null : new Date(expires) }
+    for (const { expires, pin, limits, externalUser, ...key } of seed.keys) {
+      const row = {
+        ...key,
+        pin: pin ?? null,
+        limits: limits ?? null,
+        externalUser: externalUser ?? null,
+        expiresAt: expires === null ? null : new Date(expires),
+      }
       const { id: _, status, ...rest } = row
       // A key that was revoked stays revoked, whatever an old file says.
       const kept = sql`case when ${apiKey.status} = 'revoked' then 'revoked' else ${status} end`

@@ -3,9 +3,8 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
 import { describeError, type Log } from '../log.ts'
-import * as schema from './schema.ts'
 
-export type Db = NodePgDatabase<typeof schema>
+export type Db = NodePgDatabase
 export type Database = { pool: pg.Pool; db: Db; url: string; close(): Promise<void> }
 
 export function openDatabase(url: string, log: Log): Database {
@@ -19,7 +18,7 @@ export function openDatabase(url: string, log: Log): Database {
   })
   // Without a listener the loss of an idle connection would end the process.
   pool.on('error', (err) => log('warn', 'database.connection_lost', { error: describeError(err) }))
-  return { pool, db: drizzle(pool, { schema }), url, close: () => pool.end() }
+  return { pool, db: drizzle(pool), url, close: () => pool.end() }
 }
 
 /** A connection outside the pool, for what must be held for long (locks) or must not wait for others. */

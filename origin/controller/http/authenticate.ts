@@ -20,8 +20,20 @@ export async function authenticate(credentials: Credentials, arrival: Arrival): 
     throw new AppError('invalid_token', 'The token of the edge was refused.', { detail: 'no edge is configured' })
   const claims = await credentials.readEdgeToken(token, arrival)
   arrival.requestId = claims.requestId
-  const { sub, tenant, tier, scopes, limits } = claims
-  return { principal: { key: sub, tenant, tier, scopes, limits }, claims }
+  return { principal: principalOf(claims), claims }
+}
+
+function principalOf({ sub, tenant, tier, scopes, limits, externalUser, sandbox }: EdgeClaims): Principal {
+  return {
+    key: sub,
+    tenant,
+    tier,
+    scopes,
+    limits,
+    externalUser: externalUser ?? null,
+    externalMax: externalUser === undefined ? null : limits.concurrency,
+    sandbox: sandbox ?? null,
+  }
 }
 
 /** For what only our own machines ask, or anybody with a key. Compared by digest, so that time tells nothing. */

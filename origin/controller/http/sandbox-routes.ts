@@ -1,7 +1,7 @@
 /** The routes of sandboxes: parse, call, translate. */
 import type { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { claimOf } from '../sandboxes/claim.ts'
 import { type CreateRequest, createSandbox } from '../sandboxes/create-sandbox.ts'
 import { destroySandbox } from '../sandboxes/destroy-sandbox.ts'
@@ -10,11 +10,10 @@ import { findForChange, findSandbox, listSandboxes } from '../sandboxes/find-san
 import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
 import { toRecord } from '../sandboxes/record.ts'
 import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
-import type { Call, Outcome } from './serve-route.ts'
+import { type Call, json, type Outcome } from './serve-route.ts'
 
 type Routes = typeof SANDBOX_ROUTES
 
-const json = (value: unknown): Outcome => ({ text: JSON.stringify(value) })
 const record = ({ region, clock }: Controller, row: SandboxRow) => toRecord(row, region.code, clock())
 
 export function create(call: Call<Routes['create']>): Promise<Outcome> {

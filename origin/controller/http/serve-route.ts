@@ -10,17 +10,19 @@ import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import { answerError } from './answer-error.ts'
 import { type Arrival, answerHeaders, arrive, header } from './arrival.ts'
-import { authenticate, type Credentials } from './authenticate.ts'
 import { checkFields, checkQuery, parseJsonObject, readBody } from './read-body.ts'
 
 export type Env = { Bindings: HttpBindings }
 
-export type Call<R extends Route> = {
+/** `Who` is the principal, or what else the route's door has proven of its caller. */
+export type Call<R extends Route, Who = Principal> = {
   controller: Controller
   arrival: Arrival
-  principal: Principal
-  /** What the path names, or an empty string on a path that names nothing. */
+  principal: Who
+  /** What the path names as `:id`, or an empty string on a path that names nothing. */
   reference: string
+  /** Everything that the path names. */
+  params: Record<string, string>
   body: R['body'] extends z.ZodType ? z.infer<R['body']> : undefined
   query: R['query'] extends z.ZodType ? z.infer<R['query']> : undefined
   rawBody: Uint8Array
@@ -29,29 +31,37 @@ export type Call<R extends Route> = {
   caller: AbortSignal
 }
 
-/** `text` is JSON, already serialised; null is an empty body. */
-export type Outcome = { status?: number; text: string | null; headers?: Record<string, string> }
+/** `text` is JSON, already serialised, unless the headers say otherwise; null is an empty body. */
+export type Outcome = {
+  status?: number
+  text?: string | null
+  stream?: ReadableStream<Uint8Array>
+  headers?: Record<string, string>
+}
+
+/** Proves who asks, and that they may; throws what they should hear when not. */
+export type Door<Who> = (arrival: Arrival, route: Route) => Promise<{ who: Who; claims: EdgeClaims | undefined }>
 
 const NO_BODY = new Uint8Array(0)
 
-export function serveRoute<R extends Route>(
+export function serveRoute<R extends Route, Who>(
   controller: Controller,
-  credentials: Credentials,
+  door: Door<Who>,
   route: R,
-  handler: (call: Call<R>) => Promise<Outcome>,
+  handler: (call: Call<R, Who>) => Promise<Outcome>,
 ): (c: Context<Env>) => Promise<Response> {
   return async (c) => {
     const arrival = arrive(c.env.incoming)
     try {
-      const { principal, claims } = await arrival.timing.measure('auth', authenticate(credentials, arrival))
-      requireScope(principal, route.scope)
+      const { who, claims } = await arrival.timing.measure('auth', door(arrival, route))
       const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming)
       if (claims !== undefined && route.body !== undefined) requireBodyOf(claims, rawBody)
       const outcome = await handler({
         controller,
         arrival,
-        principal,
+        principal: who,
         reference: c.req.param('id') ?? '',
+        params: c.req.param(),
         body: (route.body === undefined
           ? undefined
           : checkFields(route.body, parseJsonObject(rawBody))) as Call<R>['body'],
@@ -67,17 +77,39 @@ export function serveRoute<R extends Route>(
   }
 }
 
+/** The door of everything that a tenant asks: a key, or the edge's word on one, that has the scope of the route. */
+export const tenantDoor =
+  (
+    authenticate: (arrival: Arrival) => Promise<{ principal: Principal; claims: EdgeClaims | undefined }>,
+  ): Door<Principal> =>
+  async (arrival, route) => {
+    const { principal, claims } = await authenticate(arrival)
+    requireScope(principal, route.scope)
+    return { who: principal, claims }
+  }
+
 /** The caller's own, or the one that the edge made for a caller who sent none. */
 const idempotencyKeyOf = (arrival: Arrival, claims: EdgeClaims | undefined): string | undefined =>
   header(arrival, 'idempotency-key') ?? claims?.idempotencyKey
 
-function answer(controller: Controller, arrival: Arrival, route: Route, { status, text, headers }: Outcome): Response {
-  return new Response(text, {
-    status: status ?? route.status,
+function answer(controller: Controller, arrival: Arrival, route: Route, outcome: Outcome): Response {
+  const body = outcome.stream ?? outcome.text ?? null
+  return new Response(body, {
+    status: outcome.status ?? route.status,
     headers: {
-      ...(text === null ? {} : { 'content-type': 'application/json' }),
+      ...(body === null
+        ? {}
+        : { 'content-type': outcome.stream === undefined ? 'application/json' : streamType(route) }),
+      ...(outcome.stream === undefined ? {} : { 'cache-control': 'no-store', 'x-accel-buffering': 'no' }),
       ...answerHeaders(controller, arrival),
-      ...headers,
+      ...outcome.headers,
     },
   })
 }
+
+const streamType = (route: Route): string => route.stream ?? 'application/octet-stream'
+
+export const json = (value: unknown, status?: number): Outcome => ({
+  text: JSON.stringify(value),
+  ...(status === undefined ? {} : { status }),
+})

@@ -1,7 +1,7 @@
 /** Carries out one mend. Each is guarded by the row's revision and safe to repeat: what came in between wins. */
 import type { VmRecord } from '../../../shared/contracts/host.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Host } from '../hosts/client.ts'
 import { clearHost } from '../sandboxes/clear-host.ts'
 import { readSandbox } from '../sandboxes/find-sandbox.ts'

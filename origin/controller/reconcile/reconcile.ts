@@ -2,7 +2,7 @@
 import { lt, sql } from 'drizzle-orm'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
-import { idempotency } from '../database/schema.ts'
+import { idempotency } from '../database/schema/idempotency.ts'
 import { type Repeating, repeat } from '../repeat.ts'
 import { matchHost } from './match-host.ts'
 

@@ -15,7 +15,7 @@ const verdictSchema = z.discriminatedUnion('verdict', [
   z.object({ verdict: z.literal('replay'), status: z.int(), response: z.string() }),
   z.object({ verdict: z.literal('in_progress'), sandbox: z.string(), instance: z.int(), alive: z.boolean() }),
   z.object({ verdict: z.enum(['try_again', 'key_reused', 'key_revoked', 'key_unknown']) }),
-  z.object({ verdict: z.enum(['concurrency_limit', 'host_full', 'name_taken']), ...quota }),
+  z.object({ verdict: z.enum(['concurrency_limit', 'external_limit', 'host_full', 'name_taken']), ...quota }),
 ])
 type Verdict = z.infer<typeof verdictSchema>
 
@@ -67,6 +67,8 @@ function understand(controller: Controller, wanted: Wanted, verdict: Verdict, ho
       throw new AppError('name_taken', `A sandbox named ${JSON.stringify(wanted.plan.name)} exists already.`)
     case 'concurrency_limit':
       throw concurrencyLimit(wanted.principal, verdict)
+    case 'external_limit':
+      throw externalLimit(wanted.plan.externalUserId)
     case 'key_revoked':
     case 'key_unknown':
       requireStanding(verdict.verdict)
@@ -82,6 +84,11 @@ export const concurrencyLimit = (principal: Principal, quota: { granted: number;
     details: { limit: quota.granted, running: quota.used, tier: principal.tier },
   })
 
+export const externalLimit = (externalUser: string | null): AppError =>
+  new AppError('concurrency_limit', 'This end user has as many sandboxes running here as their limit allows.', {
+    details: { external_user_id: externalUser },
+  })
+
 export const noRoom = ({ machine }: SandboxPlan): AppError =>
   new AppError(
     'capacity_exhausted',
@@ -91,6 +98,7 @@ export const noRoom = ({ machine }: SandboxPlan): AppError =>
 /** In the names of the table's columns, because the function fills a row from it. */
 const requestOf = (controller: Controller, { id, principal, plan, claim }: Wanted, host: string) => ({
   key: principal.key,
+  external_max: principal.externalMax,
   claim:
     claim === undefined
       ? null

@@ -11,7 +11,7 @@ import * as z from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
-import { idempotency } from '../database/schema.ts'
+import { idempotency } from '../database/schema/idempotency.ts'
 
 export type KeptAnswer = { status: number; response: string }
 export type Claim = { tenant: string; route: 'create' | 'run'; key: string; fingerprint: string }

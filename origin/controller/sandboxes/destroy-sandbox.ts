@@ -3,7 +3,7 @@
  * process or to the host. A host that is away is cleared by the reconciler when it is back, and only then is its room free.
  */
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { clearHost } from './clear-host.ts'
 import { notFound } from './find-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'

@@ -5,7 +5,7 @@
 import type { ExecAnswer, ExecBody } from '../../../shared/contracts/sandboxes.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'

@@ -7,7 +7,7 @@ import { parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type KeyStanding, type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Db } from '../database/connect.ts'
-import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema.ts'
+import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
 
 export const notFound = (): AppError => new AppError('sandbox_not_found', 'There is no such sandbox.')
 

@@ -1,7 +1,7 @@
 /** A machine that its host no longer has, because it died or because its time was over: the row says so, and the caller hears it. */
 import { AppError, type ErrorCode } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Host } from '../hosts/client.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { clearHost } from './clear-host.ts'

@@ -7,7 +7,7 @@
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { ENDED, type LifecycleEvent, type SandboxState, sourcesOf, transition } from '../../../shared/lifecycle.ts'
 import type { Db } from '../database/connect.ts'
-import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema.ts'
+import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
 
 type Move = Exclude<LifecycleEvent, 'resume' | 'snapshot' | 'snapshotted'>
 export type Facts = {

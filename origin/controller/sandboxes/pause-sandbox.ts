@@ -1,7 +1,7 @@
 /** Stops the CPU of a sandbox. The slot is free only when the host has stopped it: first the fact, then the row. */
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'

@@ -1,7 +1,7 @@
 /** A sandbox as callers see it, from its row. Pure. */
 import type { ExecAnswer, SandboxRecord } from '../../../shared/contracts/sandboxes.ts'
 import { sizeOf } from '../../../shared/machines.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 
 export function toRecord(row: SandboxRow, region: string, nowMs: number): SandboxRecord {

@@ -6,8 +6,8 @@ import { sourcesOf } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
-import { concurrencyLimit } from './admit.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { concurrencyLimit, externalLimit } from './admit.ts'
 import { deadlinesFrom } from './deadlines.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
@@ -15,7 +15,7 @@ import { moveSandbox } from './move-sandbox.ts'
 
 const verdictSchema = z.discriminatedUnion('verdict', [
   z.object({ verdict: z.enum(['resumed', 'elsewhere']) }),
-  z.object({ verdict: z.literal('concurrency_limit'), granted: z.int(), used: z.int() }),
+  z.object({ verdict: z.enum(['concurrency_limit', 'external_limit']), granted: z.int(), used: z.int() }),
 ])
 
 /** The row of the running sandbox. Throws what the caller should hear when it cannot run. */
@@ -59,9 +59,10 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
   const host = hostOf(controller, row)
   controller.inFlight.add(row.id)
   try {
-    const verdict = await takeSlot(controller, row.id)
+    const verdict = await takeSlot(controller, row.id, principal)
     if (verdict.verdict === 'elsewhere') return undefined
     if (verdict.verdict === 'concurrency_limit') throw concurrencyLimit(principal, verdict)
+    if (verdict.verdict === 'external_limit') throw externalLimit(row.externalUserId)
     const deadlines = deadlinesFrom(row, controller.clock())
     const answer = await host.resume(row.id, deadlines)
     const { db } = controller.database
@@ -78,11 +79,15 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
   }
 }
 
-async function takeSlot(controller: Controller, id: string): Promise<z.infer<typeof verdictSchema>> {
+async function takeSlot(
+  controller: Controller,
+  id: string,
+  { externalMax }: Principal,
+): Promise<z.infer<typeof verdictSchema>> {
   const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
     name: 'resume_sandbox',
-    text: 'select resume_sandbox($1, $2, $3) as verdict',
-    values: [id, sourcesOf('resume'), controller.instance.number],
+    text: 'select resume_sandbox($1, $2, $3, $4) as verdict',
+    values: [id, sourcesOf('resume'), controller.instance.number, externalMax],
   })
   return verdictSchema.parse(rows[0]?.verdict)
 }

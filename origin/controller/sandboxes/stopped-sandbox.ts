@@ -1,7 +1,7 @@
 /** A sandbox whose compute its host stopped while a command ran: the row follows, and whoever waits for the command hears it. */
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { describeError } from '../log.ts'
 import { loseSandbox } from './lose-sandbox.ts'
