@@ -7,7 +7,7 @@ import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials } from './http/authenticate.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
-import { type Call, type Env, type Outcome, serveRoute, tenantDoor } from './http/serve-route.ts'
+import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, readyz, routeNotFound } from './http/system-routes.ts'
 
 const PREFIXES = ['', '/api']
@@ -15,12 +15,15 @@ const PREFIXES = ['', '/api']
 export function createApp(controller: Controller, credentials: Credentials): Hono<Env> {
   const app = new Hono<Env>()
   const served: Route[] = []
-  const tenants = tenantDoor((arrival) => authenticate(credentials, arrival))
-  const serve = <R extends Route>(route: R, handler: (call: Call<R>) => Promise<Outcome>): void => {
-    const adapted = serveRoute(controller, tenants, route, handler)
-    for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
-    served.push(route)
-  }
+  /** Everything that one kind of caller may ask, each route with what answers it. */
+  const behind =
+    <Who>(door: Door<Who>): Serve<Who> =>
+    (route, handler) => {
+      const adapted = serveRoute(controller, door, route, handler)
+      for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
+      served.push(route)
+    }
+  const serve = behind(tenantDoor((arrival) => authenticate(credentials, arrival)))
 
   serve(SANDBOX_ROUTES.run, sandboxes.run)
   serve(SANDBOX_ROUTES.create, sandboxes.create)

@@ -84,6 +84,7 @@ const credentialsOf = (config: Config, { database, clock }: Controller): Credent
   readEdgeToken:
     config.edgeKeys === undefined ? undefined : createEdgeTokenReader(config.edgeKeys, config.region.code, clock),
   internalToken: config.internalToken,
+  operatorToken: config.operatorToken,
 })
 
 async function locateDatabase(config: DatabaseConfig, log: Log): Promise<{ url: string; stop(): Promise<void> }> {

@@ -6,8 +6,16 @@ import { bearerOf, type KeyReader } from '../accounts/api-keys.ts'
 import { type EdgeTokenReader, sha256Hex } from '../accounts/edge-tokens.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { type Arrival, header } from './arrival.ts'
+import type { Door } from './serve-route.ts'
 
-export type Credentials = { readKey: KeyReader; readEdgeToken: EdgeTokenReader | undefined; internalToken: string }
+export type Credentials = {
+  readKey: KeyReader
+  readEdgeToken: EdgeTokenReader | undefined
+  /** What the edge and the other regions say. */
+  internalToken: string
+  /** What the people who run this installation say; without one, nobody is an operator. */
+  operatorToken: string | undefined
+}
 export type Proven = { principal: Principal; claims: EdgeClaims | undefined }
 
 export async function authenticate(credentials: Credentials, arrival: Arrival): Promise<Proven> {
@@ -41,6 +49,24 @@ export async function authenticateInternal(credentials: Credentials, arrival: Ar
   const authorization = header(arrival, 'authorization')
   if (authorization !== undefined && isSame(bearerOf(authorization), credentials.internalToken)) return
   await authenticate(credentials, arrival)
+}
+
+/** The doors of what only our own machines, or only operators, may ask. */
+export const internalDoor =
+  ({ internalToken }: Credentials): Door<null> =>
+  async (arrival) =>
+    admitBearer(arrival, internalToken)
+
+export const operatorDoor =
+  ({ operatorToken }: Credentials): Door<null> =>
+  async (arrival) =>
+    admitBearer(arrival, operatorToken)
+
+function admitBearer(arrival: Arrival, wanted: string | undefined): { who: null; claims: undefined } {
+  const given = bearerOf(header(arrival, 'authorization'))
+  if (wanted === undefined || !isSame(given, wanted))
+    throw new AppError('invalid_token', 'This token does not open this route.')
+  return { who: null, claims: undefined }
 }
 
 const isSame = (given: string, wanted: string): boolean =>

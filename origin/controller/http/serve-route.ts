@@ -42,6 +42,9 @@ export type Outcome = {
 /** Proves who asks, and that they may; throws what they should hear when not. */
 export type Door<Who> = (arrival: Arrival, route: Route) => Promise<{ who: Who; claims: EdgeClaims | undefined }>
 
+/** Puts a route, and what answers it, behind a door. */
+export type Serve<Who> = <R extends Route>(route: R, handler: (call: Call<R, Who>) => Promise<Outcome>) => void
+
 const NO_BODY = new Uint8Array(0)
 
 export function serveRoute<R extends Route, Who>(
