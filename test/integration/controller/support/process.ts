@@ -18,6 +18,8 @@ import { PEPPER } from './region.ts'
 export type ControllerProcess = {
   url: string
   key: string
+  pid: number
+  databaseUrl: string
   databasePid: number
   instance: number
   events: string[]
@@ -30,7 +32,9 @@ export type ControllerProcess = {
 const DATABASE_EVENTS = new Set(['database.started', 'database.adopted', 'database.restarted'])
 const MAIN = fileURLToPath(new URL('../../../../origin/controller/main.ts', import.meta.url))
 
-export async function startControllerProcess(host: HostDouble): Promise<ControllerProcess> {
+export async function startControllerProcess(
+  ...hosts: Pick<HostDouble, 'name' | 'socketPath'>[]
+): Promise<ControllerProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'atoll-c-'))
   await chmod(directory, 0o755)
   const key = newApiKey('test', randomBytes(32))
@@ -41,12 +45,13 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
   const self: ControllerProcess = {
     url: '',
     key,
+    pid: 0,
+    databaseUrl: `postgresql:///atoll?host=${encodeURIComponent(join(directory, 'postgres-run', 'postgres'))}&port=5432&user=atoll`,
     databasePid: 0,
     instance: 0,
     events: [],
     async sql(text, values = []) {
-      const socket = encodeURIComponent(join(directory, 'postgres-run', 'postgres'))
-      const client = new pg.Client({ connectionString: `postgresql:///atoll?host=${socket}&port=5432&user=atoll` })
+      const client = new pg.Client({ connectionString: self.databaseUrl })
       await client.connect()
       try {
         return (await client.query(text, values)).rows
@@ -71,7 +76,7 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
           ATOLL_LISTEN: '127.0.0.1:0',
           ATOLL_DATA_DIR: directory,
           ATOLL_RUN_DIR: join(directory, 'postgres-run'),
-          ATOLL_HOSTS: `${host.name}=unix:${host.socketPath}`,
+          ATOLL_HOSTS: hosts.map(({ name, socketPath }) => `${name}=unix:${socketPath}`).join(','),
           ATOLL_KEY_PEPPER: PEPPER,
           ATOLL_INTERNAL_TOKEN: 'an-internal-token-of-tests',
           ATOLL_SEED_FILE: seedFile,
@@ -79,6 +84,7 @@ export async function startControllerProcess(host: HostDouble): Promise<Controll
         },
       })
       child = started
+      self.pid = started.pid ?? 0
       await new Promise<void>((resolve, reject) => {
         started.once('exit', (code) =>
           reject(new Error(`The controller ended with ${code}: ${self.events.join('\n')}`)),
