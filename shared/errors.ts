@@ -25,8 +25,27 @@ export const ERRORS = {
   invalid_token: { status: 401, retry: 'never', next: 'Check that the API key was copied whole, or create a new one.' },
   revoked_token: { status: 401, retry: 'never', next: 'Create a new API key; this one was revoked or has expired.' },
   insufficient_scope: { status: 403, retry: 'never', next: 'Use an API key that has the scope named in the message.' },
+  tenant_suspended: {
+    status: 403,
+    retry: 'never',
+    next: 'Ask the people who run this service to lift the suspension.',
+  },
+  owner_key_required: {
+    status: 403,
+    retry: 'never',
+    next: "Use a key of the tenant's own: neither a key of an end user nor a short-lived token may do this.",
+  },
+  not_home_region: {
+    status: 421,
+    retry: 'never',
+    next: 'Send the request to the home region named in details, or to the public address of the API.',
+    executed: false,
+  },
 
   // What is asked for.
+  not_found: { status: 404, retry: 'never', next: 'Check the id; nothing of yours has it.' },
+  already_exists: { status: 409, retry: 'never', next: 'Choose another name, or use what has this one.' },
+  account_limit: { status: 409, retry: 'never', next: 'Remove what is no longer needed, or ask for a higher limit.' },
   sandbox_not_found: { status: 404, retry: 'never', next: 'Check the id; a destroyed sandbox cannot be used again.' },
   template_not_found: {
     status: 422,

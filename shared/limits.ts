@@ -63,6 +63,31 @@ export const LIMITS = {
   /** What a guest may send of one answer before the host has taken it in. */
   guestWindowBytes: 256 * 1024,
 
+  // Accounts.
+  /** Of a tenant, living ones. */
+  apiKeysMax: 10_000,
+  workspacesMax: 1_000,
+  /** How long the old secret of a key may go on beside the new one. */
+  keyGraceSecMax: 7 * 24 * 3600,
+  browserTokenSecDefault: 900,
+  browserTokenSecMax: 3_600,
+  streamTicketSec: 60,
+  /** How soon a controller hears that accounts were changed through another one of its region. */
+  accountsNoticeMs: 250,
+  accountsFeedRowsMax: 500,
+  accountsFeedWaitMsMax: 20_000,
+  accountsFeedMs: 10_000,
+  accountsRetryMs: 1_000,
+  /** How far the version goes ahead when everything is told anew, so that it passes whatever was told before a backup was restored. */
+  accountsReissueLeap: 1_000_000,
+  /** Each record is one write of KV, and an invocation has a bounded number of those. */
+  edgePushRowsMax: 40,
+  edgePushMs: 10_000,
+  keyUseNoteMs: 60_000,
+  /** Keys that KV does not know are asked of the home region: how long that may take, and how many at a time an isolate asks for. */
+  homeKeyMs: 2_000,
+  homeKeysAtOnceMax: 64,
+
   // Hosts.
   bootTimeoutMs: 120_000,
   restoreTimeoutMs: 20_000,

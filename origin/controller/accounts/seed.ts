@@ -1,4 +1,4 @@
-/** What a region knows before anybody has told it: the built-in tiers, and the tenants and keys of its seed file. Safe to repeat. */
+/** What the home region knows before anybody has told it: the built-in tiers, and the tenants and keys of its seed file. Safe to repeat. */
 import { readFile } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
 import * as z from 'zod'
@@ -6,6 +6,7 @@ import { DEFAULT_TIERS, keyRecordSchema } from '../../../shared/accounts.ts'
 import type { Db } from '../database/connect.ts'
 import { apiKey, tenant, tier } from '../database/schema/accounts.ts'
 import { quotaGrant } from '../database/schema/quota.ts'
+import { withAccountWrite } from './write-account.ts'
 
 const seedSchema = z.object({
   tenants: z.array(z.object({ id: z.string(), name: z.string(), tier: z.string(), granted: z.int().min(0) })),
@@ -17,19 +18,23 @@ export async function readSeed(file: string): Promise<Seed> {
   return seedSchema.parse(JSON.parse(await readFile(file, 'utf8')))
 }
 
-/** Tiers that exist are left as their operator made them. */
+/** Tiers that exist are left as their operator made them; all have a version, so that the other regions hear of them. */
 export async function seedTiers(db: Db): Promise<void> {
   const rows = Object.entries(DEFAULT_TIERS).map(([name, limits]) => ({ name, ...limits }))
-  await db.insert(tier).values(rows).onConflictDoNothing()
+  await withAccountWrite(db, async (tx, version) => {
+    await tx.insert(tier).values(rows).onConflictDoNothing()
+    for (const table of [tier, tenant, apiKey]) await tx.update(table).set({ version }).where(sql`${table.version} = 0`)
+  })
 }
 
 export async function seedAccounts(db: Db, seed: Seed): Promise<void> {
-  await db.transaction(async (tx) => {
+  await withAccountWrite(db, async (tx, version) => {
     for (const { granted, ...one } of seed.tenants) {
+      const set = { name: one.name, tier: one.tier, version }
       await tx
         .insert(tenant)
-        .values(one)
-        .onConflictDoUpdate({ target: tenant.id, set: { name: one.name, tier: one.tier } })
+        .values({ ...one, version })
+        .onConflictDoUpdate({ target: tenant.id, set })
       await tx
         .insert(quotaGrant)
         .values({ tenant: one.id, granted })
@@ -42,6 +47,7 @@ export async function seedAccounts(db: Db, seed: Seed): Promise<void> {
         limits: limits ?? null,
         externalUser: externalUser ?? null,
         expiresAt: expires === null ? null : new Date(expires),
+        version,
       }
       const { id: _, status, ...rest } = row
       // A key that was revoked stays revoked, whatever an old file says.

@@ -6,4 +6,6 @@ export const LOCKS = {
   region: 20_309,
   migration: 1,
   reconciler: 2,
+  /** Held by whoever writes accounts, and shared by whoever reads them in order of version. */
+  accounts: 3,
 } as const

@@ -80,7 +80,21 @@ export const apiKey = pgTable(
     lastUsedAt: moment('last_used_at'),
     version: version(),
   },
-  (table) => [index('api_key_tenant').on(table.tenant, table.id)],
+  (table) => [index('api_key_tenant').on(table.tenant, table.id), index('api_key_version').on(table.version)],
+)
+
+/** Secrets that a key had before it was given a new one. Each is good until its end, and is kept so that every copy hears of that. */
+export const retiredSecret = pgTable(
+  'retired_secret',
+  {
+    hash: text().primaryKey(),
+    key: text().notNull(),
+    /** Which secret of the key it was. */
+    keyVersion: integer('key_version').notNull(),
+    expiresAt: moment('expires_at').notNull(),
+    version: version(),
+  },
+  (table) => [index('retired_secret_key').on(table.key), index('retired_secret_version').on(table.version)],
 )
 
 /** How much one of a tenant's own users may have at a time, in each region. */
@@ -97,6 +111,12 @@ export const externalLimit = pgTable(
   },
   (table) => [primaryKey({ columns: [table.tenant, table.externalUser] })],
 )
+
+/** Tickets for a stream that were used in this region. A ticket is good once, and gone from here when it has expired. */
+export const usedTicket = pgTable('used_ticket', {
+  id: text().primaryKey(),
+  expiresAt: moment('expires_at').notNull(),
+})
 
 /** How far something that reads the accounts in order of version has come: another region's feed, the push to the edge. */
 export const accountReader = pgTable('account_reader', {

@@ -1,6 +1,6 @@
 /** What is metered. Intervals are opened and closed by the trigger on the sandbox, in the transaction that changes its state. */
 import { sql } from 'drizzle-orm'
-import { bigint, date, doublePrecision, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, date, index, integer, numeric, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { moment } from './moment.ts'
 
 export const usageInterval = pgTable(
@@ -20,18 +20,23 @@ export const usageInterval = pgTable(
   },
   (table) => [
     uniqueIndex('usage_open').on(table.sandbox).where(sql`${table.closedAt} is null`),
-    index('usage_tenant').on(table.tenant, table.openedAt),
+    index('usage_tenant').on(table.tenant, table.openedAt, table.id),
+    // What is asked for is nearly always the last weeks of years: all that was still open after a point in time.
+    index('usage_tenant_closed').on(table.tenant, sql`coalesce(${table.closedAt}, 'infinity')`),
     index('usage_sandbox').on(table.sandbox, table.id),
   ],
 )
 
-/** What a unit costs from a day on. The row with the latest day that is not after the usage counts. */
+/** Exact, so that a sum of many small costs is their sum. */
+const price = (name: string) => numeric(name, { precision: 15, scale: 9, mode: 'number' }).notNull()
+
+/** What a unit costs from a day on, in UTC. The row with the latest day that is not after the usage counts. All have one currency. */
 export const rate = pgTable('rate', {
   since: date({ mode: 'string' }).primaryKey(),
   currency: text().notNull(),
   /** Each per hour: a virtual CPU and a GiB of memory of a running sandbox, a GiB of memory of a paused one, a GiB of disk of either. */
-  vcpu: doublePrecision().notNull(),
-  memoryGib: doublePrecision('memory_gib').notNull(),
-  pausedMemoryGib: doublePrecision('paused_memory_gib').notNull(),
-  diskGib: doublePrecision('disk_gib').notNull(),
+  vcpu: price('vcpu'),
+  memoryGib: price('memory_gib'),
+  pausedMemoryGib: price('paused_memory_gib'),
+  diskGib: price('disk_gib'),
 })
