@@ -6,7 +6,8 @@ import { claimOf } from '../sandboxes/claim.ts'
 import { type CreateRequest, createSandbox } from '../sandboxes/create-sandbox.ts'
 import { destroySandbox } from '../sandboxes/destroy-sandbox.ts'
 import { execInSandbox } from '../sandboxes/exec-sandbox.ts'
-import { findForChange, findSandbox, listSandboxes } from '../sandboxes/find-sandbox.ts'
+import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
+import { listSandboxes } from '../sandboxes/list-sandboxes.ts'
 import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
 import { toRecord } from '../sandboxes/record.ts'
 import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
@@ -35,12 +36,12 @@ async function reply(
 }
 
 export async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
-  const page = await listSandboxes(controller.database.db, principal.tenant, query)
+  const page = await listSandboxes(controller.database.db, principal, query)
   return json({ data: page.rows.map((row) => record(controller, row)), next_cursor: page.nextCursor })
 }
 
 export async function get({ controller, principal, reference }: Call<Routes['get']>): Promise<Outcome> {
-  const row = await findSandbox(controller.database.db, principal.tenant, reference, controller.region.code)
+  const row = await findSandbox(controller.database.db, principal, reference, controller.region.code)
   return json({ data: record(controller, row) })
 }
 

@@ -1,7 +1,5 @@
-/** Reading sandboxes of one tenant. Whatever belongs to another tenant does not exist here. */
-import { and, arrayContains, desc, eq, lt, ne, type SQL, sql } from 'drizzle-orm'
-import type * as z from 'zod'
-import type { listQuery } from '../../../shared/contracts/sandboxes.ts'
+/** Finding one sandbox. Whatever is another tenant's, or another user's of a key that is for one user, does not exist here. */
+import { and, desc, eq, ne, type SQL, sql } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import { parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -24,12 +22,22 @@ export function parseReference(reference: string, regionCode: string): { id: str
   return { id: reference }
 }
 
-/** The sandbox, if it is the tenant's and not destroyed. A failed one that shares its name with a living one is not meant. */
-export async function findSandbox(db: Db, tenant: string, reference: string, regionCode: string): Promise<SandboxRow> {
+/** What of a principal decides which sandboxes there are for it. */
+export type Reach = Pick<Principal, 'tenant' | 'externalUser' | 'sandbox'>
+
+/** The sandboxes that exist for this principal, destroyed ones included: the beginning of every statement that finds any. */
+export const within = ({ tenant, externalUser, sandbox: only }: Reach): SQL[] => [
+  eq(sandbox.tenant, tenant),
+  ...(externalUser === null ? [] : [eq(sandbox.externalUserId, externalUser)]),
+  ...(only === null ? [] : [eq(sandbox.id, only)]),
+]
+
+/** The sandbox, if it is within reach and not destroyed. A failed one that shares its name with a living one is not meant. */
+export async function findSandbox(db: Db, reach: Reach, reference: string, regionCode: string): Promise<SandboxRow> {
   const [row] = await db
     .select(SANDBOX_COLUMNS)
     .from(sandbox)
-    .where(matches(tenant, parseReference(reference, regionCode)))
+    .where(matches(reach, parseReference(reference, regionCode)))
     .orderBy(sql`${sandbox.state} = 'error'`, desc(sandbox.id))
     .limit(1)
   if (row === undefined) throw notFound()
@@ -49,7 +57,7 @@ export async function findForChange(
       standing: sql<KeyStanding>`standing_of_key(${principal.key}, ${principal.tenant})`,
     })
     .from(sandbox)
-    .where(matches(principal.tenant, parseReference(reference, regionCode)))
+    .where(matches(principal, parseReference(reference, regionCode)))
     .orderBy(sql`${sandbox.state} = 'error'`, desc(sandbox.id))
     .limit(1)
   if (found === undefined) throw notFound()
@@ -57,9 +65,9 @@ export async function findForChange(
   return found.row
 }
 
-const matches = (tenant: string, reference: { id: string } | { name: string }): SQL | undefined =>
+const matches = (reach: Reach, reference: { id: string } | { name: string }): SQL | undefined =>
   and(
-    eq(sandbox.tenant, tenant),
+    ...within(reach),
     'id' in reference ? eq(sandbox.id, reference.id) : eq(sandbox.name, reference.name),
     ne(sandbox.state, 'destroyed'),
   )
@@ -68,40 +76,4 @@ const matches = (tenant: string, reference: { id: string } | { name: string }): 
 export async function readSandbox(db: Db, id: string): Promise<SandboxRow | undefined> {
   const [row] = await db.select(SANDBOX_COLUMNS).from(sandbox).where(eq(sandbox.id, id))
   return row
-}
-
-export type ListQuery = z.infer<typeof listQuery>
-export type Page = { rows: SandboxRow[]; nextCursor: string | null }
-
-/** Newest first. Without a limit everything up to LIMITS.listRowsMax, because clients in the field follow no pages. */
-export async function listSandboxes(db: Db, tenant: string, query: ListQuery): Promise<Page> {
-  if (query.cursor !== undefined && parseId(query.cursor, 'sbx') === null)
-    throw new AppError('invalid_request', 'The cursor is not one of ours.', {
-      details: { cursor: ['is not a cursor'] },
-    })
-  const limit = query.limit ?? LIMITS.listRowsMax
-  const rows = await db
-    .select(SANDBOX_COLUMNS)
-    .from(sandbox)
-    .where(and(eq(sandbox.tenant, tenant), ...filtersOf(query)))
-    .orderBy(desc(sandbox.id))
-    .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  return { rows: page, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
-}
-
-function filtersOf(query: ListQuery): SQL[] {
-  const tags = query.tags?.split(',').filter((tag) => tag !== '') ?? []
-  return [
-    query.state === 'destroyed' ? eq(sandbox.state, 'destroyed') : ne(sandbox.state, 'destroyed'),
-    ...(query.state === undefined ? [] : [eq(sandbox.state, query.state)]),
-    ...(query.template_id === undefined ? [] : [eq(sandbox.template, query.template_id)]),
-    ...(tags.length === 0 ? [] : [arrayContains(sandbox.tags, tags)]),
-    ...(query.external_workspace_id === undefined
-      ? []
-      : [eq(sandbox.externalWorkspaceId, query.external_workspace_id)]),
-    ...(query.external_user_id === undefined ? [] : [eq(sandbox.externalUserId, query.external_user_id)]),
-    ...(query.external_project_id === undefined ? [] : [eq(sandbox.externalProjectId, query.external_project_id)]),
-    ...(query.cursor === undefined ? [] : [lt(sandbox.id, query.cursor)]),
-  ]
 }
