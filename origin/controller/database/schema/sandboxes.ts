@@ -1,6 +1,6 @@
 /** The one table of sandboxes. What follows from a change of a row is done by the trigger `sandbox_follow`, so that no writer can forget it. */
-import { getTableColumns, sql } from 'drizzle-orm'
-import { boolean, index, integer, jsonb, pgSequence, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { getTableColumns, type SQL, sql } from 'drizzle-orm'
+import { bigint, boolean, index, integer, jsonb, pgSequence, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import type { BOOT_PATHS } from '../../../../shared/contracts/host.ts'
 import type { SandboxState } from '../../../../shared/lifecycle.ts'
 import { tenant, workspace } from './accounts.ts'
@@ -18,6 +18,8 @@ export const sandbox = pgTable(
       .notNull()
       .references(() => tenant.id),
     name: text(),
+    /** A label of the caller's own; nothing is found by it. Null is the one made from the id. */
+    slug: text(),
     state: text().$type<SandboxState>().notNull(),
     revision: integer().notNull(),
     host: text()
@@ -46,7 +48,10 @@ export const sandbox = pgTable(
     lastError: text('last_error'),
     createdAt: moment('created_at').notNull(),
     changedAt: moment('changed_at').notNull(),
+    /** When it last began to run. */
     startedAt: moment('started_at'),
+    /** How long it ran before that; null is not at all. */
+    runtimeMs: bigint('runtime_ms', { mode: 'number' }),
     readyAt: moment('ready_at'),
     expiresAt: moment('expires_at'),
     destroyedAt: moment('destroyed_at'),
@@ -79,7 +84,18 @@ export const sandbox = pgTable(
   ],
 )
 
+/** Of the row's workspace. Written out, because the name of a table is left away where a statement changes only that one. */
+const ofWorkspace = (column: 'slug' | 'name') =>
+  sql.raw(`(select w.${column} from workspace w where w.id = sandbox.workspace)`) as SQL<string | null>
+
 /** What is read of a row: all but the environment, which may be long and secret, and which only a start needs. */
 const { env: _, ...columns } = getTableColumns(sandbox)
-export const SANDBOX_COLUMNS = columns
-export type SandboxRow = Omit<typeof sandbox.$inferSelect, 'env'>
+export const SANDBOX_COLUMNS = {
+  ...columns,
+  workspaceSlug: ofWorkspace('slug'),
+  workspaceName: ofWorkspace('name'),
+}
+export type SandboxRow = Omit<typeof sandbox.$inferSelect, 'env'> & {
+  workspaceSlug: string | null
+  workspaceName: string | null
+}

@@ -1,0 +1,2 @@
+ALTER TABLE "sandbox" ADD COLUMN "slug" text;--> statement-breakpoint
+ALTER TABLE "sandbox" ADD COLUMN "runtime_ms" bigint;
