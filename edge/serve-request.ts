@@ -5,6 +5,8 @@ import { regionOfEdgeKey } from './forward/edge-key.ts'
 import { type Forwarded, forwardRequest } from './forward/forward-request.ts'
 import { findByName } from './lists/find-by-name.ts'
 import { listRegions } from './lists/list-regions.ts'
+import { sumRegions } from './lists/sum-regions.ts'
+import type { CallClass } from './requests/classify-request.ts'
 import { openVisit } from './requests/open-visit.ts'
 import type { Arrival, Visit } from './requests/visit.ts'
 import { type Plan, planRoute } from './steering/plan-route.ts'
@@ -22,9 +24,13 @@ export async function serveRequest(arrival: Arrival): Promise<Response> {
   return noted(visit, served)
 }
 
+/** What several regions answer together. */
+const JOINED: Partial<Record<CallClass, typeof listRegions>> = { list: listRegions, sum: sumRegions }
+
 async function serve(visit: Visit, plan: Plan): Promise<Served> {
-  if (visit.call.class === 'list' && plan.regions.length > 1) {
-    return { ...(await listRegions(visit, plan.regions)), failedOver: null }
+  const join = JOINED[visit.call.class]
+  if (join !== undefined && plan.regions.length > 1) {
+    return { ...(await join(visit, plan.regions)), failedOver: null }
   }
   const forwarded =
     visit.call.class === 'find' ? await findByName(visit, plan.regions) : await forwardRequest(visit, plan)

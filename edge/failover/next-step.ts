@@ -3,9 +3,11 @@
  *
  *                        not executed            ambiguous
  *   create, create-run   the next region         504: it may have been made, or the command may have run
- *   read, find, list     the same region once    the same region once
- *   change               503                     504
+ *   read, find           the same region once    the same region once
+ *   list, sum            the same region once    the same region once
+ *   change, home         503                     504
  *
+ * What the home region is only asked to read may be asked again like any read; the table is for what changes something there.
  * Anything final is the answer. A request is sent twice at most, and only if it can be sent again byte for byte.
  */
 import type { CallClass } from '../requests/classify-request.ts'
@@ -21,6 +23,8 @@ const TABLE: Record<CallClass, Row> = {
   read: { 'not-executed': 'same-region', ambiguous: 'same-region' },
   find: { 'not-executed': 'same-region', ambiguous: 'same-region' },
   list: { 'not-executed': 'same-region', ambiguous: 'same-region' },
+  sum: { 'not-executed': 'same-region', ambiguous: 'same-region' },
+  home: { 'not-executed': 'unavailable', ambiguous: 'unknown' },
   change: { 'not-executed': 'unavailable', ambiguous: 'unknown' },
 }
 
@@ -30,11 +34,13 @@ export type Situation = {
   /** Body kept, attempts and time left, and the retry budget allows one more. */
   maySendAgain: boolean
   hasNextRegion: boolean
+  /** GET and HEAD: asking twice does nothing twice. */
+  isRead: boolean
 }
 
-export function nextStep({ class: callClass, outcome, maySendAgain, hasNextRegion }: Situation): Step {
+export function nextStep({ class: callClass, outcome, maySendAgain, hasNextRegion, isRead }: Situation): Step {
   if (outcome === 'final') return 'answer'
-  const step = TABLE[callClass][outcome]
+  const step = TABLE[callClass === 'home' && isRead ? 'read' : callClass][outcome]
   if (step === 'next-region') return maySendAgain && hasNextRegion ? step : 'unavailable'
   if (step === 'same-region') return maySendAgain ? step : 'unavailable'
   return step

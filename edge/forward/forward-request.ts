@@ -65,6 +65,7 @@ function stepAfter(visit: Visit, sent: Sent, progress: Progress): Step {
     outcome: outcomeOf(sent.attempt),
     maySendAgain: maySendAgain(visit, sent, progress),
     hasNextRegion: progress.rest.length > 0,
+    isRead: visit.request.method === 'GET' || visit.request.method === 'HEAD',
   })
 }
 

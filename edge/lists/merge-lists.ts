@@ -26,6 +26,6 @@ export function mergePages(pages: readonly RegionPage[], limit: number, missing:
   }
 }
 
-const newestFirst = (a: { id: string }, b: { id: string }): number => (momentOf(a.id) < momentOf(b.id) ? 1 : -1)
+export const newestFirst = (a: { id: string }, b: { id: string }): number => (momentOf(a.id) < momentOf(b.id) ? 1 : -1)
 
 const momentOf = (id: string): string => parseId(id)?.ulid ?? id

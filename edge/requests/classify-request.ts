@@ -6,12 +6,13 @@
  * Routes come from the contracts. A path that no contract knows is still forwarded: a region may be newer than the edge.
  */
 import type { Scope } from '../../shared/accounts.ts'
+import { ALL_ROUTES } from '../../shared/contracts/all-routes.ts'
 import type { Route, RouteClass } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import { ID_KINDS, parseId } from '../../shared/ids.ts'
 
 /** `find` is a read by name: which region knows the name must be asked. */
-export type CallClass = Exclude<RouteClass, 'open' | 'home' | 'sum'> | 'find'
+export type CallClass = Exclude<RouteClass, 'open'> | 'find'
 
 export type Call = {
   class: CallClass
@@ -32,9 +33,13 @@ const RUNS_COMMAND: ReadonlySet<Route> = new Set([SANDBOX_ROUTES.run, SANDBOX_RO
 const PREFIX = /^\/r\/([^/]+)(?=\/)/
 const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 
-const TABLE = Object.values(SANDBOX_ROUTES).map((route: Route) => ({
+const PARAMETER = /:[A-Za-z_]+/g
+const parametersOf = ({ path }: Route): number => path.match(PARAMETER)?.length ?? 0
+
+/** What names more is tried first: `/sandboxes/by-name/:name` before `/sandboxes/:id/exec` and its like. */
+const TABLE = ALL_ROUTES.toSorted((one, other) => parametersOf(one) - parametersOf(other)).map((route) => ({
   route,
-  pattern: new RegExp(`^${route.path.replaceAll(/:[a-z]+/g, '[^/]+')}/?$`),
+  pattern: new RegExp(`^${route.path.replaceAll(PARAMETER, '[^/]+')}/?$`),
 }))
 
 /** Null for a path under which no region has anything. */
@@ -70,10 +75,9 @@ function classOf(
 ): CallClass {
   const isRead = method === 'GET' || method === 'HEAD'
   if (isRead && id === 'none' && isByName(segments)) return 'find'
-  // The head of a merged list would have to be made from bodies that a HEAD does not bring.
-  if (route?.class === 'list' && method === 'HEAD') return 'read'
-  if (route !== undefined && route.class !== 'open' && route.class !== 'home' && route.class !== 'sum')
-    return route.class
+  // The head of a joined answer would have to be made from bodies that a HEAD does not bring.
+  if ((route?.class === 'list' || route?.class === 'sum') && method === 'HEAD') return 'read'
+  if (route !== undefined && route.class !== 'open') return route.class
   return isRead ? 'read' : 'change'
 }
 

@@ -26,7 +26,9 @@ const PLATFORM_MS: Record<CallClass, number> = {
   create: LIMITS.createDeadlineMs,
   'create-run': LIMITS.createDeadlineMs,
   list: LIMITS.listDeadlineMs,
+  sum: LIMITS.listDeadlineMs,
   find: LIMITS.listDeadlineMs,
+  home: LIMITS.requestDeadlineMsMax,
   read: LIMITS.requestDeadlineMsMax,
   change: LIMITS.requestDeadlineMsMax,
 }

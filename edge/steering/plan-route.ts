@@ -4,7 +4,7 @@
  *   id in the path > /r/REGION/ > X-Region > a key of the edge's own making > region in the body > the key's pin > steering
  *
  * A caller's own choice is strict. What has no id, makes no sandbox and names no region belongs to the home region, where the
- * accounts live.
+ * accounts live; what is about the accounts goes there whatever is said.
  */
 import { AppError } from '../../shared/errors.ts'
 import { findRegion, type Region, type RegionRegistry } from '../../shared/regions.ts'
@@ -28,12 +28,13 @@ export type Said = {
 
 /** Throws sandbox_not_found, region_mismatch, unknown_region, invalid_header, region_unavailable. `steer` ranks active regions. */
 export function planRoute(call: Call, said: Said, registry: RegionRegistry, steer: () => Region[]): Plan {
+  if (call.class === 'home') return { regions: [knownRegion(registry.default, registry)], by: 'home' }
   const spoken = spokenWish(call, said, registry)
   const owner = ownerOf(call, registry)
   if (owner !== null) return { regions: [agreeing(owner, spoken)], by: 'id' }
   const wish = spoken ?? parseWish(said.pin, registry)
   if (call.class === 'create' || call.class === 'create-run') return planCreate(wish, steer)
-  if (call.class === 'list' || call.class === 'find') return planAll(wish, registry)
+  if (call.class === 'list' || call.class === 'sum' || call.class === 'find') return planAll(wish, registry)
   const [region] = wish?.regions ?? []
   if (region !== undefined) return { regions: [region], by: 'wish' }
   return { regions: [knownRegion(registry.default, registry)], by: 'home' }

@@ -91,6 +91,29 @@ test('a list with a region down has the rows of the others and names the missing
   assert.equal(page.data.length, 10)
 })
 
+// Which rows are on page 3 of one region says nothing about which are on page 3 of all.
+test('numbered pages over regions show every row once, and count them all', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  for (const region of [usw1, eu1]) {
+    const own = ROWS.filter((id) => parseId(id)?.region === region.code)
+    region.respond((received, response) => {
+      const query = new URL(received.url, 'http://region').searchParams
+      const [page, size] = [Number(query.get('page') ?? 1), Number(query.get('page_size') ?? 20)]
+      const data = own.slice((page - 1) * size, page * size).map((id) => ({ id }))
+      answerJson(response, 200, { data, page: { page, page_size: size, total: own.length }, next_cursor: null })
+    })
+  }
+  const seen: string[] = []
+  for (let page = 1; page <= 3; page += 1) {
+    const answer = await pageOf(ask(`/v1/sandboxes?page=${page}&page_size=8`))
+    seen.push(...idsOf(answer))
+    assert.deepEqual(Reflect.get(answer, 'page'), { page, page_size: 8, total: 20 })
+  }
+  assert.deepEqual(seen, ROWS)
+  const tooFar = await ask('/v1/sandboxes?page=1001&page_size=1')
+  assert.deepEqual([tooFar.status, (await errorOf(tooFar)).code], [422, 'invalid_request'])
+})
+
 test('a list of named regions asks only those', async (t) => {
   const { ask, usw1 } = await setListStage(t)
   const page = await pageOf(ask('/v1/sandboxes', { headers: { 'x-region': 'eu' } }))

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { KeptCopies, type Reading } from '../../../edge/kv/kept-copies.ts'
 import { mergePages } from '../../../edge/lists/merge-lists.ts'
+import { sumAnswers } from '../../../edge/lists/sum-answers.ts'
 import { DEFAULT_TIERS } from '../../../shared/accounts.ts'
 import { newId, parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -107,4 +108,19 @@ test('every environment counts requests at the rates that the tiers promise', ()
       name,
     )
   }
+})
+
+test('numbers of regions are added wherever they stand, and rows that say the same in words are one', () => {
+  const day = (name: string, seconds: number) => ({ day: name, seconds, currency: 'USD' })
+  const one = { total: 1.5, by: { running: 2 }, days: [day('a', 1), day('b', 2)], period: 'month', only_here: 1 }
+  const other = { total: 2, by: { running: 3, paused: 4 }, days: [day('b', 5), day('c', 6)], period: 'month' }
+  assert.deepEqual(sumAnswers([one, other]), {
+    total: 3.5,
+    by: { running: 5, paused: 4 },
+    days: [day('a', 1), day('b', 7), day('c', 6)],
+    period: 'month',
+    only_here: 1,
+  })
+  assert.deepEqual(sumAnswers([null, 3, undefined, 4]), 7)
+  assert.equal(sumAnswers([]), null)
 })

@@ -40,17 +40,19 @@ test("a region's own words never speak against its health", () => {
 })
 
 const anySituation: fc.Arbitrary<Situation> = fc.record({
-  class: fc.constantFrom('create', 'create-run', 'read', 'change', 'list', 'find'),
+  class: fc.constantFrom('create', 'create-run', 'read', 'change', 'list', 'sum', 'find', 'home'),
   outcome: fc.constantFrom('not-executed', 'ambiguous', 'final'),
   maySendAgain: fc.boolean(),
   hasNextRegion: fc.boolean(),
+  isRead: fc.boolean(),
 })
 
 test('what may have run is never sent again, unless it only reads', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const step = nextStep(situation)
-      const isRead = ['read', 'list', 'find'].includes(situation.class)
+      const isRead =
+        ['read', 'list', 'sum', 'find'].includes(situation.class) || (situation.class === 'home' && situation.isRead)
       const sendsAgain = step === 'same-region' || step === 'next-region'
       if (situation.outcome === 'ambiguous' && !isRead) assert.equal(step, 'unknown')
       if (situation.outcome === 'final') assert.equal(step, 'answer')
@@ -63,7 +65,7 @@ test('what may have run is never sent again, unless it only reads', () => {
 
 test('a change that was not executed is a 503, and is left to the caller to repeat', () => {
   assert.equal(
-    nextStep({ class: 'change', outcome: 'not-executed', maySendAgain: true, hasNextRegion: true }),
+    nextStep({ class: 'change', outcome: 'not-executed', maySendAgain: true, hasNextRegion: true, isRead: false }),
     'unavailable',
   )
 })

@@ -1,0 +1,36 @@
+/**
+ * One answer out of the numbers of several regions. Everything is added that is a number; rows that say the same in words are one
+ * row; of anything else the first region's word stands.
+ */
+
+/** `parts` are the values of `data`. */
+export function sumAnswers(parts: readonly unknown[]): unknown {
+  const [first, ...others] = parts.filter((part) => part !== null && part !== undefined)
+  if (first === undefined) return null
+  return others.reduce(sumTwo, first)
+}
+
+function sumTwo(one: unknown, other: unknown): unknown {
+  if (typeof one === 'number' && typeof other === 'number') return one + other
+  if (Array.isArray(one) && Array.isArray(other)) return sumRows([...one, ...other])
+  if (isObject(one) && isObject(other)) return sumObjects(one, other)
+  return one
+}
+
+function sumObjects(one: Record<string, unknown>, other: Record<string, unknown>): Record<string, unknown> {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)])
+  return Object.fromEntries([...names].map((name) => [name, sumAnswers([one[name], other[name]])]))
+}
+
+/** `{day: "2026-11-20", running_seconds: 5}` of two regions is one row of that day. */
+function sumRows(rows: readonly unknown[]): unknown[] {
+  const byWords = new Map<string, unknown>()
+  for (const row of rows) {
+    const words = JSON.stringify(row, (_name, value: unknown) => (typeof value === 'number' ? 0 : value))
+    byWords.set(words, sumAnswers([byWords.get(words), row]))
+  }
+  return [...byWords.values()]
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
