@@ -19,9 +19,6 @@ export function bearerKey(authorization: string | null, search: string): string 
   return key
 }
 
-/** For logs: the same text without anything that could be a key. */
-export const withoutKeys = (text: string): string => text.replaceAll(new RegExp(KEY_IN_URL, 'gi'), 'atl_REDACTED')
-
 function carriesKey(search: string): boolean {
   try {
     return KEY_IN_URL.test(decodeURIComponent(search))

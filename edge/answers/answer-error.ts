@@ -1,6 +1,6 @@
 /** Any error as an answer of the one table. What is our fault, or a region's, is logged with its cause. */
 import { type AppError, errorBody, errorHeaders } from '../../shared/errors.ts'
-import { withoutKeys } from '../accounts/bearer-key.ts'
+import { withoutSecrets } from '../../shared/redact.ts'
 import { rateLimitHeaders } from '../accounts/limit-rate.ts'
 import { corsHeaders } from './answer-headers.ts'
 
@@ -21,5 +21,5 @@ export function answerError(error: AppError, request: Request, requestId: string
 function logError(error: AppError, request: Request, requestId: string): void {
   const { code, message, detail, cause } = error
   const line = { level: 'error', requestId, code, message, detail, cause: String(cause ?? ''), url: request.url }
-  console.error(withoutKeys(JSON.stringify(line)))
+  console.error(withoutSecrets(JSON.stringify(line)))
 }

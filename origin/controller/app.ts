@@ -8,7 +8,7 @@ import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials } from './http/authenticate.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
-import { capacity, healthz, methodNotAllowed, readyz, routeNotFound } from './http/system-routes.ts'
+import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
 
 const PREFIXES = ['', '/api']
 
@@ -38,10 +38,12 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   for (const path of capacities) app.get(path, capacity(controller, credentials))
   app.get('/healthz', healthz(controller))
   app.get('/readyz', readyz(controller))
+  app.get('/metrics', metrics(controller, credentials))
+  app.options('*', preflight(controller))
 
   for (const [path, methods] of methodsByPath(served))
     for (const prefix of PREFIXES) app.all(prefix + path, methodNotAllowed(controller, methods))
-  for (const path of [...capacities, '/healthz', '/readyz'])
+  for (const path of [...capacities, '/healthz', '/readyz', '/metrics'])
     app.all(path, methodNotAllowed(controller, ['GET', 'HEAD']))
   app.notFound(routeNotFound(controller))
   app.onError((thrown, c) => answerError(controller, arrive(c.env.incoming), thrown))

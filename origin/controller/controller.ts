@@ -3,6 +3,7 @@ import type { Database } from './database/connect.ts'
 import type { Host } from './hosts/client.ts'
 import type { Instance } from './instance.ts'
 import type { Log } from './log.ts'
+import type { Metrics } from './metrics/instruments.ts'
 import type { Ledger } from './placement/ledger.ts'
 import type { Policy } from './sandboxes/plan-sandbox.ts'
 
@@ -20,4 +21,5 @@ export type Controller = {
   clock: () => number
   random: (bytes: number) => Uint8Array
   log: Log
+  metrics: Metrics
 }

@@ -12,8 +12,11 @@ import { connectHost } from './hosts/client.ts'
 import { pollHost, pollHosts } from './hosts/poll.ts'
 import type { Credentials } from './http/authenticate.ts'
 import { type Door, openDoor } from './http/door.ts'
+import { recordRequest } from './http/record-request.ts'
 import { joinRegion } from './instance.ts'
 import type { Log } from './log.ts'
+import { createMetrics } from './metrics/instruments.ts'
+import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 
@@ -60,7 +63,9 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     instance,
     inFlight: new Set(),
     isDraining: () => draining,
+    metrics: createMetrics(),
   }
+  observeRegion(controller)
   const hosts = [...controller.hosts.values()]
   undo.push(() => Promise.all(hosts.map((host) => host.close())))
   // A host that is not there yet is found by the next poll.
@@ -69,7 +74,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
   const app = createApp(controller, credentialsOf(config, controller))
-  const door = await openDoor(app, config.listen)
+  const door = await openDoor(app, config.listen, (request, response) => recordRequest(controller, request, response))
   undo.push(door.close)
   log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
   const stop = (): Promise<void> => {

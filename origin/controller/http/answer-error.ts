@@ -1,8 +1,7 @@
-/** Turns whatever was thrown into the one shape that callers read, and into one line that the log keeps. */
+/** Turns whatever was thrown into the one shape that callers read. What the log keeps of it stands in record-request.ts. */
 import { AppError, errorBody, errorHeaders, toAppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import { isDatabaseGone } from '../database/is-database-gone.ts'
-import { describeError } from '../log.ts'
 import { type Arrival, answerHeaders } from './arrival.ts'
 
 /** An error of ours is never shown; a database that is away is not an error of ours. */
@@ -14,13 +13,7 @@ export function toCallersError(thrown: unknown): AppError {
 
 export function answerError(controller: Controller, arrival: Arrival, thrown: unknown): Response {
   const error = toCallersError(thrown)
-  if (error.status >= 500)
-    controller.log('error', 'request.failed', {
-      request: arrival.requestId,
-      code: error.code,
-      detail: error.detail,
-      cause: error.cause === undefined ? undefined : describeError(error.cause),
-    })
+  arrival.failure = error
   return new Response(JSON.stringify(errorBody(error, arrival.requestId)), {
     status: error.status,
     headers: {

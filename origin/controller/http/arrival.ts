@@ -1,26 +1,52 @@
-/** One request as it arrived, and the headers that every answer to it carries. */
+/** One request as it arrived, what is learnt of it on the way, and the headers that every answer to it carries. */
 import type { IncomingMessage } from 'node:http'
+import { corsHeaders } from '../../../shared/cors.ts'
+import type { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import { createTiming, serverTiming, type Timing } from './timing.ts'
 
 export type Arrival = {
-  incoming: IncomingMessage
-  method: string
+  readonly incoming: IncomingMessage
+  readonly method: string
   /** Byte for byte as it was sent: the edge signs this. */
-  pathAndQuery: string
+  readonly pathAndQuery: string
   /** Ours until a verified token brings the edge's. */
   requestId: string
-  timing: Timing
+  readonly timing: Timing
+  /** The path as the contract writes it. What a caller wrote may be a secret, and is never shown anywhere. */
+  route: string
+  /** Who was proven to ask. */
+  caller: { tenant: string; key: string } | undefined
+  bytesIn: number
+  /** Why it was refused, or failed. */
+  failure: AppError | undefined
+  /** The answer while it is made. */
+  handling: Promise<Response> | undefined
+  /** When it was made; a stream goes on after that. */
+  answerMs: number | undefined
 }
 
+const arrivals = new WeakMap<IncomingMessage, Arrival>()
+
+/** The same for the same request, whoever asks first. */
 export function arrive(incoming: IncomingMessage): Arrival {
-  return {
+  const known = arrivals.get(incoming)
+  if (known !== undefined) return known
+  const arrival: Arrival = {
     incoming,
     method: incoming.method ?? 'GET',
     pathAndQuery: incoming.url ?? '/',
     requestId: `req_${crypto.randomUUID().replaceAll('-', '')}`,
     timing: createTiming(),
+    route: 'none',
+    caller: undefined,
+    bytesIn: 0,
+    failure: undefined,
+    handling: undefined,
+    answerMs: undefined,
   }
+  arrivals.set(incoming, arrival)
+  return arrival
 }
 
 export function header(arrival: Arrival, name: string): string | undefined {
@@ -36,5 +62,8 @@ export function answerHeaders(controller: Controller, arrival: Arrival): Record<
     'x-origin': '1',
     'x-region-load': controller.ledger.load().toFixed(3),
     'server-timing': serverTiming(arrival.timing.phases()),
+    ...corsHeaders(arrival.incoming.headers.origin !== undefined),
+    // Whoever sends their next request on this connection may find it gone.
+    ...(controller.isDraining() ? { connection: 'close' } : {}),
   }
 }

@@ -51,6 +51,11 @@ export async function authenticateInternal(credentials: Credentials, arrival: Ar
   await authenticate(credentials, arrival)
 }
 
+/** For what no tenant may ask. */
+export function requireInternal({ internalToken }: Credentials, arrival: Arrival): void {
+  admitBearer(arrival, internalToken)
+}
+
 /** The doors of what only our own machines, or only operators, may ask. */
 export const internalDoor =
   ({ internalToken }: Credentials): Door<null> =>

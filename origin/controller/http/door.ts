@@ -1,5 +1,5 @@
 /** The listening socket: opened before anything is served, closed only when what came in has been answered. */
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -10,13 +10,17 @@ export type Door = { address: { host: string; port: number }; close(): Promise<v
 
 const POLL_MS = 20
 
+/** Hears of every request. */
+type Watch = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+
 /** Port 0 takes any free port; `address` says which. Fails when the port is in use. */
-export async function openDoor(app: Hono<Env>, listen: { host: string; port: number }): Promise<Door> {
+export async function openDoor(app: Hono<Env>, listen: { host: string; port: number }, watch: Watch): Promise<Door> {
   const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }) as Server
   server.keepAliveTimeout = LIMITS.keepAliveMs
   let inside = 0
-  server.on('request', (_request, response) => {
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     inside += 1
+    watch(request, response)
     response.once('close', () => {
       inside -= 1
     })

@@ -53,11 +53,11 @@ export function serveRoute<R extends Route, Who>(
   route: R,
   handler: (call: Call<R, Who>) => Promise<Outcome>,
 ): (c: Context<Env>) => Promise<Response> {
-  return async (c) => {
-    const arrival = arrive(c.env.incoming)
+  const handle = async (c: Context<Env>, arrival: Arrival): Promise<Response> => {
     try {
       const { who, claims } = await arrival.timing.measure('auth', door(arrival, route))
       const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming)
+      arrival.bytesIn = rawBody.length
       if (claims !== undefined && route.body !== undefined) requireBodyOf(claims, rawBody)
       const outcome = await handler({
         controller,
@@ -78,6 +78,14 @@ export function serveRoute<R extends Route, Who>(
       return answerError(controller, arrival, thrown)
     }
   }
+  return async (c) => {
+    const arrival = arrive(c.env.incoming)
+    arrival.route = route.path
+    arrival.handling = handle(c, arrival)
+    const response = await arrival.handling
+    arrival.answerMs = arrival.timing.elapsedMs()
+    return response
+  }
 }
 
 /** The door of everything that a tenant asks: a key, or the edge's word on one, that has the scope of the route. */
@@ -87,6 +95,7 @@ export const tenantDoor =
   ): Door<Principal> =>
   async (arrival, route) => {
     const { principal, claims } = await authenticate(arrival)
+    arrival.caller = { tenant: principal.tenant, key: principal.key }
     requireScope(principal, route.scope)
     return { who: principal, claims }
   }
@@ -97,6 +106,7 @@ const idempotencyKeyOf = (arrival: Arrival, claims: EdgeClaims | undefined): str
 
 function answer(controller: Controller, arrival: Arrival, route: Route, outcome: Outcome): Response {
   const body = outcome.stream ?? outcome.text ?? null
+  if (outcome.headers?.['idempotent-replayed'] !== undefined) controller.metrics.replays.inc()
   return new Response(body, {
     status: outcome.status ?? route.status,
     headers: {

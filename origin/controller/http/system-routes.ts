@@ -1,11 +1,12 @@
 /** What machines ask of this process: whether it lives, whether it can serve, and how much room the region has. */
 import type { Context } from 'hono'
+import { preflightHeaders } from '../../../shared/cors.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import { regionCapacity } from '../placement/region-capacity.ts'
 import { answerError } from './answer-error.ts'
 import { type Arrival, answerHeaders, arrive } from './arrival.ts'
-import { authenticateInternal, type Credentials } from './authenticate.ts'
+import { authenticateInternal, type Credentials, requireInternal } from './authenticate.ts'
 import type { Env } from './serve-route.ts'
 
 type Handler = (c: Context<Env>) => Promise<Response>
@@ -13,7 +14,7 @@ type Handler = (c: Context<Env>) => Promise<Response>
 export const healthz =
   (controller: Controller): Handler =>
   async (c) =>
-    answer(controller, arrive(c.env.incoming), 200, { ok: true, region: controller.region.code })
+    answer(controller, probe(c, '/healthz'), 200, { ok: true, region: controller.region.code })
 
 /** Ready is: the database answers, a host has been heard of lately, and no end has been announced. */
 export const readyz =
@@ -25,13 +26,13 @@ export const readyz =
     )
     const facts = { database, hosts: controller.ledger.offers().length, draining: controller.isDraining() }
     const ready = facts.database && facts.hosts > 0 && !facts.draining
-    return answer(controller, arrive(c.env.incoming), ready ? 200 : 503, { ready, ...facts })
+    return answer(controller, probe(c, '/readyz'), ready ? 200 : 503, { ready, ...facts })
   }
 
 export function capacity(controller: Controller, credentials: Credentials): Handler {
   let seq = 0
   return async (c) => {
-    const arrival = arrive(c.env.incoming)
+    const arrival = probe(c, '/v1/capacity')
     try {
       await authenticateInternal(credentials, arrival)
       seq += 1
@@ -42,6 +43,38 @@ export function capacity(controller: Controller, credentials: Credentials): Hand
       return answerError(controller, arrival, thrown)
     }
   }
+}
+
+/** For Prometheus. Behind the token that our own machines say, because it tells how busy the region is. */
+export const metrics =
+  (controller: Controller, credentials: Credentials): Handler =>
+  async (c) => {
+    const arrival = probe(c, '/metrics')
+    try {
+      requireInternal(credentials, arrival)
+      const { registry } = controller.metrics
+      return new Response(await registry.metrics(), {
+        headers: { 'content-type': registry.contentType, ...answerHeaders(controller, arrival) },
+      })
+    } catch (thrown) {
+      return answerError(controller, arrival, thrown)
+    }
+  }
+
+/** Before a browser sends a key to another origin; no key is asked for. */
+export const preflight =
+  (controller: Controller): Handler =>
+  async (c) => {
+    const asked = c.req.header('access-control-request-headers') ?? null
+    const headers = { ...answerHeaders(controller, arrive(c.env.incoming)), ...preflightHeaders(asked) }
+    return new Response(null, { status: 204, headers })
+  }
+
+/** A request to one of the routes above, which have no contract. */
+function probe(c: Context<Env>, route: string): Arrival {
+  const arrival = arrive(c.env.incoming)
+  arrival.route = route
+  return arrival
 }
 
 export const routeNotFound =

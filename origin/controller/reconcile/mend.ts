@@ -13,6 +13,7 @@ type Seen = { machine: VmRecord | undefined; reason: string | undefined }
 
 export async function mend(controller: Controller, host: Host, row: Mended, what: Mend, seen: Seen): Promise<void> {
   if (what === 'leave') return
+  controller.metrics.mends.inc({ kind: what })
   controller.log('info', 'reconcile.mend', { sandbox: row.id, host: host.name, state: row.state, what })
   const { db } = controller.database
   const { revision } = row

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bearerKey, withoutKeys } from '../../../edge/accounts/bearer-key.ts'
+import { bearerKey } from '../../../edge/accounts/bearer-key.ts'
 import { newEdgeKey, regionOfEdgeKey } from '../../../edge/forward/edge-key.ts'
 import { classifyRequest } from '../../../edge/requests/classify-request.ts'
 import { deadlineMs, parseTimeoutHeader } from '../../../edge/requests/deadline.ts'
@@ -125,7 +125,7 @@ test('a key is taken from the header alone, and mistyped ones are told apart wit
       search,
     )
   }
-  assert.equal(withoutKeys(`/v1?k=${key}&l=${key}`), '/v1?k=atl_REDACTED&l=atl_REDACTED')
+  assert.equal(withoutSecrets(`/v1?k=${key}&l=${key}`), '/v1?k=atl_REDACTED&l=atl_REDACTED')
 })
 
 test("the deadline is the platform's time, the command's own, and a slow upload's", () => {

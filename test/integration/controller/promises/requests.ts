@@ -168,7 +168,7 @@ export function requestPromises(regionOf: () => TestRegion): void {
 
   test('a caller who leaves in the middle of a body is no failure of ours', async () => {
     const region = regionOf()
-    const failures = () => region.logs.filter(({ event }) => event === 'request.failed').length
+    const failures = () => region.logs.filter(({ level, event }) => level === 'error' && event === 'request').length
     const before = failures()
     const { hostname, port } = new URL(region.url)
     const socket = connect(Number(port), hostname)
