@@ -10,6 +10,7 @@ import { forwardedHeaders } from '../../../edge/requests/inbound-headers.ts'
 import { peekBody } from '../../../edge/requests/peek-body.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { idInRegion, newApiKey, newId, parseId } from '../../../shared/ids.ts'
+import { withoutSecrets } from '../../../shared/redact.ts'
 
 const ID = newId('sbx', 'eu1', 1, new Uint8Array(16))
 const classOf = (method: string, path: string): string => {
