@@ -58,6 +58,18 @@ export function isWellFormedApiKey(text: string): boolean {
   return KEY.test(text) && checksum(text.slice(0, -6), 6) === text.slice(-6)
 }
 
+const JOIN_TOKEN = new RegExp(`^atlj_([${CROCKFORD}]{32})([${CROCKFORD}]{6})$`)
+
+/** A new token with which one machine may join a region, of the same strength as an API key. */
+export function newJoinToken(random: Uint8Array): string {
+  const body = `atlj_${randomChars(random, KEY_SECRET_CHARS)}`
+  return body + checksum(body, 6)
+}
+
+export function isWellFormedJoinToken(text: string): boolean {
+  return JOIN_TOKEN.test(text) && checksum(text.slice(0, -6), 6) === text.slice(-6)
+}
+
 function randomChars(random: Uint8Array, count: number): string {
   if (random.length < count) throw new RangeError(`An id needs ${count} random bytes and got ${random.length}.`)
   return Array.from(random.subarray(0, count), (byte) => CROCKFORD[byte & 31]).join('')

@@ -97,6 +97,29 @@ export const LIMITS = {
   hostRequestMs: 15_000,
   hostPollMs: 1_000,
   hostLostAfterMs: 15_000,
+  /** After this long without word, unless the configuration says otherwise, the sandboxes of a host are given up. */
+  hostGoneAfterMs: 5 * 60_000,
+  /** One look counts for no more time than this: who was stopped for an hour has not looked for an hour. */
+  hostLookMsMax: 5_000,
+  /** How soon a controller knows of a host that joined, changed or left. */
+  hostRosterMs: 1_000,
+  /** A host that was removed is looked at for this long, so that what still runs there is ended. */
+  hostRemovedKeptMs: 24 * 3_600_000,
+  hostsMax: 1_000,
+  hostsPerTenantMax: 100,
+  joinTokensPerTenantMax: 100,
+  joinTokenTtlSecDefault: 3_600,
+  joinTokenTtlSecMax: 24 * 3_600,
+  /** A token that can do nothing any more is forgotten after this long. */
+  joinTokenKeptMs: 7 * 24 * 3_600_000,
+  joinRetryMs: 1_000,
+  joinRetryMsMax: 30_000,
+  hostUrlCharsMax: 300,
+  /** Of one answer that is JSON; a customer's own machine may send anything. */
+  hostAnswerBytesMax: 4 * 1024 * 1024,
+  tlsHandshakeMs: 10_000,
+  /** Silence on a connection after which the other machine is asked whether it is still there. */
+  hostSilenceMs: 10_000,
   /** A host starts no VM when less than this would be left over for everything else on the machine. */
   hostMemoryReserveMib: 1_024,
   hostDiskReserveMib: 2_048,
