@@ -171,6 +171,8 @@ export const LIMITS = {
   placementTriesMax: 3,
   reconcileMs: 1_000,
   reconcileRowsMax: 1_000,
+  /** Every meter that runs is looked at, which costs more than a look at one host. */
+  reconcileMetersMs: 5_000,
   /** Work of a controller that seems dead is left alone for this long: its session may only be between two connections. */
   instanceGraceMs: 5_000,
   /** Hosts end compute on time by themselves; the controller does it when a host is this late. */

@@ -5,6 +5,7 @@ import type { Controller } from '../controller.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { type Repeating, repeat } from '../repeat.ts'
 import { matchHost } from './match-host.ts'
+import { mendMeters } from './mend-meters.ts'
 
 /** Each host by itself, so that one that hangs holds up no other. */
 export const keepReconciling = (controller: Controller): Repeating[] => [
@@ -15,6 +16,9 @@ export const keepReconciling = (controller: Controller): Repeating[] => [
   ),
   repeat(LIMITS.reconcileMs, controller.log, 'reconcile.keys_failed', async () => {
     if (await controller.instance.lead()) await forgetExpiredKeys(controller)
+  }),
+  repeat(LIMITS.reconcileMetersMs, controller.log, 'reconcile.meters_failed', async () => {
+    if (await controller.instance.lead()) await mendMeters(controller)
   }),
 ]
 

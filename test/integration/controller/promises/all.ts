@@ -7,6 +7,7 @@ import { admissionPromises } from './admission.ts'
 import { databasePromises } from './database-gone.ts'
 import { failurePromises } from './failures.ts'
 import { idempotencyPromises } from './idempotency.ts'
+import { meteringPromises } from './metering.ts'
 import { pilePromises } from './piles.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
@@ -45,6 +46,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('stops', 1, stopPromises)
     group('accounts', 1, accountPromises)
     group('reconciliation', 1, reconcilePromises)
+    group('metering', 1, meteringPromises)
     group('piles', 1, pilePromises)
     group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)
