@@ -170,6 +170,9 @@ export const LIMITS = {
   hostCommandsMax: 4_096,
   placementTriesMax: 3,
   reconcileMs: 1_000,
+  /** In a large region every host is looked at less often, so that no more sandboxes than this are compared in a second. */
+  reconcileSandboxesPerSec: 10_000,
+  reconcileMsMax: 10_000,
   reconcileRowsMax: 1_000,
   /** Every meter that runs is looked at, which costs more than a look at one host. */
   reconcileMetersMs: 5_000,

@@ -4,16 +4,11 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { type Repeating, repeat } from '../repeat.ts'
-import { matchHost } from './match-host.ts'
+import { matchHosts } from './match-hosts.ts'
 import { mendMeters } from './mend-meters.ts'
 
-/** Each host by itself, so that one that hangs holds up no other. */
 export const keepReconciling = (controller: Controller): Repeating[] => [
-  ...[...controller.hosts.values()].map((host) =>
-    repeat(LIMITS.reconcileMs, controller.log, `reconcile.failed ${host.name}`, async () => {
-      if (await controller.instance.lead()) await matchHost(controller, host)
-    }),
-  ),
+  ...matchHosts(controller),
   repeat(LIMITS.reconcileMs, controller.log, 'reconcile.keys_failed', async () => {
     if (await controller.instance.lead()) await forgetExpiredKeys(controller)
   }),

@@ -1,0 +1,16 @@
+/** Each host by itself, so that one that hangs holds up no other, and none more often than the size of the region allows. */
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import { type Repeating, repeat } from '../repeat.ts'
+import { matchHost } from './match-host.ts'
+import { createPace } from './pace.ts'
+
+export function matchHosts(controller: Controller): Repeating[] {
+  const pace = createPace(controller)
+  return [...controller.hosts.values()].map((host) =>
+    repeat(LIMITS.reconcileMs, controller.log, `reconcile.failed ${host.name}`, async () => {
+      if (!(await controller.instance.lead()) || !pace.take(host.name)) return
+      pace.compared(host.name, await matchHost(controller, host))
+    }),
+  )
+}
