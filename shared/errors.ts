@@ -140,6 +140,17 @@ export const ERRORS = {
     next: 'Make a new join token; each is good once and for a limited time.',
   },
 
+  events_forgotten: {
+    status: 410,
+    retry: 'never',
+    next: 'Read the state of your sandboxes, and follow their events from now on: open the stream without a cursor.',
+  },
+  webhook_url_refused: {
+    status: 422,
+    retry: 'never',
+    next: 'Give an https URL whose host is on the public internet.',
+  },
+
   // Room.
   concurrency_limit: {
     status: 429,
@@ -151,6 +162,12 @@ export const ERRORS = {
     status: 503,
     retry: 'later',
     next: 'Send the request again after the Retry-After delay; what you have running in this region may be replaced meanwhile.',
+    executed: false,
+  },
+  stream_limit: {
+    status: 429,
+    retry: 'later',
+    next: 'Close a stream, or follow several sandboxes on one: /v1/events/stream.',
     executed: false,
   },
   rate_limit_exceeded: {

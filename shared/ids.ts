@@ -13,7 +13,8 @@ export const ID_KINDS = ['sbx', 'exec', 'snap', 'tpl', 'bld', 'evt', 'dlv', 'hst
 export type IdKind = (typeof ID_KINDS)[number]
 export type ParsedId = { kind: IdKind; region: string; ulid: string }
 
-const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
+/** Five bits a character. */
+export const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
 const ID = new RegExp(`^(${ID_KINDS.join('|')})_([a-z][a-z0-9]{1,5})_([${CROCKFORD}]{26})([${CROCKFORD}]{3})$`)
 const RANDOM_CHARS = 16
 

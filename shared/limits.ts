@@ -193,6 +193,47 @@ export const LIMITS = {
   /** Longer than any client's pool keeps an idle connection, so that the side that sends is the one that closes. */
   keepAliveMs: 75_000,
 
+  // Events and webhooks.
+  /** How soon an event is told that nobody of this process knew of; its own are told at once. */
+  eventPollMs: 100,
+  /** What is written within this time is published together. */
+  eventGatherMs: 5,
+  /** Events that are given their places in one transaction. */
+  eventsPublishedMax: 500,
+  /** The newest events, kept in memory for those who follow; who is further behind reads the database. */
+  eventsHeldMax: 2_000,
+  eventPageRows: 500,
+  /** How often a stream on which nothing happens is told how far it has come. Below streamHeartbeatMs. */
+  eventPlaceMs: 10_000,
+  eventStreamsPerTenantMax: 200,
+  eventStreamsMax: 5_000,
+  /** How soon the streams of a revoked key end. */
+  eventStandingMs: 2_000,
+  eventPatternsCharsMax: 2_048,
+  eventRetentionMs: 30 * 24 * 3_600_000,
+  cursorCharsMax: 200,
+  webhooksPerTenantMax: 50,
+  webhookUrlCharsMax: 2_048,
+  webhookEventsMax: 64,
+  webhookHeadersMax: 16,
+  webhookHeaderCharsMax: 1_024,
+  /** With the delays below, a receiver may be away for an hour and a half and misses nothing. */
+  webhookRetriesDefault: 10,
+  webhookRetriesMax: 20,
+  webhookRetryMs: 5_000,
+  webhookRetryMsMax: 3_600_000,
+  webhookTimeoutMs: 10_000,
+  /** Longer than an attempt can take: a delivery whose controller was killed is tried again after this. */
+  webhookLeaseMs: 30_000,
+  webhookAnswerBytesMax: 16 * 1024,
+  webhookErrorCharsMax: 300,
+  webhookPollMs: 250,
+  /** Deliveries that one controller has under way: of all webhooks, and of one. */
+  webhookDeliveriesAtOnceMax: 64,
+  webhookDeliveriesOfOneAtOnceMax: 8,
+  webhookReplayRowsMax: 1_000,
+  webhookDeliveryRetentionMs: 14 * 24 * 3_600_000,
+
   // The edge.
   /** Longer than a cold boot under software emulation takes: a 504 for a sandbox that is about to run would be worse. */
   createDeadlineMs: 25_000,

@@ -8,4 +8,6 @@ export const LOCKS = {
   reconciler: 2,
   /** Held by whoever writes accounts, and shared by whoever reads them in order of version. */
   accounts: 3,
+  /** Held by whoever gives events their places, or puts a delivery back in its line. */
+  publisher: 4,
 } as const
