@@ -42,6 +42,12 @@ export const ERRORS = {
     executed: false,
   },
 
+  subject_not_allowed: {
+    status: 403,
+    retry: 'never',
+    next: 'Leave external_user_id out, or use an API key that is not bound to one user or one sandbox.',
+  },
+
   // What is asked for.
   not_found: { status: 404, retry: 'never', next: 'Check the id; nothing of yours has it.' },
   already_exists: { status: 409, retry: 'never', next: 'Choose another name, or use what has this one.' },
@@ -51,6 +57,16 @@ export const ERRORS = {
     status: 422,
     retry: 'never',
     next: 'Use one of the templates listed in details, or leave the field out.',
+  },
+  workspace_not_found: {
+    status: 422,
+    retry: 'never',
+    next: 'Create the workspace first, name it by its id, or leave it out for the default one.',
+  },
+  not_supported: {
+    status: 422,
+    retry: 'never',
+    next: 'Leave out the fields named in details; without them the request can be carried out.',
   },
   unknown_region: {
     status: 400,
@@ -76,6 +92,11 @@ export const ERRORS = {
   state_conflict: { status: 409, retry: 'later', next: 'Another request is changing this sandbox; send yours again.' },
   sandbox_busy: { status: 429, retry: 'later', next: 'Wait until one of the running commands has ended.' },
   idempotency_key_reused: { status: 422, retry: 'never', next: 'Use a new Idempotency-Key for a different request.' },
+  idempotency_elsewhere: {
+    status: 409,
+    retry: 'never',
+    next: 'Send the request to the region named in details, or use a new Idempotency-Key.',
+  },
   idempotency_in_progress: {
     status: 409,
     retry: 'same-key',

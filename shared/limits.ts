@@ -27,7 +27,13 @@ export const LIMITS = {
   idempotencyKeyCharsMax: 255,
   idempotencyTtlSec: 24 * 3600,
   idempotencyWaitMs: 10_000,
+  /** Of stdout and of stderr, each, in an answer that is kept for a repeat. */
+  keptOutputBytesMax: 64 * 1024,
   listRowsMax: 1_000,
+  /** Of a list by page; what lies deeper is reached by cursor. */
+  listPagesMax: 10_000,
+  listPageRowsDefault: 20,
+  filterCharsMax: 2_048,
   /** Of callers who count pages. A page may have up to listRowsMax rows: the edge asks each region for all pages up to the wanted one. */
   pageRowsDefault: 20,
   /** Proxies cut a stream that is silent for longer than about a minute, and some much sooner. */
@@ -182,6 +188,15 @@ export const LIMITS = {
   expiryGraceMs: 2_000,
   /** How often a request that waits for another one looks at its row. */
   rowPollMs: 50,
+  /** As long as a create may be waited for; what is not there by then is still made. */
+  createWaitMsMax: 120_000,
+  /** Creates that one controller carries out without anybody waiting for the answer. */
+  backgroundCreatesMax: 1_000,
+  readinessWaitMs: 120_000,
+  /** Of one controller. All of them together cost one question to the database per `rowPollMs`. */
+  readinessWaitersMax: 5_000,
+  /** How often a change is tried again that another one has overtaken. */
+  changeTriesMax: 5,
   /** How long a command waits for a sandbox that another request is resuming. */
   resumeWaitMs: 20_000,
   edgeKeysMax: 2,

@@ -1,6 +1,6 @@
 /** A caller of the public API that keeps the whole answer, for tests that look at statuses and headers. */
 import { request } from 'undici'
-import type { ExecAnswer, SandboxRecord } from '../../shared/contracts/sandboxes.ts'
+import type { ExecAnswer, SandboxRecord } from '../../shared/contracts/sandbox-records.ts'
 import type { ErrorBody } from '../../shared/errors.ts'
 
 export type Answer = {

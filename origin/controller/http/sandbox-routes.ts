@@ -18,12 +18,12 @@ type Routes = typeof SANDBOX_ROUTES
 const record = ({ region, clock }: Controller, row: SandboxRow) => toRecord(row, region.code, clock())
 
 export function create(call: Call<Routes['create']>): Promise<Outcome> {
-  const claim = claimOf(call.idempotencyKey, { tenant: call.principal.tenant, route: 'create', body: call.rawBody })
+  const claim = claimOf(call.idempotencyKey, { principal: call.principal, kind: 'create', body: call.rawBody })
   return reply(call, { kind: 'create', body: call.body, principal: call.principal, claim })
 }
 
 export function run(call: Call<Routes['run']>): Promise<Outcome> {
-  const claim = claimOf(call.idempotencyKey, { tenant: call.principal.tenant, route: 'run', body: call.rawBody })
+  const claim = claimOf(call.idempotencyKey, { principal: call.principal, kind: 'run', body: call.rawBody })
   return reply(call, { kind: 'run', body: call.body, principal: call.principal, claim })
 }
 
@@ -36,8 +36,17 @@ async function reply(
 }
 
 export async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
-  const page = await listSandboxes(controller.database.db, principal, query)
-  return json({ data: page.rows.map((row) => record(controller, row)), next_cursor: page.nextCursor })
+  const { rows, nextCursor, place } = await listSandboxes(controller, principal, query)
+  return json({
+    data: rows.map((row) => record(controller, row)),
+    next_cursor: nextCursor,
+    ...(place === undefined
+      ? {}
+      : {
+          page: { page: place.page, page_size: place.size, total: place.total },
+          meta: { total: place.total, page: place.page },
+        }),
+  })
 }
 
 export async function get({ controller, principal, reference }: Call<Routes['get']>): Promise<Outcome> {

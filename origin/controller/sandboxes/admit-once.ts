@@ -50,7 +50,7 @@ const isWorkedOn = (controller: Controller, owner: { sandbox: string; instance: 
 
 /** Undefined while the reconciler still has to find out what became of it, or when the way is free for a new attempt. */
 async function settleAbandoned(controller: Controller, claim: Claim, sandboxId: string): Promise<Settled | undefined> {
-  if (claim.route === 'run') throw outcomeUnknown(sandboxId, claim.key)
+  if (claim.kind === 'run') throw outcomeUnknown(sandboxId, claim.key)
   const { db } = controller.database
   const row = await readSandbox(db, sandboxId)
   if (row !== undefined && row.readyAt !== null) {

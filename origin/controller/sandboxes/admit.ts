@@ -107,6 +107,8 @@ const requestOf = (controller: Controller, { id, principal, plan, claim }: Wante
     id,
     tenant: principal.tenant,
     name: plan.name,
+    slug: plan.slug,
+    workspace: plan.workspace,
     host,
     instance: controller.instance.number,
     template: plan.template,

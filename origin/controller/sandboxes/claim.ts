@@ -10,11 +10,14 @@ import { and, eq } from 'drizzle-orm'
 import * as z from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import type { Principal } from '../accounts/principal.ts'
 import type { Db } from '../database/connect.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 
 export type KeptAnswer = { status: number; response: string }
-export type Claim = { tenant: string; route: 'create' | 'run'; key: string; fingerprint: string }
+/** `route` also names the user of the tenant's for whom the key is, so that the keys of two users never meet. */
+export type Claim = { tenant: string; kind: ClaimKind; route: string; key: string; fingerprint: string }
+export type ClaimKind = 'create' | 'run'
 
 const FIRST_ERROR_STATUS = 400
 const PRINTABLE = /^[\x21-\x7e][\x20-\x7e]*$/
@@ -22,7 +25,7 @@ const PRINTABLE = /^[\x21-\x7e][\x20-\x7e]*$/
 /** Undefined without a key. Throws on a key that no header should carry. */
 export function claimOf(
   key: string | undefined,
-  request: { tenant: string; route: Claim['route']; body: Uint8Array },
+  request: { principal: Pick<Principal, 'tenant' | 'externalUser'>; kind: ClaimKind; body: Uint8Array },
 ): Claim | undefined {
   if (key === undefined) return undefined
   if (key.length > LIMITS.idempotencyKeyCharsMax || !PRINTABLE.test(key))
@@ -31,8 +34,12 @@ export function claimOf(
       `Idempotency-Key should be 1 to ${LIMITS.idempotencyKeyCharsMax} printable ASCII characters.`,
     )
   const fingerprint = createHash('sha256').update(request.body).digest('hex')
-  return { tenant: request.tenant, route: request.route, key, fingerprint }
+  const { tenant, externalUser } = request.principal
+  return { tenant, kind: request.kind, route: claimRoute(request.kind, externalUser), key, fingerprint }
 }
+
+export const claimRoute = (kind: ClaimKind, externalUser: string | null): string =>
+  externalUser === null ? kind : `${kind}:${externalUser}`
 
 /** Guarded by the sandbox: a claim that was dropped and won again by another request is not touched. */
 const owned = (claim: Claim, sandboxId: string) =>

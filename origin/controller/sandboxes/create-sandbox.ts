@@ -1,5 +1,5 @@
 /** Create, and create and run: admit, start on a host, answer. With an Idempotency-Key exactly one sandbox comes of it. */
-import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandboxes.ts'
+import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { newId } from '../../../shared/ids.ts'
 import type { Principal } from '../accounts/principal.ts'
@@ -10,8 +10,9 @@ import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
 import { admitOnce } from './admit-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
+import { findWorkspace } from './find-workspace.ts'
 import { planExec } from './plan-exec.ts'
-import { planSandbox } from './plan-sandbox.ts'
+import { planSandbox, type SandboxPlan } from './plan-sandbox.ts'
 import { toExecAnswer, toRecord } from './record.ts'
 import { startOnHost } from './start-on-host.ts'
 
@@ -27,7 +28,7 @@ export async function createSandbox(controller: Controller, request: CreateReque
   if (controller.isDraining()) throw new AppError('draining', 'This server is about to stop.')
   const { principal, claim, body } = request
   requireThisRegion(controller, body.region)
-  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller))
+  const plan = await planFor(controller, principal, body)
   const exec = request.kind === 'run' ? planExec({ ...request.body, env: {} }) : undefined
   const id = newId('sbx', controller.region.code, controller.clock(), controller.random(16))
 
@@ -79,6 +80,25 @@ function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | nul
   const timings = Object.entries(phases).map(([phase, ms]) => [`${phase}_ms`, Math.round(ms)] as const)
   const waited = Math.round((phases.host ?? 0) + (phases.exec ?? 0))
   return { data, exec: toExecAnswer(end), timings: { server_wait_and_exec_ms: waited, ...Object.fromEntries(timings) } }
+}
+
+async function planFor(
+  controller: Controller,
+  principal: Principal,
+  body: CreateRequest['body'],
+): Promise<SandboxPlan> {
+  const externalUserId = subjectOf(principal, body.external_user_id)
+  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller))
+  const workspace = await findWorkspace(controller.database.db, principal.tenant, body)
+  return { ...plan, externalUserId, workspace }
+}
+
+/** The user for whom it is made: that of the key, if the key is for one. */
+function subjectOf({ externalUser, sandbox }: Principal, asked: string | undefined): string | null {
+  if (sandbox !== null) throw new AppError('subject_not_allowed', 'This token is for one sandbox and makes no other.')
+  if (externalUser !== null && asked !== undefined && asked !== externalUser)
+    throw new AppError('subject_not_allowed', 'This API key makes sandboxes for its own user only.')
+  return externalUser ?? asked ?? null
 }
 
 function requireThisRegion({ region }: Controller, asked: string | undefined): void {

@@ -2,7 +2,8 @@
  * Runs a command in a sandbox to its end, or until its caller goes away: nobody else could ever read what it says. It is sent to
  * the host once; only a host that says it was not started is asked again.
  */
-import type { ExecAnswer, ExecBody } from '../../../shared/contracts/sandboxes.ts'
+import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
+import type { ExecAnswer } from '../../../shared/contracts/sandbox-records.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'

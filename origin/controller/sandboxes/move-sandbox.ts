@@ -21,6 +21,8 @@ export type Facts = {
   isGone?: boolean
 }
 
+const RUNNING = ['running', 'snapshotting'] satisfies SandboxState[]
+
 const given = (name: keyof Facts, type: string): SQL => sql`${sql.placeholder(name)}::${sql.raw(type)}`
 
 /** What each move writes besides the state. */
@@ -34,9 +36,23 @@ const WRITES: Record<Move, Record<string, SQL | null>> = {
     readyAt: sql`coalesce(${sandbox.readyAt}, clock_timestamp())`,
   },
   // A sandbox that is not to be kept ends on time even while it is paused.
-  pause: { expiresAt: sql`case when ${sandbox.persistent} then null else ${sandbox.expiresAt} end` },
-  fail: { expiresAt: null, lastError: given('lastError', 'text'), releasedAt: released() },
-  destroy: { expiresAt: null, destroyedAt: sql`clock_timestamp()`, releasedAt: released() },
+  pause: {
+    expiresAt: sql`case when ${sandbox.persistent} then null else ${sandbox.expiresAt} end`,
+    runtimeMs: runtime(),
+  },
+  fail: { expiresAt: null, lastError: given('lastError', 'text'), releasedAt: released(), runtimeMs: runtime() },
+  destroy: {
+    expiresAt: null,
+    destroyedAt: sql`clock_timestamp()`,
+    releasedAt: released(),
+    runtimeMs: runtime(),
+  },
+}
+
+/** With what it ran since its last start, if it ran until now. */
+function runtime(): SQL {
+  return sql`case when ${inArray(sandbox.state, RUNNING)} then coalesce(${sandbox.runtimeMs}, 0)
+    + greatest(0, extract(epoch from clock_timestamp() - ${sandbox.startedAt}) * 1000)::bigint else ${sandbox.runtimeMs} end`
 }
 
 function released(): SQL {

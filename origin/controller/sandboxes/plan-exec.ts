@@ -1,7 +1,7 @@
 /** A command as the host takes it, from a command as callers give it. Pure. */
 
 import type { HostExec } from '../../../shared/contracts/host.ts'
-import type { ExecBody } from '../../../shared/contracts/sandboxes.ts'
+import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
 const WORKSPACE = '/workspace'

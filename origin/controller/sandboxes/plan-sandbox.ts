@@ -1,7 +1,7 @@
 /** What a create asks for, made whole: template, machine, timeouts. Pure; refusals are the caller's errors. */
 
 import type { Tier } from '../../../shared/accounts.ts'
-import type { CreateSandboxBody } from '../../../shared/contracts/sandboxes.ts'
+import { type CreateSandboxBody, UNSUPPORTED_FIELDS } from '../../../shared/contracts/sandbox-bodies.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Machine, SIZES, type SizeName } from '../../../shared/machines.ts'
@@ -12,6 +12,7 @@ export const DEFAULT_TEMPLATE = 'default'
 
 export type SandboxPlan = {
   name: string | null
+  slug: string | null
   template: string
   machine: Machine
   timeoutSec: number
@@ -24,6 +25,8 @@ export type SandboxPlan = {
   externalWorkspaceId: string | null
   externalUserId: string | null
   externalProjectId: string | null
+  /** The id of one of the tenant's, or null for the default one. */
+  workspace: string | null
 }
 
 /** `templates` are the names that the region's hosts can start; empty when no host has been heard of, and then nothing is refused for it. */
@@ -32,12 +35,14 @@ export function planSandbox(
   policy: Policy,
   limits: Tier,
   templates: ReadonlySet<string>,
-): SandboxPlan {
+): Omit<SandboxPlan, 'workspace'> {
+  refuseUnsupported(body)
   const machine = machineOf(body, policy.defaultSize)
   const timeoutSec = body.timeout_sec ?? Math.min(LIMITS.timeoutSecDefault, limits.maxTimeoutSec)
   requireAllowed(machine, body, limits)
   return {
     name: body.name ?? null,
+    slug: body.slug ?? null,
     template: templateOf(body, policy.templateAliases, templates),
     machine,
     timeoutSec,
@@ -52,6 +57,22 @@ export function planSandbox(
     externalProjectId: body.external_project_id ?? null,
   }
 }
+
+/** What is empty asks for nothing. */
+function refuseUnsupported(body: CreateSandboxBody): void {
+  const asked = UNSUPPORTED_FIELDS.filter((field) => !isEmpty(body[field]))
+  if (asked.length === 0) return
+  throw new AppError('not_supported', `This server cannot do what these fields ask for: ${asked.join(', ')}.`, {
+    details: { fields: asked },
+  })
+}
+
+const isEmpty = (value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  value === '' ||
+  value === false ||
+  (typeof value === 'object' && Object.keys(value).length === 0)
 
 /** A named size, or the default one; raw numbers stand in for its parts. */
 function machineOf(body: CreateSandboxBody, defaultSize: SizeName): Machine {

@@ -1,18 +1,42 @@
 /** A sandbox as callers see it, from its row. Pure. */
-import type { ExecAnswer, SandboxRecord } from '../../../shared/contracts/sandboxes.ts'
+import type { ExecAnswer, SandboxRecord } from '../../../shared/contracts/sandbox-records.ts'
+import { idToLabel } from '../../../shared/ids.ts'
 import { sizeOf } from '../../../shared/machines.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 
+/** Of the sizes as they are named in `resource_contract`. */
+const CONTRACT_VERSION = 1
+
+const NO_PREVIEW = {
+  preview_url: null,
+  preview_domain: null,
+  url_info: null,
+  url_class: null,
+  stable_for_embedding: false,
+  recommended_next_action: null,
+} as const
+
 export function toRecord(row: SandboxRow, region: string, nowMs: number): SandboxRecord {
+  const size = sizeOf({ vcpus: row.vcpus, memoryMib: row.memoryMib, diskMib: row.diskMib })
   return {
     id: row.id,
+    slug: row.slug ?? idToLabel(row.id),
     name: row.name,
     state: row.state,
     ready: row.state === 'running',
     template_id: row.template,
     image_id: row.template,
-    size: sizeOf({ vcpus: row.vcpus, memoryMib: row.memoryMib, diskMib: row.diskMib }),
+    size,
+    resource_contract: {
+      id: `sandbox/${size}@v${CONTRACT_VERSION}`,
+      version: CONTRACT_VERSION,
+      product: 'sandbox',
+      size,
+      vcpus: row.vcpus,
+      memory_mb: row.memoryMib,
+      disk_size_mb: row.diskMib,
+    },
     cpu_count: row.vcpus,
     memory_mb: row.memoryMib,
     disk_size_mb: row.diskMib,
@@ -23,10 +47,18 @@ export function toRecord(row: SandboxRow, region: string, nowMs: number): Sandbo
     persistent: row.persistent,
     boot_path: row.bootPath,
     boot_ms: row.bootMs,
+    ...NO_PREVIEW,
     metadata: row.lastError === null ? row.metadata : { ...row.metadata, last_error: row.lastError },
     tags: row.tags,
     region,
     tenant_id: row.tenant,
+    owner_id: row.tenant,
+    workspace_id: row.workspace,
+    workspace_slug: row.workspaceSlug,
+    workspace_name: row.workspaceName,
+    project_id: null,
+    project_slug: null,
+    project_name: null,
     external_workspace_id: row.externalWorkspaceId,
     external_user_id: row.externalUserId,
     external_project_id: row.externalProjectId,
@@ -35,7 +67,15 @@ export function toRecord(row: SandboxRow, region: string, nowMs: number): Sandbo
     started_at: row.startedAt?.toISOString() ?? null,
     ready_at: row.readyAt?.toISOString() ?? null,
     destroyed_at: row.destroyedAt?.toISOString() ?? null,
+    total_runtime_sec: Math.floor(runtimeMs(row, nowMs) / 1_000),
   }
+}
+
+/** What it ran before it was last started, and since then if it still runs. */
+function runtimeMs(row: SandboxRow, nowMs: number): number {
+  const isMetered = row.state === 'running' || row.state === 'snapshotting'
+  const sinceMs = isMetered && row.startedAt !== null ? Math.max(0, nowMs - row.startedAt.getTime()) : 0
+  return (row.runtimeMs ?? 0) + sinceMs
 }
 
 /** JSON has no bytes: what is not UTF-8 becomes U+FFFD here, and only here. */

@@ -1,0 +1,82 @@
+/** What callers are told of sandboxes. Field names and quirks are a wire contract that clients in the field already speak. */
+import * as z from 'zod'
+import { STATES } from '../lifecycle.ts'
+
+export const sandboxRecord = z.object({
+  id: z.string(),
+  slug: z.string(),
+  name: z.string().nullable(),
+  state: z.enum(STATES),
+  ready: z.boolean(),
+  template_id: z.string(),
+  image_id: z.string(),
+  size: z.string(),
+  resource_contract: z.object({
+    id: z.string(),
+    version: z.int(),
+    product: z.literal('sandbox'),
+    size: z.string(),
+    vcpus: z.int(),
+    memory_mb: z.int(),
+    disk_size_mb: z.int(),
+  }),
+  cpu_count: z.int(),
+  memory_mb: z.int(),
+  disk_size_mb: z.int(),
+  timeout_sec: z.int(),
+  timeout_remaining_ms: z.int().nullable(),
+  idle_timeout_sec: z.int(),
+  always_on: z.boolean(),
+  persistent: z.boolean(),
+  boot_path: z.enum(['warm', 'restore', 'cold']).nullable(),
+  boot_ms: z.int().nullable(),
+  /** Null until a port of the sandbox is exposed. */
+  preview_url: z.null(),
+  preview_domain: z.null(),
+  url_info: z.null(),
+  url_class: z.null(),
+  stable_for_embedding: z.boolean(),
+  recommended_next_action: z.null(),
+  metadata: z.record(z.string(), z.unknown()),
+  tags: z.array(z.string()),
+  region: z.string(),
+  tenant_id: z.string(),
+  external_workspace_id: z.string().nullable(),
+  external_user_id: z.string().nullable(),
+  external_project_id: z.string().nullable(),
+  owner_id: z.string(),
+  workspace_id: z.string().nullable(),
+  workspace_slug: z.string().nullable(),
+  workspace_name: z.string().nullable(),
+  /** There are no projects here; the fields are part of the record all the same. */
+  project_id: z.null(),
+  project_slug: z.null(),
+  project_name: z.null(),
+  created_at: z.iso.datetime(),
+  inserted_at: z.iso.datetime(),
+  started_at: z.iso.datetime().nullable(),
+  ready_at: z.iso.datetime().nullable(),
+  destroyed_at: z.iso.datetime().nullable(),
+  total_runtime_sec: z.int(),
+})
+export type SandboxRecord = z.infer<typeof sandboxRecord>
+
+export const execAnswer = z.object({
+  stdout: z.string(),
+  stderr: z.string(),
+  /** The process's own; 128 + n when signal n ended it, 124 when its timeout did. */
+  exit_code: z.int(),
+  duration_ms: z.int(),
+  reason: z.enum(['exit', 'signal', 'timeout']),
+  /** Either stream was longer than an answer may be, and its rest is not in here. */
+  truncated: z.boolean(),
+})
+export type ExecAnswer = z.infer<typeof execAnswer>
+
+export const runAnswer = z.object({ data: sandboxRecord, exec: execAnswer, timings: z.record(z.string(), z.int()) })
+
+export const readinessAnswer = z.object({
+  ready: z.boolean(),
+  /** `ready`, or the state that it is in instead. */
+  status: z.enum(['ready', ...STATES]),
+})
