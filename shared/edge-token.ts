@@ -23,6 +23,10 @@ export const edgeClaimsSchema = z.object({
   externalUser: z.string().optional(),
   /** A browser's token is good for this sandbox only. */
   sandbox: z.string().optional(),
+  /** The caller came with a word for browsers, not with the key. */
+  temporary: z.literal(true).optional(),
+  /** The id of the ticket that opened this request; the region uses it up. */
+  ticket: z.string().optional(),
   requestId: z.string(),
   method: z.string(),
   /** Lowercase hex SHA-256 of the path and query exactly as forwarded. */

@@ -91,6 +91,7 @@ export const LIMITS = {
   /** Each record is one write of KV, and an invocation has a bounded number of those. */
   edgePushRowsMax: 40,
   edgePushMs: 10_000,
+  edgePushRetryMsMax: 60_000,
   keyUseNoteMs: 60_000,
   /** Keys that KV does not know are asked of the home region: how long that may take, and how many at a time an isolate asks for. */
   homeKeyMs: 2_000,

@@ -23,7 +23,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
       for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
       served.push(route)
     }
-  const serve = behind(tenantDoor((arrival) => authenticate(credentials, arrival)))
+  const serve = behind(tenantDoor((arrival, route) => authenticate(credentials, arrival, route)))
 
   serve(SANDBOX_ROUTES.run, sandboxes.run)
   serve(SANDBOX_ROUTES.create, sandboxes.create)

@@ -11,6 +11,8 @@
  *   ATOLL_EDGE_JWKS         the edge's public Ed25519 keys as a JWKS, two at most; without it, no edge is believed
  *   ATOLL_KEY_PEPPER        the secret under which API keys are hashed
  *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity
+ *   ATOLL_HOME_URL          the region that keeps the accounts, which this one follows; without it, this is that region
+ *   ATOLL_EDGE_URL          the edge, which the home region tells of keys and tiers
  *   ATOLL_OPERATOR_TOKEN    the bearer token of the people who run this; without it, the routes of operators are shut
  *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
  *   ATOLL_TEMPLATE_ALIASES  foreign names of templates: alias=template, joined by commas
@@ -79,6 +81,8 @@ const schema = z
     ATOLL_EDGE_JWKS: publicKeys.optional(),
     ATOLL_KEY_PEPPER: z.string().min(16),
     ATOLL_INTERNAL_TOKEN: z.string().min(16),
+    ATOLL_HOME_URL: z.url({ protocol: /^https?$/ }).optional(),
+    ATOLL_EDGE_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_OPERATOR_TOKEN: z.string().min(16).optional(),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
     ATOLL_TEMPLATE_ALIASES: pairs
@@ -104,6 +108,8 @@ const schema = z
       edgeKeys: env.ATOLL_EDGE_JWKS,
       keyPepper: env.ATOLL_KEY_PEPPER,
       internalToken: env.ATOLL_INTERNAL_TOKEN,
+      homeUrl: env.ATOLL_HOME_URL,
+      edgeUrl: env.ATOLL_EDGE_URL,
       operatorToken: env.ATOLL_OPERATOR_TOKEN,
       defaultSize: env.ATOLL_DEFAULT_SIZE,
       templateAliases: env.ATOLL_TEMPLATE_ALIASES,

@@ -1,4 +1,5 @@
 /** What every use case is given: the seams to the outside, made once in main.ts, and this process's own small memory. */
+import type { Accounts } from './accounts/accounts.ts'
 import type { Database } from './database/connect.ts'
 import type { Host } from './hosts/client.ts'
 import type { Instance } from './instance.ts'
@@ -11,6 +12,7 @@ export type Controller = {
   region: { code: string; name: string }
   policy: Policy
   database: Database
+  accounts: Accounts
   hosts: ReadonlyMap<string, Host>
   ledger: Ledger
   instance: Instance

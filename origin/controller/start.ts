@@ -1,6 +1,8 @@
 /** The stages of a start, in order, and of the stop, in reverse. */
+import { createAccounts } from './accounts/accounts.ts'
 import { createKeyReader } from './accounts/api-keys.ts'
 import { createEdgeTokenReader } from './accounts/edge-tokens.ts'
+import { keepAccounts } from './accounts/keep-accounts.ts'
 import { readSeed, seedAccounts, seedTiers } from './accounts/seed.ts'
 import { createApp } from './app.ts'
 import type { Config, DatabaseConfig } from './config.ts'
@@ -47,8 +49,9 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   await migrateDatabase(server.url)
   const database = openDatabase(server.url, log)
   undo.push(database.close)
-  await seedTiers(database.db)
-  if (config.seedFile !== undefined) await seedAccounts(database.db, await readSeed(config.seedFile))
+  if (config.homeUrl === undefined) await seedTiers(database.db)
+  if (config.homeUrl === undefined && config.seedFile !== undefined)
+    await seedAccounts(database.db, await readSeed(config.seedFile))
   const instance = await joinRegion(server.url, log)
   undo.push(instance.close)
 
@@ -58,6 +61,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     region: config.region,
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
     database,
+    accounts: createAccounts(database.db, config, clock),
     hosts: new Map(config.hosts.map((address) => [address.name, connectHost(address)])),
     ledger: createLedger(clock),
     instance,
@@ -70,7 +74,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   undo.push(() => Promise.all(hosts.map((host) => host.close())))
   // A host that is not there yet is found by the next poll.
   await Promise.allSettled(hosts.map((host) => pollHost(controller, host)))
-  const repeating = [...pollHosts(controller), ...keepReconciling(controller)]
+  const repeating = [...pollHosts(controller), ...keepReconciling(controller), ...keepAccounts(controller)]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
   const app = createApp(controller, credentialsOf(config, controller))
@@ -84,8 +88,9 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   return { controller, address: door.address, stop }
 }
 
-const credentialsOf = (config: Config, { database, clock }: Controller): Credentials => ({
-  readKey: createKeyReader(database.db, config.keyPepper, clock),
+const credentialsOf = (config: Config, { accounts, clock }: Controller): Credentials => ({
+  accounts,
+  readKey: createKeyReader(accounts, clock),
   readEdgeToken:
     config.edgeKeys === undefined ? undefined : createEdgeTokenReader(config.edgeKeys, config.region.code, clock),
   internalToken: config.internalToken,

@@ -1,6 +1,7 @@
 /** Who is asking, whichever way it was proven. */
-import type { Tier } from '../../../shared/accounts.ts'
+import { type Tier, tighten } from '../../../shared/accounts.ts'
 import { AppError } from '../../../shared/errors.ts'
+import type { KeyFacts } from './key-facts.ts'
 
 export type Principal = {
   /** The API key's id, never the key. */
@@ -16,7 +17,29 @@ export type Principal = {
   externalMax: number | null
   /** The only sandbox that this caller may name, or null for all. */
   sandbox: string | null
+  /** Whether it came with a word for browsers, made with the key, and not with the key itself. */
+  isTemporary: boolean
 }
+
+export const principalOfKey = ({
+  key,
+  tenant,
+  tier,
+  scopes,
+  limits,
+  keyLimits,
+  externalUser,
+}: KeyFacts): Principal => ({
+  key,
+  tenant,
+  tier,
+  scopes,
+  limits: tighten(limits, keyLimits),
+  externalUser,
+  externalMax: externalUser === null ? null : (keyLimits?.concurrency ?? null),
+  sandbox: null,
+  isTemporary: false,
+})
 
 export type KeyStanding = 'active' | 'key_revoked' | 'key_unknown'
 
@@ -26,5 +49,17 @@ export function requireStanding(standing: KeyStanding): void {
   if (standing === 'key_unknown') throw unknown()
 }
 
+/** Throws owner_key_required for whoever speaks for less than the whole tenant. */
+export function requireOwner({ externalUser, isTemporary }: Principal): void {
+  if (externalUser === null && !isTemporary) return
+  throw new AppError(
+    'owner_key_required',
+    isTemporary
+      ? 'A short-lived token may not manage accounts.'
+      : 'A key that was made for an end user may not manage accounts.',
+  )
+}
+
 export const revoked = (): AppError => new AppError('revoked_token', 'This API key was revoked or has expired.')
 export const unknown = (): AppError => new AppError('invalid_token', 'There is no such API key.')
+export const suspended = (): AppError => new AppError('tenant_suspended', 'The tenant of this API key is suspended.')

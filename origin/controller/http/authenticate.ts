@@ -1,7 +1,10 @@
 /** Who is asking: the edge's signed token when there is one, else an API key of the caller's own. */
 import { timingSafeEqual } from 'node:crypto'
+import { STREAM_TICKET } from '../../../shared/browser-token.ts'
+import type { Route } from '../../../shared/contracts/route.ts'
 import { EDGE_TOKEN, type EdgeClaims } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
+import type { Accounts } from '../accounts/accounts.ts'
 import { bearerOf, type KeyReader } from '../accounts/api-keys.ts'
 import { type EdgeTokenReader, sha256Hex } from '../accounts/edge-tokens.ts'
 import type { Principal } from '../accounts/principal.ts'
@@ -9,6 +12,7 @@ import { type Arrival, header } from './arrival.ts'
 import type { Door } from './serve-route.ts'
 
 export type Credentials = {
+  accounts: Pick<Accounts, 'words' | 'uses'>
   readKey: KeyReader
   readEdgeToken: EdgeTokenReader | undefined
   /** What the edge and the other regions say. */
@@ -18,20 +22,46 @@ export type Credentials = {
 }
 export type Proven = { principal: Principal; claims: EdgeClaims | undefined }
 
-export async function authenticate(credentials: Credentials, arrival: Arrival): Promise<Proven> {
+export async function authenticate(credentials: Credentials, arrival: Arrival, route?: Route): Promise<Proven> {
+  const proven = await prove(credentials, arrival, route)
+  credentials.accounts.uses.note(proven.principal.key)
+  return proven
+}
+
+async function prove(credentials: Credentials, arrival: Arrival, route: Route | undefined): Promise<Proven> {
   const token = header(arrival, EDGE_TOKEN.header)
   if (token === undefined) {
-    const principal = await credentials.readKey(header(arrival, 'authorization'))
-    return { principal, claims: undefined }
+    const ticket = ticketOf(arrival)
+    if (ticket === null)
+      return { principal: await credentials.readKey(header(arrival, 'authorization')), claims: undefined }
+    requireStream(route)
+    return { principal: await credentials.accounts.words.readTicket(ticket), claims: undefined }
   }
   if (credentials.readEdgeToken === undefined)
     throw new AppError('invalid_token', 'The token of the edge was refused.', { detail: 'no edge is configured' })
   const claims = await credentials.readEdgeToken(token, arrival)
   arrival.requestId = claims.requestId
+  if (claims.ticket !== undefined) {
+    requireStream(route)
+    await credentials.accounts.words.useTicket(claims.ticket)
+  }
   return { principal: principalOf(claims), claims }
 }
 
-function principalOf({ sub, tenant, tier, scopes, limits, externalUser, sandbox }: EdgeClaims): Principal {
+/** The ticket in the URL, for a caller that can send no header. Whoever sends a header means that. */
+function ticketOf(arrival: Arrival): string | null {
+  if (header(arrival, 'authorization') !== undefined) return null
+  const [, search = ''] = arrival.pathAndQuery.split('?', 2)
+  return new URLSearchParams(search).get(STREAM_TICKET.parameter)
+}
+
+/** A URL is kept in places where a secret should not be, so a ticket opens a stream and nothing else. */
+function requireStream(route: Route | undefined): void {
+  if (route?.method === 'GET' && route.stream !== undefined) return
+  throw new AppError('invalid_token', 'A ticket opens a stream, and nothing else.')
+}
+
+function principalOf({ sub, tenant, tier, scopes, limits, externalUser, sandbox, temporary }: EdgeClaims): Principal {
   return {
     key: sub,
     tenant,
@@ -41,6 +71,7 @@ function principalOf({ sub, tenant, tier, scopes, limits, externalUser, sandbox 
     externalUser: externalUser ?? null,
     externalMax: externalUser === undefined ? null : limits.concurrency,
     sandbox: sandbox ?? null,
+    isTemporary: temporary === true,
   }
 }
 

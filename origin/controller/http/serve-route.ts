@@ -5,6 +5,7 @@ import type * as z from 'zod'
 import { requireScope } from '../../../shared/accounts.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import type { EdgeClaims } from '../../../shared/edge-token.ts'
+import { AppError } from '../../../shared/errors.ts'
 import { requireBodyOf } from '../accounts/edge-tokens.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
@@ -56,6 +57,7 @@ export function serveRoute<R extends Route, Who>(
   const handle = async (c: Context<Env>, arrival: Arrival): Promise<Response> => {
     try {
       const { who, claims } = await arrival.timing.measure('auth', door(arrival, route))
+      requireHome(controller, route)
       const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming)
       arrival.bytesIn = rawBody.length
       if (claims !== undefined && route.body !== undefined) requireBodyOf(claims, rawBody)
@@ -88,13 +90,21 @@ export function serveRoute<R extends Route, Who>(
   }
 }
 
+/** Accounts are read from this region's copy and written at home. */
+function requireHome({ accounts, region }: Controller, route: Route): void {
+  if (route.class !== 'home' || route.method === 'GET' || accounts.homeUrl === undefined) return
+  throw new AppError('not_home_region', `Accounts are not written in the region ${region.code}.`, {
+    details: { home: accounts.homeUrl },
+  })
+}
+
 /** The door of everything that a tenant asks: a key, or the edge's word on one, that has the scope of the route. */
 export const tenantDoor =
   (
-    authenticate: (arrival: Arrival) => Promise<{ principal: Principal; claims: EdgeClaims | undefined }>,
+    authenticate: (arrival: Arrival, route: Route) => Promise<{ principal: Principal; claims: EdgeClaims | undefined }>,
   ): Door<Principal> =>
   async (arrival, route) => {
-    const { principal, claims } = await authenticate(arrival)
+    const { principal, claims } = await authenticate(arrival, route)
     arrival.caller = { tenant: principal.tenant, key: principal.key }
     requireScope(principal, route.scope)
     return { who: principal, claims }

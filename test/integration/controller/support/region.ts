@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type pg from 'pg'
-import { hashKey } from '../../../../origin/controller/accounts/api-keys.ts'
+import { hashKey } from '../../../../origin/controller/accounts/secrets.ts'
 import { type Seed, seedAccounts } from '../../../../origin/controller/accounts/seed.ts'
 import { readConfig } from '../../../../origin/controller/config.ts'
 import type { Log } from '../../../../origin/controller/log.ts'

@@ -1,0 +1,84 @@
+/** What a controller does about accounts by itself: hears of changes, follows its home or tells the edge, and notes the use of keys. */
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import { type Repeating, repeat } from '../repeat.ts'
+import { forgetUsedTickets } from './browser-tokens.ts'
+import { followHome } from './follow-home.ts'
+import { readPlace } from './places.ts'
+import { pushToEdge } from './push-to-edge.ts'
+import { lastVersion } from './read-changes.ts'
+
+export function keepAccounts(controller: Controller): Repeating[] {
+  const { homeUrl, edgeUrl } = controller.accounts
+  return [
+    hearOfChanges(controller),
+    noteUses(controller),
+    ...(homeUrl === undefined ? [] : [keepFollowing(controller, homeUrl)]),
+    ...(homeUrl === undefined && edgeUrl !== undefined ? [keepPushing(controller, edgeUrl)] : []),
+  ]
+}
+
+/** Another controller of this region may have written, or taken over, what this one has a copy of. */
+function hearOfChanges({ accounts, database: { db }, log }: Controller): Repeating {
+  let heard = -1
+  return repeat(LIMITS.accountsNoticeMs, log, 'accounts.unheard', async () => {
+    const now = accounts.homeUrl === undefined ? await lastVersion(db) : await readPlace(db, 'home')
+    if (now !== heard) accounts.changed()
+    heard = now
+  })
+}
+
+function noteUses(controller: Controller): Repeating {
+  const { accounts, database, instance, log } = controller
+  const writing = repeat(LIMITS.keyUseNoteMs, log, 'accounts.uses_not_written', async () => {
+    await accounts.uses.write(database.db)
+    if (await instance.lead()) await forgetUsedTickets(database.db)
+  })
+  return {
+    ...writing,
+    async stop() {
+      await writing.stop()
+      await accounts.uses.write(database.db).catch(() => {})
+    },
+  }
+}
+
+function keepFollowing(controller: Controller, homeUrl: string): Repeating {
+  const stopping = new AbortController()
+  const following = repeat(LIMITS.accountsRetryMs, controller.log, 'accounts.home_unreachable', async () => {
+    while (!stopping.signal.aborted && (await controller.instance.lead()))
+      await followHome(controller, homeUrl, stopping.signal)
+  })
+  return {
+    ...following,
+    stop() {
+      stopping.abort()
+      return following.stop()
+    },
+  }
+}
+
+/** The edge may be away for long, and each try costs it something, so the tries become fewer. */
+function keepPushing(controller: Controller, edgeUrl: string): Repeating {
+  let failures = 0
+  let notBefore = 0
+  return repeat(LIMITS.accountsNoticeMs, controller.log, 'accounts.edge_not_told', async () => {
+    if (controller.clock() < notBefore || !(await controller.instance.lead())) return
+    try {
+      while (await pushToEdge(controller, edgeUrl)) failures = 0
+    } catch (thrown) {
+      failures += 1
+      notBefore = controller.clock() + Math.min(LIMITS.accountsRetryMs * 2 ** failures, LIMITS.edgePushRetryMsMax)
+      throw thrown
+    }
+  })
+}
+
+/** Whether this region has ever heard of the accounts: a follower that has not knows no key. */
+export async function knowsAccounts({ accounts, database: { pool } }: Controller): Promise<boolean> {
+  if (accounts.homeUrl !== undefined) {
+    const { rows } = await pool.query(`select from account_reader where name = 'home' and version > 0`)
+    return rows.length > 0
+  }
+  return true
+}
