@@ -181,6 +181,14 @@ export const LIMITS = {
   reconcileSandboxesPerSec: 10_000,
   reconcileMsMax: 10_000,
   reconcileRowsMax: 1_000,
+  /** How often what is old is forgotten, and how many times `reconcileRowsMax` rows of a table at once. */
+  forgetMs: 10_000,
+  forgetBatchesMax: 20,
+  /** After it ended: longer than its events are kept, so that a history never lacks its sandbox. What it used is kept for ever. */
+  endedSandboxKeptMs: 30 * 24 * 3_600_000,
+  hostTokenKeptMs: 7 * 24 * 3_600_000,
+  /** How often what is summed up is counted again. */
+  recountMs: 60_000,
   /** Every meter that runs is looked at, which costs more than a look at one host. */
   reconcileMetersMs: 5_000,
   /** Work of a controller that seems dead is left alone for this long: its session may only be between two connections. */

@@ -49,6 +49,7 @@ export async function matchHost(controller: Controller, host: Host): Promise<num
 async function endStray(controller: Controller, host: Host, id: string): Promise<void> {
   // Between the two looks a request of ours may have moved its sandbox here; it is not in the rows we read, and not a stray.
   if (controller.inFlight.has(id)) return
+  controller.metrics.mends.inc({ kind: 'stray' })
   controller.log('warn', 'reconcile.stray', { sandbox: id, host: host.name })
   await host.destroy(id)
 }

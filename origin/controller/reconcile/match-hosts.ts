@@ -11,6 +11,7 @@ export function matchHosts(controller: Controller): Repeating[] {
     repeat(LIMITS.reconcileMs, controller.log, `reconcile.failed ${host.name}`, async () => {
       if (!(await controller.instance.lead()) || !pace.take(host.name)) return
       pace.compared(host.name, await matchHost(controller, host))
+      controller.metrics.reconciled.set({ reconciler: 'machines' }, controller.clock() / 1_000)
     }),
   )
 }

@@ -13,8 +13,10 @@ import type { Db } from '../database/connect.ts'
 export type MendedMeters = { closed: number; opened: number }
 
 /** A bounded number at a time. Safe to repeat, and beside any request. */
-export async function mendMeters({ database: { db }, log }: Controller): Promise<MendedMeters> {
+export async function mendMeters({ database: { db }, log, metrics }: Controller): Promise<MendedMeters> {
   const mended = { closed: await closeStrays(db), opened: await openMissing(db) }
+  metrics.mends.inc({ kind: 'meter_closed' }, mended.closed)
+  metrics.mends.inc({ kind: 'meter_opened' }, mended.opened)
   if (mended.closed > 0 || mended.opened > 0) log('warn', 'reconcile.meters', mended)
   return mended
 }

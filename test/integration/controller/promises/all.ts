@@ -13,6 +13,7 @@ import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { stopPromises } from './stops.ts'
+import { upkeepPromises } from './upkeep.ts'
 
 export function holdPromisesOn(driver: Driver): void {
   describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
@@ -48,6 +49,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
     group('piles', 1, pilePromises)
+    group('upkeep', 1, upkeepPromises)
     group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)
   })
