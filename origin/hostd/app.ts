@@ -16,6 +16,7 @@ import { createVm } from './vm/create-vm.ts'
 import { destroyVm } from './vm/destroy.ts'
 import { execInVm } from './vm/exec.ts'
 import { pauseVm, resumeVm } from './vm/pause.ts'
+import { setDeadlines } from './vm/set-deadlines.ts'
 
 type Env = { Bindings: HttpBindings }
 
@@ -45,6 +46,10 @@ export function buildApp(host: Host): Hono<Env> {
   app.post(HOST_ROUTES.resume.path, async (c) => {
     const deadlines = vmDeadlines.parse(await c.req.json())
     return c.json(await resumeVm(host, c.req.param('id'), deadlines))
+  })
+  app.post(HOST_ROUTES.deadlines.path, async (c) => {
+    const deadlines = vmDeadlines.parse(await c.req.json())
+    return c.json(await setDeadlines(host, c.req.param('id'), deadlines))
   })
   app.delete(HOST_ROUTES.destroy.path, async (c) => {
     await destroyVm(host, c.req.param('id'))

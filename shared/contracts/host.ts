@@ -145,6 +145,16 @@ export const HOST_ROUTES = {
     status: 200,
     answer: vmRecord,
   }),
+  deadlines: route({
+    method: 'POST',
+    path: '/v1/vms/:id/deadlines',
+    class: 'change',
+    scope: null,
+    summary: 'Change when compute stops. Safe to repeat; a paused machine stays paused.',
+    body: vmDeadlines,
+    status: 200,
+    answer: vmRecord,
+  }),
   destroy: route({
     method: 'DELETE',
     path: '/v1/vms/:id',

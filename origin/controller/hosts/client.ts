@@ -26,6 +26,7 @@ export type Host = {
   exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
   pause(id: string): Promise<Answer<VmRecord>>
   resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
+  setDeadlines(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
   destroy(id: string): Promise<Answer<null>>
   inventory(): Promise<Answer<VmInventory>>
   capacity(): Promise<Answer<HostCapacity>>
@@ -100,6 +101,7 @@ export function connectHost(address: HostAddress): Host {
     exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
     resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
+    setDeadlines: (id, deadlines) => required(call(HOST_ROUTES.deadlines, id, deadlines)),
     destroy: async (id) => {
       const answer = await call(HOST_ROUTES.destroy, id)
       return answer.kind === 'done' ? { kind: 'done', value: null } : answer

@@ -20,7 +20,7 @@ function look(host: Host, nowMs: number): void {
 /** What was destroyed by the clock is kept as a loss, so that the controller learns why it is gone. */
 async function act(host: Host, vm: Vm, nowMs: number): Promise<void> {
   const verdict = due(vm, nowMs)
-  if (verdict === 'pause') await pauseVm(host, vm.id)
+  if (verdict === 'pause') await pauseVm(host, vm.id, (now) => due(now, Date.now()) === 'pause')
   if (verdict === 'destroy')
     await host.registry.lose(vm, { reason: 'Its time was over.', cause: 'expired', at_ms: nowMs })
 }

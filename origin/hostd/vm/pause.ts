@@ -5,13 +5,17 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
 import { type Machine, resume, stop } from '../machine/machine.ts'
+import { inTurn } from './in-turn.ts'
 import { own } from './own.ts'
-import { deadlinesOf, recordOf, type Vm } from './vm.ts'
+import { deadlinesOf, type Vm } from './vm.ts'
 
-/** Pausing a paused sandbox changes nothing. */
-export function pauseVm(host: Host, id: string): Promise<VmRecord> {
+/**
+ * Pausing a paused sandbox changes nothing. `isWanted` is asked when it is this change's turn: what the clock found due may have been
+ * given more time by a change before it.
+ */
+export function pauseVm(host: Host, id: string, isWanted: (vm: Vm) => boolean = () => true): Promise<VmRecord> {
   return inTurn(host, id, async (vm, machine) => {
-    if (vm.state !== 'running') return
+    if (vm.state !== 'running' || !isWanted(vm)) return
     vm.state = 'paused'
     await stop(machine)
     vm.frozen.abort(new AppError('sandbox_paused', 'The sandbox was paused while the command ran.'))
@@ -41,17 +45,4 @@ async function goOn(vm: Vm, machine: Machine): Promise<void> {
     await stop(machine)
     throw error
   }
-}
-
-/** One change of state at a time, in the order in which they were asked for. */
-async function inTurn(host: Host, id: string, change: (vm: Vm, machine: Machine) => Promise<void>): Promise<VmRecord> {
-  const vm = host.registry.require(id)
-  await vm.started
-  const turn = vm.turn.then(async () => {
-    if (vm.gone !== null || vm.machine === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
-    await change(vm, vm.machine)
-    return recordOf(vm)
-  })
-  vm.turn = turn.catch(() => {})
-  return turn
 }

@@ -119,6 +119,9 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
     case 'pause':
       vm.state = 'paused'
       return json(vm)
+    case 'deadlines':
+      Object.assign(vm, vmDeadlines.parse(body))
+      return json(vm)
     case 'resume':
       Object.assign(vm, vmDeadlines.parse(body), { state: 'running' })
       return json(vm)

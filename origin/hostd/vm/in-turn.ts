@@ -1,0 +1,21 @@
+/** What changes a machine's state or its deadlines is done one at a time, in the order in which it was asked for. */
+import type { VmRecord } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { Host } from '../host.ts'
+import type { Machine } from '../machine/machine.ts'
+import { recordOf, type Vm } from './vm.ts'
+
+type Change = (vm: Vm, machine: Machine) => void | Promise<void>
+
+/** The record after the change. Throws when there is no such sandbox, or when it is being ended. */
+export async function inTurn(host: Host, id: string, change: Change): Promise<VmRecord> {
+  const vm = host.registry.require(id)
+  await vm.started
+  const turn = vm.turn.then(async () => {
+    if (vm.gone !== null || vm.machine === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
+    await change(vm, vm.machine)
+    return recordOf(vm)
+  })
+  vm.turn = turn.catch(() => {})
+  return turn
+}
