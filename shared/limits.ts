@@ -191,6 +191,12 @@ export const LIMITS = {
   recountMs: 60_000,
   /** Every meter that runs is looked at, which costs more than a look at one host. */
   reconcileMetersMs: 5_000,
+  /** How long a stretch of usage may be looked at by day. */
+  usageDaysMax: 400,
+  usageCursorCharsMax: 600,
+  ratesMax: 100,
+  /** Per hour and unit, in any currency. */
+  priceMax: 100_000,
   /** Work of a controller that seems dead is left alone for this long: its session may only be between two connections. */
   instanceGraceMs: 5_000,
   /** Hosts end compute on time by themselves; the controller does it when a host is this late. */

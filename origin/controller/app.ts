@@ -5,10 +5,11 @@ import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import type { Controller } from './controller.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
-import { authenticate, type Credentials } from './http/authenticate.ts'
+import { authenticate, type Credentials, operatorDoor } from './http/authenticate.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
+import { serveRates, serveUsage } from './http/usage-routes.ts'
 
 const PREFIXES = ['', '/api']
 
@@ -33,6 +34,10 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serve(SANDBOX_ROUTES.pause, sandboxes.pause)
   serve(SANDBOX_ROUTES.resume, sandboxes.resume)
   serve(SANDBOX_ROUTES.destroy, sandboxes.destroy)
+  serveUsage(serve)
+
+  const serveOperator = behind(operatorDoor(credentials))
+  serveRates(serveOperator)
 
   const capacities = PREFIXES.map((prefix) => `${prefix}/v1/capacity`)
   for (const path of capacities) app.get(path, capacity(controller, credentials))

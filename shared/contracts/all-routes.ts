@@ -4,5 +4,8 @@
  */
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
+import { USAGE_ROUTES } from './usage.ts'
 
-export const ALL_ROUTES: readonly Route[] = [SANDBOX_ROUTES].flatMap((group): Route[] => Object.values(group))
+export const ALL_ROUTES: readonly Route[] = [SANDBOX_ROUTES, USAGE_ROUTES].flatMap((group): Route[] =>
+  Object.values(group),
+)

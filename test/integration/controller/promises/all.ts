@@ -14,6 +14,7 @@ import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { stopPromises } from './stops.ts'
 import { upkeepPromises } from './upkeep.ts'
+import { usagePromises } from './usage.ts'
 
 export function holdPromisesOn(driver: Driver): void {
   describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
@@ -48,6 +49,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('accounts', 1, accountPromises)
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
+    group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('upkeep', 1, upkeepPromises)
     group('several controllers', 1, severalPromises)

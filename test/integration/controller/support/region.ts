@@ -14,6 +14,7 @@ import { type HostDouble, startHostDouble } from './host-double.ts'
 
 export const PEPPER = 'a-pepper-for-the-tests'
 export const INTERNAL = 'internal-token-for-the-tests'
+export const OPERATOR = 'operator-token-for-the-tests'
 
 export type Answer = { status: number; headers: Headers; text: string; json: Json }
 /** Tests read into it with `at`. */
@@ -64,6 +65,7 @@ export async function startRegion(databaseUrl: string, options: { hosts?: number
     ATOLL_EDGE_JWKS: JSON.stringify(edgeKeys(edge.publicKey, 'k1')),
     ATOLL_KEY_PEPPER: PEPPER,
     ATOLL_INTERNAL_TOKEN: INTERNAL,
+    ATOLL_OPERATOR_TOKEN: OPERATOR,
   })
   const seams = { log, clock: Date.now, random: randomBytes }
   let running = await startController(config, seams)
