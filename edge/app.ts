@@ -6,19 +6,20 @@
  *   steering/   which region
  *   forward/    signed, sent, streamed back        failover/   what to do when that fails
  *   lists/      what several regions answer together
+ *   quota/      how a tenant's limit is shared out between regions
  *   capacity/   what regions have free             kv/         copies of what KV says
  *
- * It decides nothing that must be exact; a region re-checks everything that changes state.
+ * It decides nothing that must be exact; a region re-checks everything that changes state. What is exact is quota/, which lives in
+ * Durable Objects and is never on the path of a request.
  */
 import { Hono } from 'hono'
 import { toAppError } from '../shared/errors.ts'
 import { answerError } from './answers/answer-error.ts'
 import { corsHeaders } from './answers/answer-headers.ts'
 import { answerPreflight } from './answers/answer-preflight.ts'
-import type { Bindings } from './bindings.ts'
+import type { Edge } from './bindings.ts'
+import { serveQuota } from './quota/serve-quota.ts'
 import { serveRequest } from './serve-request.ts'
-
-type Edge = { Bindings: Bindings; Variables: { requestId: string; startedAtMs: number } }
 
 export const app = new Hono<Edge>()
 
@@ -35,6 +36,8 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
     Response.json({ ok: true }, { headers: { 'x-request-id': c.get('requestId'), ...corsHeaders(c.req.raw) } }),
   )
 }
+
+serveQuota(app)
 
 app.all('*', (c) =>
   serveRequest({

@@ -1,8 +1,11 @@
 /** What wrangler.toml and `wrangler secret` give the Worker. */
+import type { TenantQuota } from './quota/tenant-quota.ts'
+
 export type Bindings = {
   CONFIG: KVNamespace
   KEYS: KVNamespace
   CAPACITY: KVNamespace
+  TENANT_QUOTA: DurableObjectNamespace<TenantQuota>
   RATE_FREE?: RateLimit
   RATE_PRO?: RateLimit
   RATE_SCALE?: RateLimit
@@ -11,3 +14,6 @@ export type Bindings = {
   INTERNAL_TOKEN: string
   TRUSTED_PROXY?: string
 }
+
+/** What Hono's handlers find in their context. */
+export type Edge = { Bindings: Bindings; Variables: { requestId: string; startedAtMs: number } }

@@ -5,6 +5,8 @@ import { pollCapacity } from './capacity/poll-capacity.ts'
 import { readConfig } from './config.ts'
 import { readRegistry } from './regions/read-registry.ts'
 
+export { TenantQuota } from './quota/tenant-quota.ts'
+
 export default {
   fetch: app.fetch,
 

@@ -10,6 +10,7 @@ export async function bundleEdge(entry: string): Promise<string> {
     format: 'esm',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:workers'],
     logLevel: 'silent',
   })
   const [file] = result.outputFiles
