@@ -4,7 +4,9 @@
  *   row \ machine          running          paused           starting, stopping   none
  *   creating, provisioning  [orphan] ready   [orphan] pause   wait                 [orphan] fail
  *   running, snapshotting   expire if late   pause            wait                 end (expired) or fail
+ *                           else retime it
  *   paused                  pause it there   expire if late   wait                 end (expired) or fail
+ *                                            else retime it
  *   error, destroyed        clear            clear            clear                clear
  *
  * [orphan]: only when no living controller works on it; its own controller writes the row otherwise.
@@ -17,6 +19,8 @@ export type Mend =
   | 'ready'
   | 'pause_row'
   | 'pause_machine'
+  /** Tell the host when it ends. */
+  | 'set_deadlines'
   | 'fail'
   /** Its time is over and it was not to be kept. */
   | 'destroy'
@@ -29,6 +33,8 @@ export type Finding = {
   isOrphan: boolean
   /** Past its end by more than a host may be late. A paused sandbox has an end only when it is not to be kept. */
   isOverdue: boolean
+  /** It has an end, and its host knows of another one. */
+  isMistimed: boolean
   /** If there is no machine, then because the host ended it on time. */
   isExpired: boolean
   persistent: boolean
@@ -65,10 +71,10 @@ function mendOrphan({ state, machine }: Finding): Mend {
   }
 }
 
-function mendRunning({ machine, isOverdue, isExpired, persistent }: Finding): Mend {
+function mendRunning({ machine, isOverdue, isMistimed, isExpired, persistent }: Finding): Mend {
   switch (machine) {
     case 'running':
-      if (!isOverdue) return 'leave'
+      if (!isOverdue) return isMistimed ? 'set_deadlines' : 'leave'
       return persistent ? 'pause_machine' : 'destroy'
     case 'paused':
       return 'pause_row'
@@ -80,12 +86,13 @@ function mendRunning({ machine, isOverdue, isExpired, persistent }: Finding): Me
   }
 }
 
-function mendPaused({ machine, isOverdue, isExpired, persistent }: Finding): Mend {
+function mendPaused({ machine, isOverdue, isMistimed, isExpired, persistent }: Finding): Mend {
   switch (machine) {
     case 'running':
       return 'pause_machine'
     case 'paused':
-      return isOverdue && !persistent ? 'destroy' : 'leave'
+      if (isOverdue && !persistent) return 'destroy'
+      return isMistimed ? 'set_deadlines' : 'leave'
     case 'starting':
     case 'stopping':
       return 'leave'

@@ -2,7 +2,7 @@
  * Where one host and the rows of its sandboxes may disagree. The database compares the two and answers only what has to be looked
  * at, because it is asked for every sandbox of the region, over and over, and almost always there is nothing.
  */
-import type { VmInventory } from '../../../shared/contracts/host.ts'
+import type { VmInventory, VmRecord } from '../../../shared/contracts/host.ts'
 import type { SandboxState } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
@@ -16,14 +16,24 @@ export type Holding = Pick<
   ageMs: number
   isDue: boolean
   isOverdue: boolean
+  /** Its host would end it at another time than the row says. */
+  isMistimed: boolean
 }
 /** `holdings` are rows that hold room there; `rowless` is what is, or was lost, on the host and has no such row. */
 export type Suspects = { holdings: Holding[]; rowless: string[] }
 
 type Found = (Holding & { there: string | null }) | { id: null; there: string }
 
-/** A row and a machine that are both in one of these need no look, unless its time is over. */
+type There = Pick<VmRecord, 'expires_at_ms' | 'idle_timeout_sec'> & { state: VmRecord['state'] | 'none' }
+const LOST: There = { state: 'none', expires_at_ms: null, idle_timeout_sec: 0 }
+
+/** A row and a machine that are both in one of these need no look, unless its time is over, or another one there. */
 const AGREED = ['running', 'paused'] satisfies SandboxState[]
+
+/** Only of what has a clock there: a machine that is paused and to be kept is not stopped by time. */
+const MISTIMED = `(row.state = there.state and (row.state = 'running' or not row.persistent)
+    and ((extract(epoch from row.expires_at) * 1000)::bigint is distinct from there.expires_ms
+      or case when row.always_on then 0 else row.idle_timeout_sec end <> there.idle_sec))`
 
 /** Ages are reckoned by the database's clock, which every controller of the region shares. Who is alive is asked only where it counts. */
 const FIND = `
@@ -32,19 +42,29 @@ const FIND = `
     (extract(epoch from clock_timestamp() - row.changed_at) * 1000)::float8 as "ageMs",
     coalesce(row.expires_at <= clock_timestamp(), false) as "isDue",
     coalesce(row.expires_at < clock_timestamp() - make_interval(secs => $4), false) as "isOverdue",
-    there.id as there
+    coalesce(${MISTIMED}, false) as "isMistimed", there.id as there
   from (select * from sandbox where host = $1 and released_at is null) as row
-  full join unnest($2::text[], $3::text[]) as there (id, state) on there.id = row.id
+  full join unnest($2::text[], $3::text[], $6::bigint[], $7::integer[]) as there (id, state, expires_ms, idle_sec) on there.id = row.id
   where row.state is distinct from there.state or row.state <> all ($5)
-    or row.expires_at < clock_timestamp() - make_interval(secs => $4)`
+    or row.expires_at < clock_timestamp() - make_interval(secs => $4)
+    or ${MISTIMED}`
 
 export async function findSuspects({ database }: Controller, host: string, inventory: VmInventory): Promise<Suspects> {
-  const states = new Map<string, string>(inventory.lost.map(({ id }) => [id, 'none']))
-  for (const { id, state } of inventory.vms) states.set(id, state)
+  const there = new Map<string, There>(inventory.lost.map(({ id }) => [id, LOST]))
+  for (const vm of inventory.vms) there.set(vm.id, vm)
+  const all = [...there.values()]
   const { rows } = await database.pool.query<Found>({
     name: 'find_suspects',
     text: FIND,
-    values: [host, [...states.keys()], [...states.values()], LIMITS.expiryGraceMs / 1_000, AGREED],
+    values: [
+      host,
+      [...there.keys()],
+      all.map(({ state }) => state),
+      LIMITS.expiryGraceMs / 1_000,
+      AGREED,
+      all.map(({ expires_at_ms }) => (expires_at_ms === null ? null : Math.round(expires_at_ms))),
+      all.map(({ idle_timeout_sec }) => idle_timeout_sec),
+    ],
   })
   return {
     holdings: rows.filter((row) => row.id !== null),

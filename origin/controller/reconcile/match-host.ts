@@ -68,6 +68,7 @@ function examine(
     machine: machine?.state ?? 'none',
     isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
     isOverdue: holding.isOverdue,
+    isMistimed: holding.isMistimed,
     isExpired: loss === undefined ? holding.isDue : loss.cause === 'expired',
     persistent: holding.persistent,
   }

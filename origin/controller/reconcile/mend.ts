@@ -4,6 +4,7 @@ import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Host } from '../hosts/client.ts'
 import { clearHost } from '../sandboxes/clear-host.ts'
+import { deadlinesOf } from '../sandboxes/deadlines.ts'
 import { readSandbox } from '../sandboxes/find-sandbox.ts'
 import { moveSandbox } from '../sandboxes/move-sandbox.ts'
 import type { Mend } from './decide-mend.ts'
@@ -29,6 +30,11 @@ export async function mend(controller: Controller, host: Host, row: Mended, what
       if ((await readSandbox(db, row.id))?.revision !== revision) return
       const answer = await host.pause(row.id)
       if (answer.kind === 'done') await moveSandbox(db, row.id, 'pause', { revision })
+      return
+    }
+    case 'set_deadlines': {
+      const now = await readSandbox(db, row.id)
+      if (now?.revision === revision) await host.setDeadlines(row.id, deadlinesOf(now))
       return
     }
     case 'fail': {

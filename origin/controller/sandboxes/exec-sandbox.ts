@@ -4,6 +4,7 @@
  */
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import type { ExecAnswer } from '../../../shared/contracts/sandbox-records.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
@@ -29,11 +30,11 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
     'admit',
     findForChange(controller.database.db, principal, reference, controller.region.code),
   )
+  const { db } = controller.database
   let row = await timing.measure('resume', ensureRunning(controller, principal, found))
   let outcome = await timing.measure('exec', hostOf(controller, row).exec(row.id, exec, caller))
-  if (isPausedThere(outcome)) {
+  for (let tries = 1; tries < LIMITS.changeTriesMax && isPausedThere(outcome); tries++) {
     // Its time ran out on the host, and the row has not heard of it yet. Nothing was started.
-    const { db } = controller.database
     const now = (await moveSandbox(db, row.id, 'pause', { revision: row.revision })) ?? (await readSandbox(db, row.id))
     if (now === undefined) throw notFound()
     row = await timing.measure('resume', ensureRunning(controller, principal, now))

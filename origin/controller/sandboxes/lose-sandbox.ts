@@ -5,6 +5,7 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Host } from '../hosts/client.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { clearHost } from './clear-host.ts'
+import { notFound, readSandbox } from './find-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
 
 const LOST: ReadonlySet<ErrorCode> = new Set(['sandbox_not_found', 'sandbox_lost', 'sandbox_expired'])
@@ -12,15 +13,18 @@ const LOST: ReadonlySet<ErrorCode> = new Set(['sandbox_not_found', 'sandbox_lost
 /** The host was asked about this machine and does not know it, or says that it ended. */
 export const isLost = (trouble: Trouble): boolean => trouble.kind !== 'unknown' && LOST.has(trouble.error.code)
 
+/** The row follows. What a caller should hear: also when it is the row that was ended, and the machine with it. */
 export async function loseSandbox(controller: Controller, row: SandboxRow, { error }: Trouble): Promise<AppError> {
   if (error.code === 'sandbox_expired') {
     await moveSandbox(controller.database.db, row.id, 'destroy')
     await clearHost(controller, row)
     return new AppError('sandbox_expired', 'The time of the sandbox was over.', { details: { sandbox_id: row.id } })
   }
-  await moveSandbox(controller.database.db, row.id, 'fail', {
+  const failed = await moveSandbox(controller.database.db, row.id, 'fail', {
     lastError: 'The machine of this sandbox ended unexpectedly.',
   })
+  if (failed === undefined && (await readSandbox(controller.database.db, row.id))?.state === 'destroyed')
+    return notFound()
   await clearHost(controller, row)
   return new AppError('sandbox_lost', 'The sandbox ended unexpectedly.')
 }

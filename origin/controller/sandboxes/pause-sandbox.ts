@@ -1,5 +1,6 @@
 /** Stops the CPU of a sandbox. The slot is free only when the host has stopped it: first the fact, then the row. */
 import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
@@ -24,13 +25,21 @@ export async function pauseSandbox(controller: Controller, row: SandboxRow): Pro
 }
 
 async function pauseRunning(controller: Controller, row: SandboxRow): Promise<SandboxRow> {
+  const { db } = controller.database
   const answer = await hostOf(controller, row).pause(row.id)
   if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row, answer) : answer.error
-  // Whoever changed the row since came later: if it was woken for a command, writing `paused` now would freeze that command.
-  const paused = await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
-  if (paused !== undefined) return paused
-  const now = await readSandbox(controller.database.db, row.id)
-  if (now === undefined || now.state === 'destroyed') throw notFound()
-  if (now.state === 'paused') return now
+  let now: SandboxRow | undefined = row
+  for (let tries = 0; tries < LIMITS.changeTriesMax; tries++) {
+    const paused: SandboxRow | undefined = await moveSandbox(db, row.id, 'pause', { revision: now.revision })
+    if (paused !== undefined) return paused
+    now = await readSandbox(db, row.id)
+    if (now === undefined || now.state === 'destroyed') throw notFound()
+    if (now.state === 'paused') return now
+    if (!isSameRun(row, now)) break
+  }
   throw new AppError('state_conflict', `Another request made the sandbox ${now.state} meanwhile.`, { retryAfterSec: 1 })
 }
+
+/** One that was given another end still stands where we stopped it; if it was woken for a command, writing `paused` now would freeze that command. */
+const isSameRun = (before: SandboxRow, now: SandboxRow): boolean =>
+  now.state === 'running' && now.startedAt?.getTime() === before.startedAt?.getTime()

@@ -95,6 +95,12 @@ function requireAllowed(machine: Machine, body: CreateSandboxBody, limits: Tier)
         disk_size_mb: most.diskMib,
       },
     })
+  requireTimesAllowed(body, limits)
+}
+
+type Times = { timeout_sec?: number | undefined; always_on?: boolean | undefined }
+
+export function requireTimesAllowed(body: Times, limits: Tier): void {
   if ((body.timeout_sec ?? 0) > limits.maxTimeoutSec)
     throw new AppError('size_not_allowed', `Your tier allows a timeout_sec of at most ${limits.maxTimeoutSec}.`, {
       details: { max_timeout_sec: limits.maxTimeoutSec },

@@ -63,9 +63,10 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
     if (verdict.verdict === 'elsewhere') return undefined
     if (verdict.verdict === 'concurrency_limit') throw concurrencyLimit(principal, verdict)
     if (verdict.verdict === 'external_limit') throw externalLimit(row.externalUserId)
-    const deadlines = deadlinesFrom(row, controller.clock())
-    const answer = await host.resume(row.id, deadlines)
     const { db } = controller.database
+    // Read again now that it is ours: its timeouts may have been changed since it was found.
+    const deadlines = deadlinesFrom((await readSandbox(db, row.id)) ?? row, controller.clock())
+    const answer = await host.resume(row.id, deadlines)
     if (answer.kind === 'done')
       return await moveSandbox(db, row.id, 'ready', {
         expiresAt: deadlines.expires_at_ms === null ? null : new Date(deadlines.expires_at_ms),

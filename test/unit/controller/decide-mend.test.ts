@@ -11,6 +11,7 @@ const anyFinding: fc.Arbitrary<Finding> = fc.record({
   machine: fc.constantFrom(...VM_STATES, 'none' as const),
   isOrphan: fc.boolean(),
   isOverdue: fc.boolean(),
+  isMistimed: fc.boolean(),
   isExpired: fc.boolean(),
   persistent: fc.boolean(),
 })
@@ -54,8 +55,16 @@ test('no mend asks for a move that the lifecycle does not have', () => {
   } as const
   forAll((finding) => {
     const mend = decideMend(finding)
-    if (mend === 'leave' || mend === 'clear') return
+    if (mend === 'leave' || mend === 'clear' || mend === 'set_deadlines') return
     if (mend === 'pause_machine' && finding.state === 'paused') return
     assert.ok(sourcesOf(events[mend]).includes(finding.state), `${mend} from ${finding.state}`)
+  })
+})
+
+// A host that was not told of an extension would end the sandbox too early.
+test('a machine whose host knows of another end is told, unless that end has come', () => {
+  forAll((finding) => {
+    if (finding.state !== finding.machine || !finding.isMistimed || finding.isOverdue) return
+    assert.equal(decideMend(finding), 'set_deadlines')
   })
 })
