@@ -103,6 +103,10 @@ export const LIMITS = {
   qmpTimeoutMs: 10_000,
   hostRequestMs: 15_000,
   hostPollMs: 1_000,
+  /** What several hosts say within this time is written in one statement. */
+  hostOffersEveryMs: 100,
+  /** How old the word that a host lives may be in the database; much less than hostLostAfterMs. */
+  hostSeenEveryMs: 3_000,
   hostLostAfterMs: 15_000,
   /** After this long without word, unless the configuration says otherwise, the sandboxes of a host are given up. */
   hostGoneAfterMs: 5 * 60_000,
@@ -178,7 +182,9 @@ export const LIMITS = {
   placementTriesMax: 3,
   reconcileMs: 1_000,
   /** In a large region every host is looked at less often, so that no more sandboxes than this are compared in a second. */
-  reconcileSandboxesPerSec: 10_000,
+  reconcileSandboxesPerSec: 5_000,
+  /** A look at a host that has none costs as much as this many. */
+  reconcileSandboxesPerLook: 25,
   reconcileMsMax: 10_000,
   reconcileRowsMax: 1_000,
   /** How often what is old is forgotten, and how many times `reconcileRowsMax` rows of a table at once. */

@@ -19,7 +19,12 @@ export function createPace(controller: Pick<Controller, 'hosts' | 'clock'>): Pac
   const turns = new Map<string, number>()
   return {
     take(host) {
-      const wait = waitMs([...controller.hosts.keys()].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0))
+      const wait = waitMs(
+        [...controller.hosts.keys()].reduce(
+          (sum, name) => sum + (sizes.get(name) ?? 0) + LIMITS.reconcileSandboxesPerLook,
+          0,
+        ),
+      )
       const turn = turnOf(controller.clock(), wait, placeOf(host))
       if (wait > LIMITS.reconcileMs && turns.get(host) === turn) return false
       turns.set(host, turn)
