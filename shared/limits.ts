@@ -110,8 +110,10 @@ export const LIMITS = {
   hostLostAfterMs: 15_000,
   /** After this long without word, unless the configuration says otherwise, the sandboxes of a host are given up. */
   hostGoneAfterMs: 5 * 60_000,
-  /** One look counts for no more time than this: who was stopped for an hour has not looked for an hour. */
+  /** Looks that are further apart than this do not follow each other. */
   hostLookMsMax: 5_000,
+  /** How long a start waits for the first word of a host. */
+  hostFirstPollMs: 2_000,
   /** How soon a controller knows of a host that joined, changed or left. */
   hostRosterMs: 1_000,
   /** A host that was removed is looked at for this long, so that what still runs there is ended. */

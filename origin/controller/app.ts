@@ -6,6 +6,7 @@ import type { Controller } from './controller.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials, operatorDoor } from './http/authenticate.ts'
+import { serveHosts } from './http/host-routes.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
@@ -25,6 +26,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
       served.push(route)
     }
   const serve = behind(tenantDoor((arrival, route) => authenticate(credentials, arrival, route)))
+  const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
   serve(SANDBOX_ROUTES.run, sandboxes.run)
   serve(SANDBOX_ROUTES.create, sandboxes.create)
@@ -38,6 +40,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
 
   const serveOperator = behind(operatorDoor(credentials))
   serveRates(serveOperator)
+  serveHosts(serve, serveOperator, serveAnyone)
 
   const capacities = PREFIXES.map((prefix) => `${prefix}/v1/capacity`)
   for (const path of capacities) app.get(path, capacity(controller, credentials))

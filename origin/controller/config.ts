@@ -7,7 +7,10 @@
  *   DATABASE_URL            any PostgreSQL from 15 on; without it, the next two
  *   ATOLL_DATA_DIR          where the embedded PostgreSQL keeps its data; survives a restart
  *   ATOLL_RUN_DIR           its unix socket; a short path
- *   ATOLL_HOSTS             name=unix:/path/hostd.sock, joined by commas
+ *   ATOLL_HOSTS             name=unix:/path/hostd.sock, joined by commas; machines that join need no line here, and must have none
+ *   ATOLL_PLACEMENT         spread (most room first) or pack (fullest first); spread
+ *   ATOLL_HOST_GONE_SEC     without word for this long a host is lost and its sandboxes are given up; 300
+ *   ATOLL_PRIVATE_HOSTS     allow or refuse: whether a customer's own machine may have a private address; refuse
  *   ATOLL_EDGE_JWKS         the edge's public Ed25519 keys as a JWKS, two at most; without it, no edge is believed
  *   ATOLL_KEY_PEPPER        the secret under which API keys are hashed
  *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity
@@ -22,6 +25,7 @@ import * as z from 'zod'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'
 import { regionCodeSchema } from '../../shared/regions.ts'
+import { PLACEMENTS } from './placement/pick-host.ts'
 
 const listen = z
   .string()
@@ -46,7 +50,7 @@ const pairs = z.string().transform((text, ctx) =>
 const hosts = pairs.transform((entries, ctx) =>
   entries.map(([name, address]) => {
     if (!address.startsWith('unix:/')) ctx.addIssue({ code: 'custom', message: `host ${name} should be unix:/path` })
-    return { name, socketPath: address.slice('unix:'.length) }
+    return { kind: 'socket' as const, name, socketPath: address.slice('unix:'.length) }
   }),
 )
 
@@ -77,7 +81,13 @@ const schema = z
     DATABASE_URL: z.string().min(1).optional(),
     ATOLL_DATA_DIR: z.string().startsWith('/').optional(),
     ATOLL_RUN_DIR: z.string().startsWith('/').optional(),
-    ATOLL_HOSTS: hosts,
+    ATOLL_HOSTS: hosts.default([]),
+    ATOLL_PLACEMENT: z.enum(PLACEMENTS).default('spread'),
+    ATOLL_HOST_GONE_SEC: z.coerce
+      .number()
+      .positive()
+      .default(LIMITS.hostGoneAfterMs / 1_000),
+    ATOLL_PRIVATE_HOSTS: z.enum(['allow', 'refuse']).default('refuse'),
     ATOLL_EDGE_JWKS: publicKeys.optional(),
     ATOLL_KEY_PEPPER: z.string().min(16),
     ATOLL_INTERNAL_TOKEN: z.string().min(16),
@@ -105,6 +115,11 @@ const schema = z
       listen: env.ATOLL_LISTEN,
       database,
       hosts: env.ATOLL_HOSTS,
+      hostRules: {
+        placement: env.ATOLL_PLACEMENT,
+        goneAfterMs: env.ATOLL_HOST_GONE_SEC * 1_000,
+        arePrivateAllowed: env.ATOLL_PRIVATE_HOSTS === 'allow',
+      },
       edgeKeys: env.ATOLL_EDGE_JWKS,
       keyPepper: env.ATOLL_KEY_PEPPER,
       internalToken: env.ATOLL_INTERNAL_TOKEN,

@@ -2,6 +2,7 @@
 import type { Accounts } from './accounts/accounts.ts'
 import type { Database } from './database/connect.ts'
 import type { Host } from './hosts/client.ts'
+import type { HostRules } from './hosts/host-rules.ts'
 import type { Instance } from './instance.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/instruments.ts'
@@ -13,7 +14,9 @@ export type Controller = {
   policy: Policy
   database: Database
   accounts: Accounts
+  /** As of now: hosts come and go. */
   hosts: ReadonlyMap<string, Host>
+  hostRules: HostRules
   ledger: Ledger
   instance: Instance
   /** The sandboxes that a request of this process is working on; the reconciler leaves them to it. */

@@ -10,8 +10,9 @@ import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
 import { startEmbedded } from './database/embedded.ts'
 import { migrateDatabase } from './database/migrate.ts'
-import { connectHost } from './hosts/client.ts'
-import { pollHost, pollHosts } from './hosts/poll.ts'
+import type { Host } from './hosts/client.ts'
+import { keepPolling } from './hosts/poll.ts'
+import { openRoster } from './hosts/roster.ts'
 import type { Credentials } from './http/authenticate.ts'
 import { type Door, openDoor } from './http/door.ts'
 import { recordRequest } from './http/record-request.ts'
@@ -20,7 +21,9 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
+import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
+import type { Repeating } from './repeat.ts'
 
 export type Seams = { log: Log; clock: () => number; random: (bytes: number) => Uint8Array }
 export type RunningController = { controller: Controller; address: Door['address']; stop(): Promise<void> }
@@ -55,6 +58,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const instance = await joinRegion(server.url, log)
   undo.push(instance.close)
 
+  const hosts = new Map<string, Host>()
   let draining = false
   const controller: Controller = {
     ...seams,
@@ -62,7 +66,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
     database,
     accounts: createAccounts(database.db, config, clock),
-    hosts: new Map(config.hosts.map((address) => [address.name, connectHost(address)])),
+    hosts,
+    hostRules: config.hostRules,
     ledger: createLedger(clock),
     instance,
     inFlight: new Set(),
@@ -70,11 +75,11 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     metrics: createMetrics(),
   }
   observeRegion(controller)
-  const hosts = [...controller.hosts.values()]
-  undo.push(() => Promise.all(hosts.map((host) => host.close())))
-  // A host that is not there yet is found by the next poll.
-  await Promise.allSettled(hosts.map((host) => pollHost(controller, host)))
-  const repeating = [...pollHosts(controller), ...keepReconciling(controller), ...keepAccounts(controller)]
+  const match = createMatching(controller)
+  const attend = (host: Host): Repeating[] => [keepPolling(controller, host), match(host)]
+  const roster = await openRoster(controller, { hosts, configured: config.hosts, attend })
+  undo.push(roster.stop)
+  const repeating = [...keepReconciling(controller), ...keepAccounts(controller)]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
   const app = createApp(controller, credentialsOf(config, controller))

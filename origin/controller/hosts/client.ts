@@ -12,14 +12,18 @@ import {
 } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import type { HostAddress } from './address.ts'
+import { connectPinned } from './connect-pinned.ts'
 import { type Trouble, troubleOfAnswer, troubleOfThrown } from './outcome.ts'
+import { type JsonBody, readJson } from './read-json.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
 
-export type HostAddress = { name: string; socketPath: string }
 export type Answer<T> = { kind: 'done'; value: T } | Trouble
 
 export type Host = {
   name: string
+  /** Named by the configuration of this controller; any other one has joined. */
+  isConfigured: boolean
   /** Claims a machine, and runs the first command when there is one. */
   start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
   /** When `caller` is aborted the call is broken off, at which the host ends the command. */
@@ -37,6 +41,7 @@ export function connectHost(address: HostAddress): Host {
   // Commands last as long as they like. On connections of their own they hold up no pause, no destroy and no look at the host.
   const calls = openPool(address, LIMITS.hostConnectionsMax)
   const commands = openPool(address, LIMITS.hostCommandsMax)
+  const contentOf = contentFor(address)
   let commandsNow = 0
 
   async function call<T>(
@@ -48,7 +53,7 @@ export function connectHost(address: HostAddress): Host {
       const response = await calls.request({
         method: route.method,
         path: route.path.replace(':id', id),
-        ...jsonOf(body),
+        ...contentOf(body),
         signal: AbortSignal.timeout(LIMITS.hostRequestMs),
       })
       if (response.statusCode >= 300) return await refusal(response)
@@ -56,7 +61,7 @@ export function connectHost(address: HostAddress): Host {
         await response.body.dump()
         return { kind: 'done', value: null }
       }
-      return { kind: 'done', value: route.answer.parse(await response.body.json()) }
+      return { kind: 'done', value: route.answer.parse(await readJson(response.body)) }
     } catch (thrown) {
       return troubleOfThrown(thrown)
     }
@@ -76,7 +81,7 @@ export function connectHost(address: HostAddress): Host {
     let timer = arm(budget.readyMs + budget.commandMs)
     const signal = caller === undefined ? deadline.signal : AbortSignal.any([deadline.signal, caller])
     try {
-      const response = await commands.request({ method: 'POST', path, ...jsonOf(body), signal })
+      const response = await commands.request({ method: 'POST', path, ...contentOf(body), signal })
       if (response.statusCode >= 300) return await refusal(response)
       return await readRun(response.body, {
         ...watch,
@@ -97,6 +102,7 @@ export function connectHost(address: HostAddress): Host {
   const path = (route: { path: string }, id: string): string => route.path.replace(':id', id)
   return {
     name: address.name,
+    isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
     exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
@@ -115,15 +121,12 @@ export function connectHost(address: HostAddress): Host {
 }
 
 /** Deadlines are ours, by signal, because a command may be silent for longer than any default. */
-const openPool = ({ socketPath }: HostAddress, connections: number): Pool =>
-  new Pool('http://host', {
-    socketPath,
-    connections,
-    pipelining: 1,
-    connect: { timeout: LIMITS.hostRequestMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+function openPool(address: HostAddress, connections: number): Pool {
+  const options = { connections, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
+  if (address.kind === 'network') return new Pool(address.url, { ...options, connect: connectPinned(address) })
+  const { socketPath } = address
+  return new Pool('http://host', { ...options, socketPath, connect: { timeout: LIMITS.hostRequestMs } })
+}
 
 const busy = (host: string): Trouble => ({
   kind: 'refused',
@@ -144,15 +147,21 @@ const budgetOf = (readyMs: number, exec: HostExec | undefined): RunBudget => ({
   commandMs: (exec?.timeout_ms ?? 0) + LIMITS.execDrainMs + LIMITS.hostRequestMs,
 })
 
-const jsonOf = (body: unknown) =>
-  body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+/** The headers and the body of a request. Whoever may open the socket of a host needs no secret. */
+function contentFor(address: HostAddress) {
+  const credential = address.kind === 'network' ? { authorization: `Bearer ${address.secret}` } : {}
+  return (body: unknown) =>
+    body === undefined
+      ? { headers: credential }
+      : { headers: { ...credential, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
 
 async function refusal(response: {
   statusCode: number
   headers: Record<string, string | string[] | undefined>
-  body: { json(): Promise<unknown> }
+  body: JsonBody
 }): Promise<Trouble> {
-  const body = await response.body.json().catch(() => undefined)
+  const body = await readJson(response.body).catch(() => undefined)
   return troubleOfAnswer(response.statusCode, response.headers['x-not-executed'] === '1', body)
 }
 

@@ -29,8 +29,15 @@ export function troubleOfFrame(payload: unknown): Trouble {
     : { kind: 'unknown', error: unavailable('an error frame that is not one') }
 }
 
-/** These come from connect(2): no byte of the request has left. */
-const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
+/** These come from connect(2), or from before it: no byte of the request has left. */
+const NEVER_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'EACCES',
+  'EAGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'HOST_NOT_CONNECTED',
+])
 
 export function troubleOfThrown(thrown: unknown): Trouble {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''

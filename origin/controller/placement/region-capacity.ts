@@ -1,12 +1,12 @@
-/** What the edge is told about this region's room, summed over the hosts. Pure. */
-
+/** What the edge is told about this region's room, summed over the hosts that take sandboxes of all tenants. Pure. */
 import { SIZE_NAMES, SIZES } from '../../../shared/machines.ts'
 import { type RegionCapacity, regionCapacitySchema } from '../../../shared/regions.ts'
-import { isOpen, type Offer, roomFor } from './ledger.ts'
+import { isForAll, isOpen, type Offer, roomFor } from './ledger.ts'
 
 export type RegionFacts = { region: string; ts: number; seq: number; draining: boolean; load: number }
 
-export function regionCapacity(offers: readonly Offer[], facts: RegionFacts): RegionCapacity {
+export function regionCapacity(all: readonly Offer[], facts: RegionFacts): RegionCapacity {
+  const offers = all.filter(isForAll)
   const open = facts.draining ? [] : offers.filter(isOpen)
   const pool: Record<string, number> = {}
   for (const { capacity } of open)

@@ -4,12 +4,12 @@ import type { Controller } from '../controller.ts'
 import type { Repeating } from '../repeat.ts'
 import { repeatAsLeader } from './as-leader.ts'
 import { forgetOld } from './forget.ts'
-import { matchHosts } from './match-hosts.ts'
+import { createHostWatch } from './lose-hosts.ts'
 import { mendMeters } from './mend-meters.ts'
 import { recount } from './recount.ts'
 
 export const keepReconciling = (controller: Controller): Repeating[] => [
-  ...matchHosts(controller),
+  repeatAsLeader(controller, 'hosts', LIMITS.reconcileMs, createHostWatch(controller)),
   repeatAsLeader(controller, 'meters', LIMITS.reconcileMetersMs, () => mendMeters(controller)),
   repeatAsLeader(controller, 'forget', LIMITS.forgetMs, () => forgetOld(controller)),
   repeatAsLeader(controller, 'recount', LIMITS.recountMs, () => recount(controller)),

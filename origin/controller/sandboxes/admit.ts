@@ -5,7 +5,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import { sendStatement } from '../database/send-statement.ts'
-import { pickHost } from '../placement/pick-host.ts'
+import { chooseHost } from '../placement/choose-host.ts'
 import type { Claim } from './claim.ts'
 import type { SandboxPlan } from './plan-sandbox.ts'
 
@@ -33,7 +33,7 @@ export type Wanted = { id: string; principal: Principal; plan: SandboxPlan; clai
 export async function admit(controller: Controller, wanted: Wanted): Promise<Admitted> {
   const except = new Set<string>()
   for (let tries = 0; tries < LIMITS.placementTriesMax; tries++) {
-    const host = pickHost(controller.ledger.offers(), { ...wanted.plan, except })
+    const host = chooseHost(controller, { ...wanted.plan, tenant: wanted.principal.tenant, except })
     // Without a host the question is still asked, of no host: a replay needs none, and a quota is told before room is.
     const verdict = await ask(controller, wanted, host ?? '')
     if (verdict.verdict === 'host_full' && host !== undefined) except.add(host)

@@ -8,6 +8,7 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
+import { isFor } from '../placement/ledger.ts'
 import { admitOnce } from './admit-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
 import { findWorkspace } from './find-workspace.ts'
@@ -41,7 +42,7 @@ export async function createSandbox(controller: Controller, request: CreateReque
     }
     const started = await startOnHost(
       controller,
-      { id, host: admitted.host, plan, exec, idempotencyKey: claim?.key },
+      { id, tenant: principal.tenant, host: admitted.host, plan, exec, idempotencyKey: claim?.key },
       timing,
     )
     if (started.kind === 'not_started') {
@@ -88,7 +89,7 @@ async function planFor(
   body: CreateRequest['body'],
 ): Promise<SandboxPlan> {
   const externalUserId = subjectOf(principal, body.external_user_id)
-  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller))
+  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller, principal))
   const workspace = await findWorkspace(controller.database.db, principal.tenant, body)
   return { ...plan, externalUserId, workspace }
 }
@@ -112,5 +113,10 @@ function requireThisRegion({ region }: Controller, asked: string | undefined): v
   )
 }
 
-const templatesOf = ({ ledger }: Controller): ReadonlySet<string> =>
-  new Set(ledger.offers().flatMap((offer) => offer.capacity.templates))
+const templatesOf = ({ ledger }: Controller, { tenant }: Principal): ReadonlySet<string> =>
+  new Set(
+    ledger
+      .offers()
+      .filter((offer) => isFor(offer, tenant))
+      .flatMap((offer) => offer.capacity.templates),
+  )

@@ -19,7 +19,7 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { CommandEnd, Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
-import { pickHost } from '../placement/pick-host.ts'
+import { chooseHost } from '../placement/choose-host.ts'
 import { clearHost } from './clear-host.ts'
 import { deadlinesFrom } from './deadlines.ts'
 import { moveSandbox } from './move-sandbox.ts'
@@ -28,6 +28,7 @@ import { followStop } from './stopped-sandbox.ts'
 
 export type Start = {
   id: string
+  tenant: string
   host: string
   plan: SandboxPlan
   exec: HostExec | undefined
@@ -166,7 +167,7 @@ async function clearForAnotherStart(
 }
 
 async function rehost(controller: Controller, start: Start, except: ReadonlySet<string>): Promise<string | undefined> {
-  const next = pickHost(controller.ledger.offers(), { ...start.plan, except })
+  const next = chooseHost(controller, { ...start.plan, tenant: start.tenant, except })
   if (next === undefined) return undefined
   const { rows } = await controller.database.pool.query<{ moved: boolean }>({
     name: 'rehost_sandbox',
