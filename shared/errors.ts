@@ -132,35 +132,6 @@ export const ERRORS = {
     next: 'Make a new join token; each is good once and for a limited time.',
   },
 
-  // Machines.
-  host_not_found: { status: 404, retry: 'never', next: 'Check the id; list the hosts to see those that you may name.' },
-  host_not_empty: {
-    status: 409,
-    retry: 'later',
-    next: 'Drain the host and wait until no sandbox is left, or remove it with force=true, which ends them.',
-  },
-  host_configured: {
-    status: 409,
-    retry: 'never',
-    next: 'Take the host out of the configuration of the controllers; then it can be removed.',
-  },
-  host_taken: { status: 409, retry: 'never', next: 'Remove the host where it has joined before, and join again.' },
-  host_limit: {
-    status: 409,
-    retry: 'later',
-    next: 'Remove hosts that are not used any more, or wait until unused tokens expire.',
-  },
-  host_url_refused: {
-    status: 422,
-    retry: 'never',
-    next: 'Give the host an address that is reachable from the public internet.',
-  },
-  join_token_refused: {
-    status: 401,
-    retry: 'never',
-    next: 'Make a new join token; each is good once and for a limited time.',
-  },
-
   events_forgotten: {
     status: 410,
     retry: 'never',

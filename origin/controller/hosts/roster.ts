@@ -63,7 +63,7 @@ export async function openRoster(controller: Controller, options: RosterOptions)
   })
   const refreshing = repeat(LIMITS.hostRosterMs, controller.log, 'roster.failed', refresh)
   return {
-    soon: refreshing.soon,
+    ...refreshing,
     async stop() {
       await refreshing.stop()
       const left = [...entries.values()]
