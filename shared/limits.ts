@@ -75,6 +75,7 @@ export const LIMITS = {
   /** Of a tenant, living ones. */
   apiKeysMax: 10_000,
   workspacesMax: 1_000,
+  externalConcurrencyMax: 100_000,
   /** How long the old secret of a key may go on beside the new one. */
   keyGraceSecMax: 7 * 24 * 3600,
   browserTokenSecDefault: 900,

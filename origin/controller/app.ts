@@ -3,13 +3,18 @@ import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import type { Controller } from './controller.ts'
+import { serveAccountFeed } from './http/account-feed-routes.ts'
+import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
-import { authenticate, type Credentials, operatorDoor } from './http/authenticate.ts'
+import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
 import { serveHosts } from './http/host-routes.ts'
+import { serveKeys } from './http/key-routes.ts'
+import { serveOperators } from './http/operator-routes.ts'
 import * as sandboxes from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
+import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
 
 const PREFIXES = ['', '/api']
@@ -26,6 +31,8 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
       served.push(route)
     }
   const serve = behind(tenantDoor((arrival, route) => authenticate(credentials, arrival, route)))
+  const serveInternal = behind(internalDoor(credentials))
+  const serveOperator = behind(operatorDoor(credentials))
   const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
   serve(SANDBOX_ROUTES.run, sandboxes.run)
@@ -36,9 +43,13 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serve(SANDBOX_ROUTES.pause, sandboxes.pause)
   serve(SANDBOX_ROUTES.resume, sandboxes.resume)
   serve(SANDBOX_ROUTES.destroy, sandboxes.destroy)
-  serveUsage(serve)
 
-  const serveOperator = behind(operatorDoor(credentials))
+  serveKeys(serve)
+  serveAccounts(serve)
+  serveTokens(serve)
+  serveOperators(serveOperator)
+  serveAccountFeed(serveInternal)
+  serveUsage(serve)
   serveRates(serveOperator)
   serveHosts(serve, serveOperator, serveAnyone)
 

@@ -1,0 +1,394 @@
+/**
+ * The public API of accounts: keys, workspaces, the limits of a tenant's own users, words for browsers; and what operators may do.
+ * Names and quirks are a wire contract that clients in the field already speak.
+ */
+import * as z from 'zod'
+import { scopeSchema, tierSchema } from '../accounts.ts'
+import { parseId } from '../ids.ts'
+import { LIMITS } from '../limits.ts'
+import { SIZE_NAMES } from '../machines.ts'
+import { regionCodeSchema } from '../regions.ts'
+import { route } from './route.ts'
+import { externalIdSchema, plainText, slugSchema } from './sandbox-fields.ts'
+
+const labelSchema = plainText.max(LIMITS.nameCharsMax)
+const nonEmptyLabel = plainText.min(1).max(LIMITS.nameCharsMax)
+const scopesSchema = z.array(scopeSchema).min(1).max(scopeSchema.options.length)
+const momentSchema = z.iso.datetime({ offset: true })
+
+/** Only what is tighter than the tier has any effect. */
+const limitsBody = z.object({
+  concurrency: z.int().positive().optional(),
+  rate_limit_rpm: z.int().positive().optional(),
+  max_size: z.enum(SIZE_NAMES).optional(),
+  max_timeout_sec: z.int().positive().optional(),
+  max_body_mib: z.int().positive().optional(),
+})
+export type LimitsBody = z.infer<typeof limitsBody>
+
+const keyFields = {
+  scopes: scopesSchema,
+  expires_at: momentSchema.nullish(),
+  limits: limitsBody.nullish(),
+  /** The region where requests with this key go unless they say otherwise. */
+  pin: regionCodeSchema.nullish(),
+}
+export const createKeyBody = z.object({
+  name: labelSchema.default(''),
+  key_type: labelSchema.optional(),
+  purpose: labelSchema.nullish(),
+  ...keyFields,
+})
+export const createScopedKeyBody = z.object({
+  name: labelSchema.default(''),
+  purpose: labelSchema.nullish(),
+  external_user_id: externalIdSchema,
+  ...keyFields,
+})
+export const rotateKeyBody = z.object({
+  /** For how long the old secret goes on beside the new one. */
+  grace_sec: z.int().min(0).max(LIMITS.keyGraceSecMax).default(0),
+})
+
+export const keyRecordAnswer = z.object({
+  id: z.string(),
+  name: z.string(),
+  key_type: z.enum(['user', 'scoped']),
+  key_purpose: z.string().nullable(),
+  key_prefix: z.string(),
+  prefix: z.string(),
+  scopes: z.array(z.string()),
+  external_user_id: z.string().nullable(),
+  rate_limit_rpm: z.int(),
+  limits: limitsBody.nullable(),
+  pin: z.string().nullable(),
+  status: z.enum(['active', 'revoked', 'expired']),
+  expires_at: z.string().nullable(),
+  /** To the minute, as this region has seen it. */
+  last_used_at: z.string().nullable(),
+  created_at: z.string(),
+})
+/** The only answer that has the secret, under the two names that clients look for. */
+const newKeyAnswer = z.object({ data: z.object({ ...keyRecordAnswer.shape, key: z.string(), token: z.string() }) })
+const oneKey = z.object({ data: keyRecordAnswer })
+
+const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).default(LIMITS.listRowsMax),
+  cursor: z.string().min(1).max(LIMITS.nameCharsMax).optional(),
+})
+
+export const workspaceAnswer = z.object({
+  id: z.string(),
+  slug: z.string(),
+  name: z.string(),
+  created_at: z.string(),
+})
+const oneWorkspace = z.object({ data: workspaceAnswer })
+
+const externalLimitAnswer = z.object({
+  data: z.object({ external_user_id: z.string(), concurrency: z.int().nullable() }),
+})
+
+const sandboxIdSchema = z.string().refine((id) => parseId(id, 'sbx') !== null, { error: 'is not the id of a sandbox' })
+export const createTokenBody = z.object({
+  scopes: scopesSchema,
+  sandbox_id: sandboxIdSchema.optional(),
+  external_user_id: externalIdSchema.optional(),
+  ttl_sec: z.int().min(1).max(LIMITS.browserTokenSecMax).default(LIMITS.browserTokenSecDefault),
+})
+export const createTicketBody = z.object({ sandbox_id: sandboxIdSchema.optional() })
+const ticketAnswer = z.object({
+  ticket: z.string(),
+  expires_in: z.int(),
+  data: z.object({ ticket: z.string(), expires_in: z.int() }),
+})
+
+const ticketRoute = <const Path extends string>(path: Path) =>
+  route({
+    method: 'POST',
+    path,
+    class: 'change',
+    scope: null,
+    summary:
+      'A ticket that opens one stream, appended to its URL as ?ticket=, for browsers that can send no header there.',
+    body: createTicketBody,
+    status: 200,
+    answer: ticketAnswer,
+  })
+
+export const ACCOUNT_ROUTES = {
+  createKey: route({
+    method: 'POST',
+    path: '/v1/api-keys',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Make an API key. Its secret is in this answer and nowhere else.',
+    body: createKeyBody,
+    status: 201,
+    answer: newKeyAnswer,
+  }),
+  createScopedKey: route({
+    method: 'POST',
+    path: '/v1/api-keys/scoped',
+    class: 'home',
+    scope: 'keys:write',
+    summary: "Make an API key for one of the tenant's own users, which sees and makes only what is theirs.",
+    body: createScopedKeyBody,
+    status: 201,
+    answer: newKeyAnswer,
+  }),
+  listKeys: route({
+    method: 'GET',
+    path: '/v1/api-keys',
+    class: 'home',
+    scope: 'keys:read',
+    summary: 'List API keys, newest first, revoked ones too.',
+    query: pageQuery,
+    status: 200,
+    answer: z.object({ data: z.array(keyRecordAnswer), next_cursor: z.string().nullable() }),
+  }),
+  getKey: route({
+    method: 'GET',
+    path: '/v1/api-keys/:id',
+    class: 'home',
+    scope: 'keys:read',
+    summary: 'Read one API key, without its secret.',
+    status: 200,
+    answer: oneKey,
+  }),
+  rotateKey: route({
+    method: 'POST',
+    path: '/v1/api-keys/:id/rotate',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Give an API key a new secret; the old one may go on for a while.',
+    body: rotateKeyBody,
+    status: 200,
+    answer: newKeyAnswer,
+  }),
+  revokeKey: route({
+    method: 'DELETE',
+    path: '/v1/api-keys/:id',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Revoke an API key for good. It stays listed.',
+    status: 204,
+  }),
+  listWorkspaces: route({
+    method: 'GET',
+    path: '/v1/workspaces',
+    class: 'home',
+    scope: 'keys:read',
+    summary: 'List workspaces, newest first.',
+    query: pageQuery,
+    status: 200,
+    answer: z.object({ data: z.array(workspaceAnswer), next_cursor: z.string().nullable() }),
+  }),
+  createWorkspace: route({
+    method: 'POST',
+    path: '/v1/workspaces',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Make a workspace: what sandboxes are grouped by, in lists and on bills. Its slug stays its own for good.',
+    body: z.object({ name: nonEmptyLabel, slug: slugSchema.optional() }),
+    status: 201,
+    answer: oneWorkspace,
+  }),
+  getWorkspace: route({
+    method: 'GET',
+    path: '/v1/workspaces/:id',
+    class: 'home',
+    scope: 'keys:read',
+    summary: 'Read one workspace, by id or slug.',
+    status: 200,
+    answer: oneWorkspace,
+  }),
+  updateWorkspace: route({
+    method: 'PATCH',
+    path: '/v1/workspaces/:id',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Give a workspace another name.',
+    body: z.object({ name: nonEmptyLabel }),
+    status: 200,
+    answer: oneWorkspace,
+  }),
+  deleteWorkspace: route({
+    method: 'DELETE',
+    path: '/v1/workspaces/:id',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Delete a workspace. Its sandboxes live on without it; made again under its slug, it is the same one.',
+    status: 204,
+  }),
+  getExternalLimit: route({
+    method: 'GET',
+    path: '/v1/quotas/external/:user',
+    class: 'home',
+    scope: 'keys:read',
+    summary: "Read how many sandboxes one of the tenant's own users may have at a time in each region.",
+    status: 200,
+    answer: externalLimitAnswer,
+  }),
+  putExternalLimit: route({
+    method: 'PUT',
+    path: '/v1/quotas/external/:user',
+    class: 'home',
+    scope: 'keys:write',
+    summary: "Bound how many sandboxes one of the tenant's own users may have at a time in each region.",
+    body: z.object({ concurrency: z.int().min(0).max(LIMITS.externalConcurrencyMax) }),
+    status: 200,
+    answer: externalLimitAnswer,
+  }),
+  deleteExternalLimit: route({
+    method: 'DELETE',
+    path: '/v1/quotas/external/:user',
+    class: 'home',
+    scope: 'keys:write',
+    summary: 'Lift that bound.',
+    status: 204,
+  }),
+  plan: route({
+    method: 'GET',
+    path: '/v1/tenant/plan',
+    class: 'home',
+    scope: null,
+    summary: 'The tier of this tenant and what it allows with this key.',
+    status: 200,
+    answer: z.object({
+      data: z.object({
+        tenant_id: z.string(),
+        name: z.string(),
+        plan: z.string(),
+        tier: z.string(),
+        status: z.string(),
+        limits: z.object({ ...limitsBody.required().shape }),
+      }),
+    }),
+  }),
+  createToken: route({
+    method: 'POST',
+    path: '/v1/tokens',
+    class: 'change',
+    scope: null,
+    summary: 'A short-lived token for a browser, with no more than these scopes. It ends with the key that made it.',
+    body: createTokenBody,
+    status: 201,
+    answer: z.object({
+      data: z.object({
+        token: z.string(),
+        expires_in: z.int(),
+        expires_at: z.string(),
+        scopes: z.array(z.string()),
+        sandbox_id: z.string().nullable(),
+        external_user_id: z.string().nullable(),
+      }),
+    }),
+  }),
+  createTicket: ticketRoute('/v1/auth/sse-ticket'),
+  createTicketOfCli: ticketRoute('/v1/sse/ticket'),
+} as const
+
+const tierNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/)
+const tenantIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+const tenantAnswer = z.object({
+  id: z.string(),
+  name: z.string(),
+  tier: z.string(),
+  status: z.enum(['active', 'suspended']),
+  created_at: z.string(),
+})
+
+/** What the people who run the installation may do, with the operator's token. No tenant sees these. */
+export const OPERATOR_ROUTES = {
+  createTenant: route({
+    method: 'POST',
+    path: '/v1/admin/tenants',
+    class: 'home',
+    scope: null,
+    summary: 'Make a tenant.',
+    body: z.object({ id: tenantIdSchema.optional(), name: nonEmptyLabel, tier: tierNameSchema }),
+    status: 201,
+    answer: z.object({ data: tenantAnswer }),
+  }),
+  listTenants: route({
+    method: 'GET',
+    path: '/v1/admin/tenants',
+    class: 'home',
+    scope: null,
+    summary: 'List tenants.',
+    query: pageQuery,
+    status: 200,
+    answer: z.object({ data: z.array(tenantAnswer), next_cursor: z.string().nullable() }),
+  }),
+  getTenant: route({
+    method: 'GET',
+    path: '/v1/admin/tenants/:id',
+    class: 'home',
+    scope: null,
+    summary: 'Read one tenant.',
+    status: 200,
+    answer: z.object({ data: tenantAnswer }),
+  }),
+  updateTenant: route({
+    method: 'PATCH',
+    path: '/v1/admin/tenants/:id',
+    class: 'home',
+    scope: null,
+    summary: 'Give a tenant another name or tier, suspend it, or lift that.',
+    body: z.object({
+      name: nonEmptyLabel.optional(),
+      tier: tierNameSchema.optional(),
+      status: z.enum(['active', 'suspended']).optional(),
+    }),
+    status: 200,
+    answer: z.object({ data: tenantAnswer }),
+  }),
+  createTenantKey: route({
+    method: 'POST',
+    path: '/v1/admin/tenants/:id/keys',
+    class: 'home',
+    scope: null,
+    summary: 'Make the first API key of a tenant.',
+    body: createKeyBody,
+    status: 201,
+    answer: newKeyAnswer,
+  }),
+  revokeTenantKey: route({
+    method: 'DELETE',
+    path: '/v1/admin/tenants/:id/keys/:key',
+    class: 'home',
+    scope: null,
+    summary: 'Revoke an API key of a tenant.',
+    status: 204,
+  }),
+  listTiers: route({
+    method: 'GET',
+    path: '/v1/admin/tiers',
+    class: 'home',
+    scope: null,
+    summary: 'Read all tiers.',
+    status: 200,
+    answer: z.object({ data: z.record(z.string(), tierSchema) }),
+  }),
+  putTier: route({
+    method: 'PUT',
+    path: '/v1/admin/tiers/:name',
+    class: 'home',
+    scope: null,
+    summary: 'Make or change a tier. It holds for all of its tenants at once.',
+    body: tierSchema,
+    status: 200,
+    answer: z.object({ data: tierSchema }),
+  }),
+  reissue: route({
+    method: 'POST',
+    path: '/v1/admin/accounts/reissue',
+    class: 'home',
+    scope: null,
+    summary:
+      'Tell every region all accounts anew. To be said once after the database of the home region was restored from a backup.',
+    status: 204,
+  }),
+} as const
+export const tierNameParam = tierNameSchema
