@@ -66,6 +66,10 @@ export const LIMITS = {
   guestConnectRetryMs: 20,
   guestRequestMs: 5_000,
   guestConsoleBytesMax: 256 * 1024,
+  consoleLineCharsMax: 4_096,
+  consoleLinesMax: 1_000,
+  /** How often a console that somebody follows is looked at. */
+  consolePollMs: 1_000,
   guestSessionMemoryMibMax: 16,
   guestHeadersMax: 32,
   /** What a guest may send of one answer before the host has taken it in. */

@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { createVmBody, HOST_ROUTES, hostExec, vmDeadlines } from '../../shared/contracts/host.ts'
+import { consoleQuery, createVmBody, HOST_ROUTES, hostExec, vmDeadlines } from '../../shared/contracts/host.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Frame } from '../../shared/frames.ts'
 import { LIMITS } from '../../shared/limits.ts'
@@ -15,6 +15,7 @@ import { describe } from './log.ts'
 import { createVm } from './vm/create-vm.ts'
 import { destroyVm } from './vm/destroy.ts'
 import { execInVm } from './vm/exec.ts'
+import { consoleOf, statsOf } from './vm/inspect.ts'
 import { pauseVm, resumeVm } from './vm/pause.ts'
 import { setDeadlines } from './vm/set-deadlines.ts'
 
@@ -51,6 +52,10 @@ export function buildApp(host: Host): Hono<Env> {
     const deadlines = vmDeadlines.parse(await c.req.json())
     return c.json(await setDeadlines(host, c.req.param('id'), deadlines))
   })
+  app.get(HOST_ROUTES.stats.path, async (c) => c.json(await statsOf(host, c.req.param('id'))))
+  app.get(HOST_ROUTES.console.path, async (c) =>
+    c.json(await consoleOf(host, c.req.param('id'), consoleQuery.parse(c.req.query()))),
+  )
   app.delete(HOST_ROUTES.destroy.path, async (c) => {
     await destroyVm(host, c.req.param('id'))
     return c.body(null, 204)

@@ -3,6 +3,7 @@
  * Every call that changes something names the sandbox and is safe to repeat; the host never decides what should exist.
  */
 import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
 import { machineSchema } from '../machines.ts'
 import { guestExec } from './guest.ts'
 import { route } from './route.ts'
@@ -70,6 +71,32 @@ export const vmLoss = z.object({
 
 export const vmInventory = z.object({ vms: z.array(vmRecord), lost: z.array(vmLoss) })
 export type VmInventory = z.infer<typeof vmInventory>
+
+/** What a machine uses at a moment. */
+export const vmStats = z.object({
+  id: z.string(),
+  state: z.enum(VM_STATES),
+  at_ms: z.number(),
+  /** Processor time of the machine's process since it began, which is before it was this sandbox's. */
+  cpu_ms: z.number(),
+  /** Memory that is in use, and what of it is shared with no other machine. */
+  resident_bytes: z.number(),
+  private_bytes: z.number(),
+  /** What its own layer takes on the host's disk. */
+  disk_bytes: z.number(),
+  commands_running: z.int(),
+})
+export type VmStats = z.infer<typeof vmStats>
+
+export const consoleQuery = z.object({
+  lines: z.coerce.number().int().min(1).max(LIMITS.consoleLinesMax).default(LIMITS.consoleLinesMax),
+  /** Only lines from this number on: the `next` of an answer before. */
+  after: z.coerce.number().int().min(0).default(0),
+})
+export type ConsoleQuery = z.infer<typeof consoleQuery>
+/** `next` is the number of the line that will come next. */
+export const vmConsole = z.object({ lines: z.array(z.string()), next: z.int() })
+export type VmConsole = z.infer<typeof vmConsole>
 
 export const hostCapacity = z.object({
   accel: z.enum(['kvm', 'tcg']),
@@ -154,6 +181,25 @@ export const HOST_ROUTES = {
     body: vmDeadlines,
     status: 200,
     answer: vmRecord,
+  }),
+  stats: route({
+    method: 'GET',
+    path: '/v1/vms/:id/stats',
+    class: 'read',
+    scope: null,
+    summary: 'What a machine uses.',
+    status: 200,
+    answer: vmStats,
+  }),
+  console: route({
+    method: 'GET',
+    path: '/v1/vms/:id/console',
+    class: 'read',
+    scope: null,
+    summary: 'What its console said, without anything that could harm a terminal.',
+    query: consoleQuery,
+    status: 200,
+    answer: vmConsole,
   }),
   destroy: route({
     method: 'DELETE',

@@ -2,13 +2,16 @@
 import { Pool } from 'undici'
 import type * as z from 'zod'
 import {
+  type ConsoleQuery,
   type CreateVmBody,
   HOST_ROUTES,
   type HostCapacity,
   type HostExec,
+  type VmConsole,
   type VmDeadlines,
   type VmInventory,
   type VmRecord,
+  type VmStats,
 } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -32,6 +35,8 @@ export type Host = {
   resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
   setDeadlines(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
   destroy(id: string): Promise<Answer<null>>
+  stats(id: string): Promise<Answer<VmStats>>
+  console(id: string, query: ConsoleQuery): Promise<Answer<VmConsole>>
   inventory(): Promise<Answer<VmInventory>>
   capacity(): Promise<Answer<HostCapacity>>
   close(): Promise<void>
@@ -112,6 +117,9 @@ export function connectHost(address: HostAddress): Host {
       const answer = await call(HOST_ROUTES.destroy, id)
       return answer.kind === 'done' ? { kind: 'done', value: null } : answer
     },
+    stats: (id) => required(call(HOST_ROUTES.stats, id)),
+    console: (id, { lines, after }) =>
+      required(call({ ...HOST_ROUTES.console, path: `${HOST_ROUTES.console.path}?lines=${lines}&after=${after}` }, id)),
     inventory: () => required(call(HOST_ROUTES.list, '')),
     capacity: () => required(call(HOST_ROUTES.capacity, '')),
     close: async () => {

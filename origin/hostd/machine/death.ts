@@ -1,16 +1,16 @@
 /** Notices at once when a machine ends by itself: its process died, or its kernel stopped. */
 import { AppError } from '../../../shared/errors.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import type { Qmp } from '../qemu/qmp.ts'
+import type { ConsoleLog } from './console.ts'
 
 const CONSOLE_TAIL_CHARS = 600
 
 /** Aborts with AppError('sandbox_lost'), whose details carry the `reason`, when the machine is of no use any more. */
-export function watchDeath(qmp: Qmp): AbortSignal {
+export function watchDeath(qmp: Qmp, console: ConsoleLog): AbortSignal {
   const death = new AbortController()
   qmp.closed.then(() => death.abort(lost('The process of the machine ended.')))
   qmp.onEvent((event) => {
-    if (event === 'SHUTDOWN') lastWords(qmp).then((words) => death.abort(lost(kernelStopped(words))))
+    if (event === 'SHUTDOWN') lastWords(console).then((words) => death.abort(lost(kernelStopped(words))))
   })
   return death.signal
 }
@@ -26,12 +26,8 @@ export const reasonOf = (error: unknown): string =>
 export const kernelStopped = (words: string): string =>
   words === '' ? 'The kernel of the machine stopped.' : `The kernel of the machine stopped. Its console ends: ${words}`
 
-/** The end of what the machine's console said, up to the trace that a kernel adds. Reading takes it away. */
-export async function lastWords(qmp: Qmp): Promise<string> {
-  const read = { device: 'console', size: LIMITS.guestConsoleBytesMax, format: 'utf8' }
-  const text = await qmp.command('ringbuf-read', read).catch(() => '')
-  return typeof text === 'string' ? tellingPart(text) : ''
-}
+/** The end of what the machine's console said, up to the trace that a kernel adds. */
+export const lastWords = async (console: ConsoleLog): Promise<string> => tellingPart(await console.text())
 
 export const tellingPart = (console: string): string =>
   (console.split('Call Trace:')[0] ?? '').trim().slice(-CONSOLE_TAIL_CHARS)

@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import type { Qmp } from '../qemu/qmp.ts'
+import type { ConsoleLog } from './console.ts'
 import type { Owner } from './files.ts'
 import type { GuestLink } from './guest-link.ts'
 
@@ -16,6 +17,7 @@ export type Machine = {
   shape: Shape
   qmp: Qmp
   guest: GuestLink
+  console: ConsoleLog
   /** Aborts with AppError('sandbox_lost') when the machine ends by itself. */
   died: AbortSignal
   /** Frees everything the machine has: process, sockets, disk, user id. Safe to repeat. */

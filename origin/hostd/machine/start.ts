@@ -14,6 +14,7 @@ import { launch } from '../qemu/launch.ts'
 import { killMachine } from '../qemu/processes.ts'
 import { createEmptyLayer } from '../qemu/tools.ts'
 import type { Template } from '../template/template.ts'
+import { ConsoleLog } from './console.ts'
 import { watchDeath } from './death.ts'
 import { filesOf, type MachineFiles, makeDirectories, type Places, removeDirectories } from './files.ts'
 import { GuestLink } from './guest-link.ts'
@@ -89,7 +90,9 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
   undo.defer(() => guest.close())
   const ending = undo.move()
   const { template, shape } = blueprint
-  return { name, pid, owner, template, shape, qmp, guest, died: watchDeath(qmp), end: () => ending.disposeAsync() }
+  const console = new ConsoleLog(qmp)
+  const died = watchDeath(qmp, console)
+  return { name, pid, owner, template, shape, qmp, guest, console, died, end: () => ending.disposeAsync() }
 }
 
 function planOf(

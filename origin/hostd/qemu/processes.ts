@@ -18,10 +18,14 @@ export async function findMachines(runDir: string): Promise<MachineProcess[]> {
   return found.filter((process) => process !== null)
 }
 
+/** Pids are used again; a process is the machine as long as its command line says so. */
+export const isMachine = async ({ pid, name }: MachineProcess): Promise<boolean> =>
+  nameOf(await commandLineOf(pid)) === name
+
 /** Ends a machine and waits until it is gone. A process that is not (or no longer) that machine is left alone. */
 export async function killMachine({ pid, name }: MachineProcess): Promise<'gone' | 'stuck'> {
   const deadline = performance.now() + LIMITS.vmKillMs
-  while (nameOf(await commandLineOf(pid)) === name) {
+  while (await isMachine({ pid, name })) {
     if (performance.now() > deadline) return 'stuck'
     signal(pid)
     await sleep(2)

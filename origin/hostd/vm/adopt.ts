@@ -5,6 +5,7 @@ import type { Host } from '../host.ts'
 import type { OwnedRecord } from '../journal/journal.ts'
 import { planRecovery } from '../journal/recover.ts'
 import { describe } from '../log.ts'
+import { ConsoleLog } from '../machine/console.ts'
 import { kernelStopped, lastWords, watchDeath } from '../machine/death.ts'
 import { filesOf, removeDirectories } from '../machine/files.ts'
 import { GuestLink } from '../machine/guest-link.ts'
@@ -44,7 +45,7 @@ async function adopt(host: Ground, record: OwnedRecord, pid: number): Promise<vo
     const qmp = await connect(filesOf(host.site.places, record.machineName).qmp)
     const status = await statusOf(qmp)
     if (status === 'running' || status === 'paused') return takeUp(host, record, pid, qmp, status)
-    const words = await lastWords(qmp)
+    const words = await lastWords(new ConsoleLog(qmp))
     qmp.close()
     await giveUp(host, record, pid, kernelStopped(words))
   } catch (error) {
@@ -92,5 +93,7 @@ function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp)
   undo.defer(() => qmp.close())
   undo.defer(() => guest.close())
   const { template, machine: shape } = record.spec
-  return { name, pid, owner, template, shape, qmp, guest, died: watchDeath(qmp), end: () => undo.disposeAsync() }
+  const console = new ConsoleLog(qmp)
+  const died = watchDeath(qmp, console)
+  return { name, pid, owner, template, shape, qmp, guest, console, died, end: () => undo.disposeAsync() }
 }

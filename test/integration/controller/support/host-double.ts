@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type CreateVmBody,
+  consoleQuery,
   createVmBody,
   FRAMES_TYPE,
   type HostExec,
@@ -46,6 +47,8 @@ export type HostDouble = {
   bootPath: VmRecord['boot_path']
   memoryMib: number
   accepting: boolean
+  /** What the consoles of all its machines said. */
+  console: string[]
   /** Closes the socket as a killed host does; its machines live on. */
   away(): Promise<void>
   back(): Promise<void>
@@ -67,6 +70,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     bootPath: 'warm',
     memoryMib: 4_000_000,
     accepting: true,
+    console: [],
     away: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -115,7 +119,13 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
   }
   const vm = host.vms.get(id)
   if (vm === undefined) throw new AppError('sandbox_not_found', 'No such machine.')
-  switch (verb) {
+  switch (verb?.split('?')[0]) {
+    case 'stats':
+      return json(statsOf(vm))
+    case 'console': {
+      const query = consoleQuery.parse(Object.fromEntries(new URL(request.url ?? '', 'http://host').searchParams))
+      return json({ lines: host.console.slice(query.after).slice(-query.lines), next: host.console.length })
+    }
     case 'pause':
       vm.state = 'paused'
       return json(vm)
@@ -212,6 +222,18 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
     }),
   )
 }
+
+/** Half of one CPU is busy. */
+const statsOf = (vm: VmRecord) => ({
+  id: vm.id,
+  state: vm.state,
+  at_ms: Date.now(),
+  cpu_ms: (Date.now() - vm.started_at_ms) / 2,
+  resident_bytes: 212 * 1_048_576,
+  private_bytes: 40 * 1_048_576,
+  disk_bytes: 7 * 1_048_576,
+  commands_running: 0,
+})
 
 const capacityOf = (host: HostDouble) => ({
   accel: 'tcg',

@@ -1,0 +1,46 @@
+/** What a sandbox's machine uses, and what its console said. Neither counts as activity, and neither wakes anything. */
+import { stat } from 'node:fs/promises'
+import type { ConsoleQuery, VmConsole, VmStats } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
+import type { Host } from '../host.ts'
+import { filesOf } from '../machine/files.ts'
+import type { Machine } from '../machine/machine.ts'
+import { readProcessUsage } from '../qemu/process-usage.ts'
+import type { Vm } from './vm.ts'
+
+const BLOCK_BYTES = 512
+
+/** Throws AppError: `sandbox_not_found`, `sandbox_lost`, `sandbox_expired`; `sandbox_not_running` while it has no machine. */
+export async function statsOf(host: Host, id: string): Promise<VmStats> {
+  const { vm, machine } = await find(host, id)
+  const [usage, disk] = await Promise.all([
+    readProcessUsage(machine),
+    stat(filesOf(host.site.places, machine.name).overlay).catch(() => null),
+  ])
+  // It ended between the two looks; its loss is told from now on.
+  if (usage === null || disk === null) throw noMachine()
+  return {
+    id,
+    state: vm.state,
+    at_ms: Date.now(),
+    cpu_ms: usage.cpuMs,
+    resident_bytes: usage.residentBytes,
+    private_bytes: usage.privateBytes,
+    disk_bytes: disk.blocks * BLOCK_BYTES,
+    commands_running: vm.commandsRunning,
+  }
+}
+
+/** Throws the same. */
+export async function consoleOf(host: Host, id: string, { lines, after }: ConsoleQuery): Promise<VmConsole> {
+  return (await find(host, id)).machine.console.read(lines, after)
+}
+
+async function find(host: Host, id: string): Promise<{ vm: Vm; machine: Machine }> {
+  const vm = host.registry.require(id)
+  await vm.started
+  if (vm.machine === null) throw noMachine()
+  return { vm, machine: vm.machine }
+}
+
+const noMachine = (): AppError => new AppError('sandbox_not_running', 'The sandbox has no machine at this moment.')
