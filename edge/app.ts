@@ -12,13 +12,15 @@
  * It decides nothing that must be exact; a region re-checks everything that changes state. What is exact is quota/, which lives in
  * Durable Objects and is never on the path of a request.
  */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { toAppError } from '../shared/errors.ts'
 import { answerError } from './answers/answer-error.ts'
 import { corsHeaders } from './answers/answer-headers.ts'
 import { answerPreflight } from './answers/answer-preflight.ts'
 import type { Edge } from './bindings.ts'
 import { serveQuota } from './quota/serve-quota.ts'
+import type { Arrival } from './requests/visit.ts'
+import { DOCUMENT_PATHS, serveDocument } from './serve-document.ts'
 import { serveRequest } from './serve-request.ts'
 
 export const app = new Hono<Edge>()
@@ -39,14 +41,16 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
 
 serveQuota(app)
 
-app.all('*', (c) =>
-  serveRequest({
-    request: c.req.raw,
-    bindings: c.env,
-    requestId: c.get('requestId'),
-    startedAtMs: c.get('startedAtMs'),
-    reading: { nowMs: c.get('startedAtMs'), inBackground: (work) => c.executionCtx.waitUntil(work) },
-  }),
-)
+for (const path of DOCUMENT_PATHS) app.get(path, (c) => serveDocument(arrivalOf(c)))
+
+app.all('*', (c) => serveRequest(arrivalOf(c)))
 
 app.onError((thrown, c) => answerError(toAppError(thrown), c.req.raw, c.get('requestId')))
+
+const arrivalOf = (c: Context<Edge>): Arrival => ({
+  request: c.req.raw,
+  bindings: c.env,
+  requestId: c.get('requestId'),
+  startedAtMs: c.get('startedAtMs'),
+  reading: { nowMs: c.get('startedAtMs'), inBackground: (work) => c.executionCtx.waitUntil(work) },
+})

@@ -8,6 +8,7 @@ import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
+import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
 import { serveOperators } from './http/operator-routes.ts'
@@ -58,6 +59,8 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   app.get('/healthz', healthz(controller))
   app.get('/readyz', readyz(controller))
   app.get('/metrics', metrics(controller, credentials))
+  for (const prefix of PREFIXES) app.get(`${prefix}/v1/openapi.json`, openApi(controller))
+  for (const path of ['/docs', '/docs/*']) app.get(path, docs(controller))
   app.options('*', preflight(controller))
 
   for (const [path, methods] of methodsByPath(served))

@@ -9,7 +9,7 @@ import { type Arrival, answerHeaders, arrive } from './arrival.ts'
 import { authenticateInternal, type Credentials, requireInternal } from './authenticate.ts'
 import type { Env } from './serve-route.ts'
 
-type Handler = (c: Context<Env>) => Promise<Response>
+export type Handler = (c: Context<Env>) => Promise<Response>
 
 export const healthz =
   (controller: Controller): Handler =>

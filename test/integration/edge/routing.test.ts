@@ -130,6 +130,25 @@ test('what no contract knows is passed on: with an id to its region, without one
   assert.equal((await errorOf(nowhere)).code, 'route_not_found')
 })
 
+// The page asks people for a key, so nothing that they send may reach more than it must.
+test('the document and its page need no key, pass none on, and come from any region that answers', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  for (const path of ['/docs', '/docs/page.js', '/v1/openapi.json', '/api/v1/openapi.json']) {
+    const answer = await ask(`${path}?a=b`, { headers: { cookie: 'a=b', 'x-region': 'eu' } })
+    assert.equal(answer.status, 200, path)
+    assert.equal(usw1.received.at(-1)?.url, path)
+    assert.deepEqual(
+      ['authorization', 'cookie', 'x-edge-token'].filter((name) => usw1.received.at(-1)?.headers[name]),
+      [],
+    )
+  }
+  await usw1.refuse()
+  const other = await ask('/docs', { key: null })
+  assert.deepEqual([other.status, other.headers.get('x-region')], [200, 'eu1'])
+  await eu1.refuse()
+  assert.equal((await errorOf(await ask('/docs', { key: null }))).code, 'region_unavailable')
+})
+
 test('HEAD, OPTIONS and browsers of other origins are served', async (t) => {
   const { ask, usw1 } = await setStage(t)
   const head = await ask(`/v1/sandboxes/${aSandboxIn('usw1')}`, {

@@ -5,6 +5,7 @@ import { startRegion, type TestRegion } from '../support/region.ts'
 import { accountPromises } from './accounts.ts'
 import { admissionPromises } from './admission.ts'
 import { databasePromises } from './database-gone.ts'
+import { documentPromises } from './documents.ts'
 import { failurePromises } from './failures.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { meteringPromises } from './metering.ts'
@@ -51,6 +52,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('metering', 1, meteringPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
+    group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)
     group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)

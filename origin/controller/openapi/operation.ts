@@ -1,0 +1,114 @@
+/** One route as an operation of the document. */
+import type { Route } from '../../../shared/contracts/route.ts'
+import { errorStatusesOf } from './errors.ts'
+import { EXAMPLES } from './examples.ts'
+import { type JsonSchema, schemaOf } from './schema-of.ts'
+
+type Components = Record<string, JsonSchema>
+
+const STREAM_SCHEMA = {
+  'text/event-stream': {
+    type: 'string',
+    description: 'Server-sent events; the type of each also stands inside its data.',
+  },
+  'application/x-ndjson': { type: 'string', description: 'One JSON object a line.' },
+} as const
+
+export function operationOf(route: Route, components: Components) {
+  const example = EXAMPLES[keyOf(route)]
+  return {
+    operationId: operationIdOf(route),
+    tags: [tagOf(route)],
+    summary: route.summary,
+    ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
+    security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
+    parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': {
+                schema: schemaOf(route.body, 'input', components),
+                ...(example === undefined ? {} : { example }),
+              },
+            },
+          },
+        }),
+    responses: {
+      [route.status]: success(route, components),
+      ...Object.fromEntries(
+        errorStatusesOf(route).map((status) => [status, { $ref: `#/components/responses/Error${status}` }]),
+      ),
+    },
+  }
+}
+
+export const keyOf = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`
+
+/** `POST /v1/sandboxes/:id/exec` is `postSandboxesIdExec`. Stable for as long as the route is: generated clients are named by it. */
+const operationIdOf = ({ method, path }: Route): string =>
+  method.toLowerCase() +
+  path
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '' && word !== 'v1')
+    .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
+    .join('')
+
+/** What the page groups by: `sandboxes` of `/v1/sandboxes/:id`. */
+export const tagOf = ({ path }: Pick<Route, 'path'>): string => {
+  const [first = '', second = ''] = path.split('/').slice(1)
+  return first === 'v1' ? second : first
+}
+
+export const openApiPath = (path: string): string => path.replaceAll(/:([a-z_]+)(\{[^}]*\})?/gi, '{$1}')
+
+const pathParameters = ({ path }: Route) =>
+  [...path.matchAll(/:([a-z_]+)/gi)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+
+function queryParameters({ query }: Route, components: Components) {
+  if (query === undefined) return []
+  const input = schemaOf(query, 'input', components)
+  const properties = (input.properties ?? {}) as Record<string, JsonSchema>
+  // A number that is read out of text says so only of what comes out.
+  const read = (schemaOf(query, 'output', components).properties ?? {}) as Record<string, JsonSchema>
+  const required = (input.required ?? []) as string[]
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name) && Object.keys(schema).length > 0,
+    schema: Object.keys(schema).length > 0 ? schema : (read[name] ?? {}),
+  }))
+}
+
+function headerParameters({ class: kind, stream }: Route) {
+  const isCreate = kind === 'create' || kind === 'create-run'
+  return [
+    ...(isCreate
+      ? [{ $ref: '#/components/parameters/IdempotencyKey' }, { $ref: '#/components/parameters/Region' }]
+      : []),
+    ...(stream === 'text/event-stream' ? [{ $ref: '#/components/parameters/LastEventId' }] : []),
+  ]
+}
+
+function success(route: Route, components: Components) {
+  const headers = {
+    'X-Request-Id': { $ref: '#/components/headers/RequestId' },
+    'X-Region': { $ref: '#/components/headers/Region' },
+    'Server-Timing': { $ref: '#/components/headers/ServerTiming' },
+  }
+  const content = {
+    ...(route.answer === undefined
+      ? {}
+      : { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }),
+    ...(route.stream === undefined ? {} : { [route.stream]: { schema: STREAM_SCHEMA[route.stream] } }),
+  }
+  const description = Object.keys(content).length === 0 ? 'Done; there is no body.' : 'Done.'
+  return { description, headers, ...(Object.keys(content).length === 0 ? {} : { content }) }
+}

@@ -1,0 +1,76 @@
+/** The document of the API: valid by somebody else's reading of the standard, whole, and with examples that are accepted. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { openApiDocument } from '../../../origin/controller/openapi/document.ts'
+import { EXAMPLES } from '../../../origin/controller/openapi/examples.ts'
+import { keyOf, openApiPath } from '../../../origin/controller/openapi/operation.ts'
+import { ALL_ROUTES } from '../../../shared/contracts/all-routes.ts'
+import { ERRORS } from '../../../shared/errors.ts'
+
+const text = JSON.stringify(openApiDocument(ALL_ROUTES))
+const document: Document = JSON.parse(text)
+type Operation = {
+  operationId: string
+  security: Record<string, string[]>[]
+  responses: Record<string, unknown>
+  parameters: { name?: string; in?: string }[]
+}
+type Document = {
+  paths: Record<string, Record<string, Operation>>
+  components: Record<string, Record<string, unknown>>
+}
+
+const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
+
+test('the document is OpenAPI 3.1', async () => {
+  const validator = new Validator()
+  const { valid, errors } = await validator.validate(JSON.parse(text))
+  assert.ok(valid, JSON.stringify(errors))
+  assert.equal(validator.version, '3.1')
+})
+
+test('every public route is in it, with its scope, its success and its errors', () => {
+  for (const route of ALL_ROUTES) {
+    const operation = document.paths[openApiPath(route.path)]?.[route.method.toLowerCase()]
+    assert.ok(operation, keyOf(route))
+    assert.ok(operation.responses[route.status], keyOf(route))
+    for (const status of ['429', '500', '503']) assert.ok(operation.responses[status], `${keyOf(route)} ${status}`)
+    const scopes = operation.security.flatMap(({ apiKey }) => apiKey ?? [])
+    assert.deepEqual(scopes, route.scope === null ? [] : [route.scope], keyOf(route))
+    const named = operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
+    assert.deepEqual(
+      named,
+      [...route.path.matchAll(/:([a-z_]+)/gi)].map(([, name]) => name),
+      keyOf(route),
+    )
+  }
+  assert.equal(operations.length, ALL_ROUTES.length)
+})
+
+test('every code of the table of errors is in it', () => {
+  const responses = JSON.stringify(document.components.responses)
+  for (const code of Object.keys(ERRORS)) assert.ok(responses.includes(`\`${code}\``), code)
+})
+
+// A generated client has one function for each.
+test('no two operations have one name', () => {
+  const names = operations.map(({ operationId }) => operationId)
+  assert.deepEqual(names, [...new Set(names)])
+})
+
+test('whatever it refers to is there', () => {
+  for (const [, at = ''] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+    const found = at.split('/').reduce<unknown>((inner, key) => Object(inner)[key], document)
+    assert.ok(found, at)
+  }
+})
+
+test('every example is a body that its route accepts', () => {
+  for (const [key, example] of Object.entries(EXAMPLES)) {
+    const route = ALL_ROUTES.find((one) => keyOf(one) === key)
+    assert.ok(route?.body, `${key} takes no body`)
+    const read = route.body.safeParse(example)
+    assert.ok(read.success, `${key}: ${JSON.stringify(read.error?.issues)}`)
+  }
+})
