@@ -1,7 +1,6 @@
 /** Everything this server answers. `/api/v1/...` is the same as `/v1/...`. */
 import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
-import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import type { Controller } from './controller.ts'
 import { serveAccountFeed } from './http/account-feed-routes.ts'
 import { serveAccounts } from './http/account-routes.ts'
@@ -12,7 +11,7 @@ import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
 import { serveOperators } from './http/operator-routes.ts'
-import * as sandboxes from './http/sandbox-routes.ts'
+import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
@@ -36,14 +35,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   const serveOperator = behind(operatorDoor(credentials))
   const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
-  serve(SANDBOX_ROUTES.run, sandboxes.run)
-  serve(SANDBOX_ROUTES.create, sandboxes.create)
-  serve(SANDBOX_ROUTES.list, sandboxes.list)
-  serve(SANDBOX_ROUTES.get, sandboxes.get)
-  serve(SANDBOX_ROUTES.exec, sandboxes.exec)
-  serve(SANDBOX_ROUTES.pause, sandboxes.pause)
-  serve(SANDBOX_ROUTES.resume, sandboxes.resume)
-  serve(SANDBOX_ROUTES.destroy, sandboxes.destroy)
+  serveSandboxes(serve)
 
   serveKeys(serve)
   serveAccounts(serve)

@@ -1,5 +1,6 @@
 /** What every use case is given: the seams to the outside, made once in main.ts, and this process's own small memory. */
 import type { Accounts } from './accounts/accounts.ts'
+import type { Background } from './background.ts'
 import type { Database } from './database/connect.ts'
 import type { Host } from './hosts/client.ts'
 import type { HostRules } from './hosts/host-rules.ts'
@@ -8,6 +9,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics/instruments.ts'
 import type { Ledger } from './placement/ledger.ts'
 import type { Policy } from './sandboxes/plan-sandbox.ts'
+import type { StateWatch } from './sandboxes/state-watch.ts'
 
 export type Controller = {
   region: { code: string; name: string }
@@ -21,6 +23,8 @@ export type Controller = {
   instance: Instance
   /** The sandboxes that a request of this process is working on; the reconciler leaves them to it. */
   inFlight: Set<string>
+  background: Background
+  states: StateWatch
   /** Set when the process is about to end; nothing new is started then. */
   isDraining: () => boolean
   clock: () => number

@@ -5,6 +5,7 @@ import { createEdgeTokenReader } from './accounts/edge-tokens.ts'
 import { keepAccounts } from './accounts/keep-accounts.ts'
 import { readSeed, seedAccounts, seedTiers } from './accounts/seed.ts'
 import { createApp } from './app.ts'
+import { createBackground } from './background.ts'
 import type { Config, DatabaseConfig } from './config.ts'
 import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
@@ -21,6 +22,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
+import { createStateWatch } from './sandboxes/state-watch.ts'
 import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
@@ -71,6 +73,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     ledger: createLedger(clock),
     instance,
     inFlight: new Set(),
+    background: createBackground(log),
+    states: createStateWatch(database.db, log),
     isDraining: () => draining,
     metrics: createMetrics(),
   }
@@ -82,6 +86,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const repeating = [...keepReconciling(controller), ...keepAccounts(controller)]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
+  undo.push(controller.background.drain)
   const app = createApp(controller, credentialsOf(config, controller))
   const door = await openDoor(app, config.listen, (request, response) => recordRequest(controller, request, response))
   undo.push(door.close)

@@ -1,28 +1,51 @@
 /** The routes of sandboxes: parse, call, translate. */
-import type { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
+import { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
+import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { changeSandbox } from '../sandboxes/change-sandbox.ts'
 import { claimOf } from '../sandboxes/claim.ts'
 import { type CreateRequest, createSandbox } from '../sandboxes/create-sandbox.ts'
 import { destroySandbox } from '../sandboxes/destroy-sandbox.ts'
 import { execInSandbox } from '../sandboxes/exec-sandbox.ts'
-import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
+import { findForChange, findSandbox, notFound } from '../sandboxes/find-sandbox.ts'
+import { followReadiness } from '../sandboxes/follow-readiness.ts'
 import { listSandboxes } from '../sandboxes/list-sandboxes.ts'
 import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
+import { planExtension, planUpdate } from '../sandboxes/plan-change.ts'
 import { toRecord } from '../sandboxes/record.ts'
 import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
-import { type Call, json, type Outcome } from './serve-route.ts'
+import { eventStream } from './event-stream.ts'
+import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
 
 type Routes = typeof SANDBOX_ROUTES
 
+/** What has a fixed word where another has an id comes first. */
+export function serveSandboxes(serve: Serve<Principal>): void {
+  serve(SANDBOX_ROUTES.run, run)
+  serve(SANDBOX_ROUTES.create, create)
+  serve(SANDBOX_ROUTES.list, list)
+  serve(SANDBOX_ROUTES.getByName, getByName)
+  serve(SANDBOX_ROUTES.get, get)
+  serve(SANDBOX_ROUTES.update, update)
+  serve(SANDBOX_ROUTES.setTags, setTags)
+  serve(SANDBOX_ROUTES.extend, extend)
+  serve(SANDBOX_ROUTES.readiness, readiness)
+  serve(SANDBOX_ROUTES.readinessStream, readinessStream)
+  serve(SANDBOX_ROUTES.exec, exec)
+  serve(SANDBOX_ROUTES.pause, pause)
+  serve(SANDBOX_ROUTES.resume, resume)
+  serve(SANDBOX_ROUTES.destroy, destroy)
+}
+
 const record = ({ region, clock }: Controller, row: SandboxRow) => toRecord(row, region.code, clock())
 
-export function create(call: Call<Routes['create']>): Promise<Outcome> {
+function create(call: Call<Routes['create']>): Promise<Outcome> {
   const claim = claimOf(call.idempotencyKey, { principal: call.principal, kind: 'create', body: call.rawBody })
   return reply(call, { kind: 'create', body: call.body, principal: call.principal, claim })
 }
 
-export function run(call: Call<Routes['run']>): Promise<Outcome> {
+function run(call: Call<Routes['run']>): Promise<Outcome> {
   const claim = claimOf(call.idempotencyKey, { principal: call.principal, kind: 'run', body: call.rawBody })
   return reply(call, { kind: 'run', body: call.body, principal: call.principal, claim })
 }
@@ -35,7 +58,7 @@ async function reply(
   return { status, text: response, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
 }
 
-export async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
+async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
   const { rows, nextCursor, place } = await listSandboxes(controller, principal, query)
   return json({
     data: rows.map((row) => record(controller, row)),
@@ -49,29 +72,72 @@ export async function list({ controller, principal, query }: Call<Routes['list']
   })
 }
 
-export async function get({ controller, principal, reference }: Call<Routes['get']>): Promise<Outcome> {
-  const row = await findSandbox(controller.database.db, principal, reference, controller.region.code)
+async function get(call: Call<Routes['get']>): Promise<Outcome> {
+  return json({ data: record(call.controller, await found(call)) })
+}
+
+/** What begins like an id names nothing here, because no name begins so. */
+async function getByName(call: Call<Routes['getByName']>): Promise<Outcome> {
+  const reference = call.params.name ?? ''
+  if (reference.startsWith('sbx_')) throw notFound()
+  return json({ data: record(call.controller, await found({ ...call, reference })) })
+}
+
+async function update({ controller, principal, reference, body }: Call<Routes['update']>): Promise<Outcome> {
+  const row = await changeSandbox(controller, principal, reference, (now) =>
+    planUpdate(now, body, principal.limits, controller.clock()),
+  )
   return json({ data: record(controller, row) })
 }
 
-export async function exec(call: Call<Routes['exec']>): Promise<Outcome> {
+async function setTags({ controller, principal, reference, body }: Call<Routes['setTags']>): Promise<Outcome> {
+  const row = await changeSandbox(controller, principal, reference, (now) =>
+    planUpdate(now, body, principal.limits, controller.clock()),
+  )
+  return json({ data: record(controller, row) })
+}
+
+async function extend({ controller, principal, reference, body }: Call<Routes['extend']>): Promise<Outcome> {
+  const row = await changeSandbox(controller, principal, reference, (now) =>
+    planExtension(now, body.timeout_sec, principal.limits, controller.clock()),
+  )
+  return json({ data: record(controller, row) })
+}
+
+async function readiness(call: Call<Routes['readiness']>): Promise<Outcome> {
+  const { state } = await found(call)
+  const ready = state === 'running'
+  return json({ data: { ready, status: ready ? 'ready' : state } })
+}
+
+async function readinessStream(call: Call<Routes['readinessStream']>): Promise<Outcome> {
+  const row = await found(call)
+  return { stream: eventStream((left) => followReadiness(call.controller, row, left)) }
+}
+
+async function exec(call: Call<Routes['exec']>): Promise<Outcome> {
   return json({ data: await execInSandbox(call.controller, call, call.arrival.timing) })
 }
 
-export async function pause(call: Call<Routes['pause']>): Promise<Outcome> {
+async function pause(call: Call<Routes['pause']>): Promise<Outcome> {
   const row = await pauseSandbox(call.controller, await named(call))
   return json({ data: record(call.controller, row) })
 }
 
-export async function resume(call: Call<Routes['resume']>): Promise<Outcome> {
+async function resume(call: Call<Routes['resume']>): Promise<Outcome> {
   const row = await ensureRunning(call.controller, call.principal, await named(call))
   return json({ data: record(call.controller, row) })
 }
 
-export async function destroy(call: Call<Routes['destroy']>): Promise<Outcome> {
+async function destroy(call: Call<Routes['destroy']>): Promise<Outcome> {
   await destroySandbox(call.controller, await named(call))
   return { text: null }
 }
+
+type Named = Pick<Call<Routes['get']>, 'controller' | 'principal' | 'reference'>
+
+const found = ({ controller, principal, reference }: Named): Promise<SandboxRow> =>
+  findSandbox(controller.database.db, principal, reference, controller.region.code)
 
 const named = (call: Pick<Call<Routes['pause']>, 'controller' | 'principal' | 'reference'>): Promise<SandboxRow> =>
   findForChange(call.controller.database.db, call.principal, call.reference, call.controller.region.code)

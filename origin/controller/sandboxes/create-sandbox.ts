@@ -1,4 +1,5 @@
 /** Create, and create and run: admit, start on a host, answer. With an Idempotency-Key exactly one sandbox comes of it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { newId } from '../../../shared/ids.ts'
@@ -11,11 +12,12 @@ import { describeError } from '../log.ts'
 import { isFor } from '../placement/ledger.ts'
 import { admitOnce } from './admit-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
+import { notFound, readSandbox } from './find-sandbox.ts'
 import { findWorkspace } from './find-workspace.ts'
 import { planExec } from './plan-exec.ts'
 import { planSandbox, type SandboxPlan } from './plan-sandbox.ts'
-import { toExecAnswer, toRecord } from './record.ts'
-import { startOnHost } from './start-on-host.ts'
+import { cutOutput, toExecAnswer, toRecord } from './record.ts'
+import { type Start, startOnHost } from './start-on-host.ts'
 
 export type CreateRequest = { principal: Principal; claim: Claim | undefined } & (
   | { kind: 'create'; body: CreateSandboxBody }
@@ -32,34 +34,77 @@ export async function createSandbox(controller: Controller, request: CreateReque
   const plan = await planFor(controller, principal, body)
   const exec = request.kind === 'run' ? planExec({ ...request.body, env: {} }) : undefined
   const id = newId('sbx', controller.region.code, controller.clock(), controller.random(16))
+  const waitMs = request.kind === 'run' ? undefined : waitOf(request.body)
+  if (waitMs !== undefined && !controller.background.hasRoom())
+    throw new AppError('capacity_exhausted', 'This server makes as many sandboxes at a time as it takes.')
 
   controller.inFlight.add(id)
+  const release = (): void => void controller.inFlight.delete(id)
+  let making: Making | undefined
   try {
     const admitted = await timing.measure('admit', admitOnce(controller, { id, principal, plan, claim }))
     if (admitted.kind === 'replay') {
       throwKeptError(admitted)
       return { status: admitted.status, response: admitted.response, isReplay: true }
     }
-    const started = await startOnHost(
-      controller,
-      { id, tenant: principal.tenant, host: admitted.host, plan, exec, idempotencyKey: claim?.key },
-      timing,
-    )
-    if (started.kind === 'not_started') {
-      // A claim that stays open says that the command may have run: whoever comes with the key hears that, and nothing runs.
-      if (!started.mayHaveRun) await dropClaim(controller.database.db, claim, id)
-      throw started.error
-    }
-    if (started.kind === 'stopped') {
-      await keepAnswer(controller, claim, id, keptError(started.error))
-      throw started.error
-    }
-    const response = JSON.stringify(answerOf(controller, started.row, started.end, timing))
-    await keepAnswer(controller, claim, id, { status: CREATED, response })
-    return { status: CREATED, response, isReplay: false }
+    making = { id, tenant: principal.tenant, host: admitted.host, plan, exec, claim, isAnswered: false }
   } finally {
-    controller.inFlight.delete(id)
+    if (making === undefined) release()
   }
+  const made = make(controller, making, timing).finally(release)
+  return waitMs === undefined ? made : answerBy(controller, making, made, waitMs)
+}
+
+type Making = Pick<Start, 'id' | 'tenant' | 'host' | 'plan' | 'exec'> & {
+  claim: Claim | undefined
+  /** The caller has an answer already; what becomes of the sandbox is read from it. */
+  isAnswered: boolean
+}
+
+/** How long the caller waits for the sandbox to run; undefined until it does. */
+const waitOf = ({ wait, wait_timeout_ms }: CreateSandboxBody): number | undefined =>
+  wait === false ? 0 : wait_timeout_ms
+
+/** The sandbox as it is when the caller's patience ends; it is made all the same. */
+async function answerBy(controller: Controller, making: Making, made: Promise<Reply>, waitMs: number): Promise<Reply> {
+  controller.background.follow(made)
+  const patience = new AbortController()
+  const isMade = await Promise.race([
+    made.then(() => true),
+    sleep(waitMs, false, { signal: patience.signal }).catch(() => false),
+  ])
+  patience.abort()
+  if (isMade) return made
+  making.isAnswered = true
+  const row = await readSandbox(controller.database.db, making.id)
+  if (row === undefined) throw notFound()
+  const response = JSON.stringify({ data: toRecord(row, controller.region.code, controller.clock()) })
+  await keepAnswer(controller, making.claim, making.id, { status: CREATED, response })
+  return { status: CREATED, response, isReplay: false }
+}
+
+/** Starts the admitted sandbox, and settles its claim unless the caller has an answer. */
+async function make(controller: Controller, making: Making, timing: Timing): Promise<Reply> {
+  const { id, tenant, host, plan, exec, claim } = making
+  const isAnswered = (): boolean => making.isAnswered
+  const started = await startOnHost(
+    controller,
+    { id, tenant, host, plan, exec, idempotencyKey: claim?.key, isAnswered },
+    timing,
+  )
+  if (started.kind === 'not_started') {
+    // A claim that stays open says that the command may have run: whoever comes with the key hears that, and nothing runs.
+    if (!started.mayHaveRun && !isAnswered()) await dropClaim(controller.database.db, claim, id)
+    throw started.error
+  }
+  if (started.kind === 'stopped') {
+    await keepAnswer(controller, claim, id, keptError(started.error))
+    throw started.error
+  }
+  const response = JSON.stringify(answerOf(controller, started.row, started.end, timing))
+  const kept = JSON.stringify(answerOf(controller, started.row, started.end && cutOutput(started.end), timing))
+  if (!isAnswered()) await keepAnswer(controller, claim, id, { status: CREATED, response: kept })
+  return { status: CREATED, response, isReplay: false }
 }
 
 /** What became of the sandbox is certain and the caller is told so, even when the answer cannot be kept: a retry then finds the claim open and is told the truth. */

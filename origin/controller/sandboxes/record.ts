@@ -1,6 +1,7 @@
 /** A sandbox as callers see it, from its row. Pure. */
 import type { ExecAnswer, SandboxRecord } from '../../../shared/contracts/sandbox-records.ts'
 import { idToLabel } from '../../../shared/ids.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import { sizeOf } from '../../../shared/machines.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
@@ -87,3 +88,19 @@ export const toExecAnswer = ({ facts, stdout, stderr, truncated }: CommandEnd): 
   reason: facts.reason,
   truncated,
 })
+
+/** What of a command is kept for a repeat of its request. */
+export function cutOutput(end: CommandEnd): CommandEnd {
+  const [stdout, stderr] = [cutText(end.stdout), cutText(end.stderr)]
+  const truncated = end.truncated || stdout !== end.stdout || stderr !== end.stderr
+  return { ...end, stdout, stderr, truncated }
+}
+
+/** Never in the middle of a character: a byte that continues one begins with the bits 10. */
+function cutText(bytes: Buffer): Buffer {
+  const most = LIMITS.keptOutputBytesMax
+  if (bytes.length <= most) return bytes
+  const isInside = (at: number): boolean => ((bytes[at] ?? 0) & 0xc0) === 0x80
+  const end = [most, most - 1, most - 2, most - 3].find((at) => !isInside(at))
+  return bytes.subarray(0, end ?? most)
+}

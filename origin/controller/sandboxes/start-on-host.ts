@@ -34,6 +34,8 @@ export type Start = {
   exec: HostExec | undefined
   /** What the caller may send again when the outcome is unknown. */
   idempotencyKey: string | undefined
+  /** Whether the caller has the sandbox's id already, and will look what became of it. */
+  isAnswered: () => boolean
 }
 export type Started =
   | { kind: 'started'; row: SandboxRow; end: CommandEnd | null }
@@ -57,7 +59,7 @@ export async function startOnHost(controller: Controller, start: Start, timing: 
 
     if (trouble.kind === 'refused') {
       const next = tried.size < LIMITS.placementTriesMax ? await rehost(controller, start, tried) : undefined
-      if (next === undefined) return giveUp(controller, start.id, trouble)
+      if (next === undefined) return giveUp(controller, start, trouble)
       host = next
       continue
     }
@@ -143,9 +145,10 @@ async function fail(controller: Controller, start: Start, attempt: Attempt, trou
   return { kind: 'not_started', error, mayHaveRun }
 }
 
-/** No host did anything: nothing is left of the sandbox but its history. */
-async function giveUp(controller: Controller, id: string, trouble: Trouble): Promise<Started> {
-  await moveSandbox(controller.database.db, id, 'destroy', { isGone: true })
+/** No host did anything: nothing is left of the sandbox but its history, or a failed one when its id is known to somebody. */
+async function giveUp(controller: Controller, { id, isAnswered }: Start, trouble: Trouble): Promise<Started> {
+  const end = isAnswered() ? 'fail' : 'destroy'
+  await moveSandbox(controller.database.db, id, end, { isGone: true, lastError: trouble.error.message })
   const error =
     trouble.error.code === 'host_unavailable'
       ? new AppError('region_unavailable', 'No machine of this region can be reached now.', { cause: trouble.error })
