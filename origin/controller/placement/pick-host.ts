@@ -51,12 +51,11 @@ const rankOf = (offer: Offer, wish: Wish): number =>
 const isPrimed = (offer: Offer, wish: Wish): boolean =>
   (offer.capacity.pool[`${wish.template}@${sizeOf(wish.machine)}`] ?? 0) > 0
 
-/** Two different ones, or all when there are not more. */
+/** Two different ones, or as many as there are. Of two with equal room the first one drawn is taken, so that a name decides nothing. */
 function drawTwo(from: Candidate[], [first, second]: Wish['lot']): Candidate[] {
-  if (from.length <= 2) return from
   const one = Math.floor(first * from.length)
-  const step = 1 + Math.floor(second * (from.length - 1))
-  return from.filter((_, place) => place === one || place === (one + step) % from.length)
+  const other = (one + 1 + Math.floor(second * (from.length - 1))) % from.length
+  return from.length < 2 ? from : [one, other].flatMap((place) => from[place] ?? [])
 }
 
 const roomier = (best: Candidate | undefined, next: Candidate): Candidate =>

@@ -18,11 +18,12 @@ const good = {
 test('a whole environment is read, with its defaults', () => {
   const config = readConfig(good)
   assert.deepEqual(config.hosts, [
-    { name: 'h1', socketPath: '/run/a.sock' },
-    { name: 'h2', socketPath: '/run/b.sock' },
+    { kind: 'socket', name: 'h1', socketPath: '/run/a.sock' },
+    { kind: 'socket', name: 'h2', socketPath: '/run/b.sock' },
   ])
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 4001 })
   assert.equal(config.templateAliases.get('miosa-sandbox'), 'default')
+  assert.deepEqual(config.hostRules, { placement: 'spread', goneAfterMs: 300_000, arePrivateAllowed: false })
 })
 
 for (const [name, value] of Object.entries({
@@ -32,6 +33,9 @@ for (const [name, value] of Object.entries({
   ATOLL_KEY_PEPPER: 'short',
   ATOLL_EDGE_JWKS: '{"keys":"secret"}',
   ATOLL_DEFAULT_SIZE: 'huge',
+  ATOLL_PLACEMENT: 'random',
+  ATOLL_HOST_GONE_SEC: '-1',
+  ATOLL_PRIVATE_HOSTS: 'secret',
 }))
   test(`a wrong ${name} is named, and its value is not repeated`, () => {
     assert.throws(
