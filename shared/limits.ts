@@ -128,8 +128,6 @@ export const LIMITS = {
   joinTokensPerTenantMax: 100,
   joinTokenTtlSecDefault: 3_600,
   joinTokenTtlSecMax: 24 * 3_600,
-  /** A token that can do nothing any more is forgotten after this long. */
-  joinTokenKeptMs: 7 * 24 * 3_600_000,
   joinRetryMs: 1_000,
   joinRetryMsMax: 30_000,
   hostUrlCharsMax: 300,

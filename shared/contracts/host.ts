@@ -98,26 +98,29 @@ export type ConsoleQuery = z.infer<typeof consoleQuery>
 export const vmConsole = z.object({ lines: z.array(z.string()), next: z.int() })
 export type VmConsole = z.infer<typeof vmConsole>
 
+/** Bounded as the table is: what one host says is written together with what others say. */
+const tally = z.int().min(0).max(2_147_483_647)
+
 export const hostCapacity = z.object({
   accel: z.enum(['kvm', 'tcg']),
   accepting: z.boolean(),
   draining: z.boolean(),
   /** Templates that this host can start, by name. */
   templates: z.array(z.string()),
-  vcpus: z.int(),
+  vcpus: tally,
   /** What may be promised to sandboxes in all, after overcommit. */
-  memory_mib: z.int(),
-  disk_mib: z.int(),
-  vms_max: z.int(),
-  running: z.int(),
-  paused: z.int(),
+  memory_mib: z.int().min(0),
+  disk_mib: z.int().min(0),
+  vms_max: tally,
+  running: tally,
+  paused: tally,
   /** How many more of each size would fit by what is promised. */
-  free: z.record(z.string(), z.int()),
+  free: z.record(z.string(), tally),
   /** Primed, stopped machines by `<template>@<size>`. */
-  pool: z.record(z.string(), z.int()),
+  pool: z.record(z.string(), tally),
   /** Truly free on the machine now. */
-  memory_available_mib: z.int(),
-  disk_available_mib: z.int(),
+  memory_available_mib: z.int().min(0),
+  disk_available_mib: z.int().min(0),
 })
 export type HostCapacity = z.infer<typeof hostCapacity>
 

@@ -23,7 +23,6 @@ export async function issueJoinToken(
   const expiresAt = await db.transaction(async (tx) => {
     // Those who ask at once take turns, so that the bound is exact; a sandbox of the tenant may be made meanwhile.
     if (owner !== null) await tx.select({ id: tenant.id }).from(tenant).where(eq(tenant.id, owner)).for('no key update')
-    await tx.delete(hostToken).where(sql`${hostToken.expiresAt} < ${ago(LIMITS.joinTokenKeptMs)}`)
     const [open] = await tx
       .select({ tokens: count() })
       .from(hostToken)
@@ -45,5 +44,3 @@ export async function issueJoinToken(
   if (expiresAt === undefined) throw new Error('A join token was not written.')
   return { token, expiresAt }
 }
-
-const ago = (ms: number) => sql`clock_timestamp() - make_interval(secs => ${ms / 1_000})`

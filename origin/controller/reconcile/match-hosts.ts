@@ -13,5 +13,6 @@ export function createMatching(controller: Controller): (host: Host) => Repeatin
     repeat(LIMITS.reconcileMs, controller.log, `reconcile.failed ${host.name}`, async () => {
       if (!(await controller.instance.lead()) || !pace.take(host.name)) return
       pace.compared(host.name, await matchHost(controller, host))
+      controller.metrics.reconciled.set({ reconciler: 'machines' }, controller.clock() / 1_000)
     })
 }

@@ -8,15 +8,18 @@ import { compareRoster } from '../../../origin/controller/hosts/roster.ts'
 import { countSilence, type Look } from '../../../origin/controller/reconcile/count-silence.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
-const anyAddress: fc.Arbitrary<HostAddress> = fc.record({
-  kind: fc.constant('network' as const),
-  name: fc.constantFrom('a', 'b', 'c', 'd'),
-  url: fc.constantFrom('https://one:1', 'https://two:2'),
-  fingerprint: fc.constant('f'),
-  secret: fc.constantFrom('s', 't'),
-  isPublicOnly: fc.boolean(),
-})
-const anyRoster = fc.uniqueArray(anyAddress, { selector: ({ name }) => name })
+const anyAddress: fc.Arbitrary<HostAddress> = fc.record(
+  {
+    kind: fc.constant('network' as const),
+    name: fc.constantFrom('a', 'b', 'c', 'd'),
+    url: fc.constantFrom('https://one:1', 'https://two:2'),
+    fingerprint: fc.constant('f'),
+    secret: fc.constantFrom('s', 't'),
+    isPublicOnly: fc.boolean(),
+  },
+  { noNullPrototype: true },
+)
+const anyRoster = fc.uniqueArray(anyAddress, { selector: ({ name }) => name, comparator: 'IsStrictlyEqual' })
 const byName = (addresses: HostAddress[]) => new Map(addresses.map((address) => [address.name, address]))
 
 test('after everybody who should go has gone and who should come has come, the roster is what is wanted', () => {
