@@ -50,7 +50,6 @@ export function takePage(db: Db, after: number, page: AccountPage): Promise<bool
       const changed = page.rows[name] ?? []
       if (changed.length > 0) await tx.execute(takeOver(name, changed))
     }
-    await tx.execute(sql`insert into quota_grant (tenant, granted) select id, 0 from tenant on conflict do nothing`)
     if (page.is_complete) await goByFloor(tx, page.floor)
     await writePlace(tx, 'home', page.place)
     return page.place !== after

@@ -3,7 +3,6 @@ import { desc, eq, lt } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import type { Db } from '../database/connect.ts'
 import { apiKey, tenant } from '../database/schema/accounts.ts'
-import { quotaGrant } from '../database/schema/quota.ts'
 import { newAccountId } from './account-id.ts'
 import { hasTier } from './tiers.ts'
 import type { AccountTx } from './write-account.ts'
@@ -54,7 +53,6 @@ export async function makeTenant(
     .onConflictDoNothing()
     .returning()
   if (made === undefined) throw new AppError('already_exists', `There is a tenant ${id} already.`)
-  await tx.insert(quotaGrant).values({ tenant: id, granted: 0 }).onConflictDoNothing()
   return made
 }
 

@@ -8,12 +8,14 @@ import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
 import { failurePromises } from './failures.ts'
 import { idempotencyPromises } from './idempotency.ts'
+import { keyPromises } from './keys.ts'
 import { meteringPromises } from './metering.ts'
 import { pilePromises } from './piles.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { stopPromises } from './stops.ts'
+import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
 import { usagePromises } from './usage.ts'
 
@@ -48,6 +50,8 @@ export function holdPromisesOn(driver: Driver): void {
     group('failures', 2, failurePromises)
     group('stops', 1, stopPromises)
     group('accounts', 1, accountPromises)
+    group('keys', 1, keyPromises)
+    group('tokens', 1, tokenPromises)
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
     group('usage', 1, usagePromises)

@@ -48,7 +48,10 @@ export type Account = { key: string; tenant: string; keyId: string }
 const edge = generateKeyPairSync('ed25519')
 const edgeKeys = (key: KeyObject, kid: string) => ({ keys: [{ ...key.export({ format: 'jwk' }), kid }] })
 
-export async function startRegion(databaseUrl: string, options: { hosts?: number } = {}): Promise<TestRegion> {
+/** `env` is laid over the settings; a region that follows another one has no key of its own. */
+export type RegionOptions = { hosts?: number; code?: string; env?: Record<string, string> }
+
+export async function startRegion(databaseUrl: string, options: RegionOptions = {}): Promise<TestRegion> {
   const hosts = await Promise.all(
     Array.from({ length: options.hosts ?? 1 }, (_, index) => startHostDouble(`h${index + 1}`)),
   )
@@ -57,7 +60,7 @@ export async function startRegion(databaseUrl: string, options: { hosts?: number
   const logs: TestRegion['logs'] = []
   const log: Log = (level, event, fields) => void logs.push({ level, event, fields })
   const config = readConfig({
-    ATOLL_REGION: 'usw1',
+    ATOLL_REGION: options.code ?? 'usw1',
     ATOLL_REGION_NAME: 'us-west',
     ATOLL_LISTEN: '127.0.0.1:0',
     DATABASE_URL: databaseUrl,
@@ -66,6 +69,7 @@ export async function startRegion(databaseUrl: string, options: { hosts?: number
     ATOLL_KEY_PEPPER: PEPPER,
     ATOLL_INTERNAL_TOKEN: INTERNAL,
     ATOLL_OPERATOR_TOKEN: OPERATOR,
+    ...options.env,
   })
   const seams = { log, clock: Date.now, random: randomBytes }
   let running = await startController(config, seams)
@@ -110,7 +114,7 @@ export async function startRegion(databaseUrl: string, options: { hosts?: number
       await Promise.all(hosts.map((one) => one.close()))
     },
   }
-  region.key = (await region.newKey()).key
+  if (config.homeUrl === undefined) region.key = (await region.newKey()).key
   return region
 }
 
