@@ -231,6 +231,8 @@ export const LIMITS = {
   /** A create that has shown no progress for this long lost its controller; the reconciler ends it. */
   createStaleMs: 150_000,
   drainMs: 10_000,
+  /** How long nobody may have been inside before a server that drains is closed. */
+  drainQuietMs: 100,
   /** Longer than any client's pool keeps an idle connection, so that the side that sends is the one that closes. */
   keepAliveMs: 75_000,
 

@@ -17,6 +17,8 @@ export type Instance = {
   readonly number: number
   /** Whether this controller is, or has just become, the one that reconciles. */
   lead(): Promise<boolean>
+  /** Lets another controller lead at once, and never leads again. */
+  resign(): Promise<void>
   close(): Promise<void>
 }
 
@@ -27,6 +29,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
   const closing = new AbortController()
   let session: pg.Client | undefined = first
   let leads = false
+  let hasResigned = false
   let asking: Promise<boolean> | undefined
 
   const hold = async (client: pg.Client): Promise<void> => {
@@ -58,7 +61,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
   return {
     number,
     async lead() {
-      if (session === undefined) return false
+      if (session === undefined || hasResigned) return false
       if (leads) return true
       // Taken twice, the lock would have to be given back twice; so those who ask at once share one answer.
       const asked = session
@@ -67,8 +70,16 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
       })
       const granted = await asking
       // A lock that was won on a session that is gone is not held any more.
-      leads = granted && session === asked
+      leads = granted && session === asked && !hasResigned
       return leads
+    },
+    async resign() {
+      hasResigned = true
+      leads = false
+      // A session that is gone holds no lock, and the end of a controller waits for none that does not answer.
+      const givenUp = session?.query('select pg_advisory_unlock($1, $2)', [LOCKS.region, LOCKS.reconciler])
+      const waited = Promise.race([givenUp, sleep(LIMITS.databaseConnectMs, undefined, { ref: false })])
+      await waited.catch((err: unknown) => log('warn', 'instance.not_resigned', { error: describeError(err) }))
     },
     async close() {
       closing.abort()

@@ -22,10 +22,10 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
-import { createStateWatch } from './sandboxes/state-watch.ts'
 import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
+import { createStateWatch } from './sandboxes/state-watch.ts'
 
 export type Seams = { log: Log; clock: () => number; random: (bytes: number) => Uint8Array }
 export type RunningController = { controller: Controller; address: Door['address']; stop(): Promise<void> }
@@ -91,9 +91,10 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const door = await openDoor(app, config.listen, (request, response) => recordRequest(controller, request, response))
   undo.push(door.close)
   log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
-  const stop = (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     draining = true
-    return undoAll(undo)
+    await instance.resign()
+    await undoAll(undo)
   }
   return { controller, address: door.address, stop }
 }

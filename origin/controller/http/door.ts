@@ -36,8 +36,14 @@ export async function openDoor(app: Hono<Env>, listen: { host: string; port: num
     address: { host: listen.host, port },
     async close() {
       // It goes on listening while it drains: a caller who is told "draining" goes elsewhere at once.
+      // What it has answered last is told to come back on another connection, and may have been on its way here already.
       const until = Date.now() + LIMITS.drainMs
-      while (inside > 0 && Date.now() < until) await sleep(POLL_MS)
+      for (
+        let quietMs = 0;
+        quietMs < LIMITS.drainQuietMs && Date.now() < until;
+        quietMs = inside > 0 ? 0 : quietMs + POLL_MS
+      )
+        await sleep(POLL_MS)
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
