@@ -58,6 +58,7 @@ export const ERRORS = {
     retry: 'never',
     next: 'Use one of the templates listed in details, or leave the field out.',
   },
+  no_such_template: { status: 404, retry: 'never', next: 'List the templates to see those that are offered here.' },
   workspace_not_found: {
     status: 422,
     retry: 'never',

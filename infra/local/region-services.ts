@@ -20,6 +20,8 @@ export type RegionSetting = {
   /** Which of the regions this is, from 0. */
   index: number
   regionCount: number
+  /** All of them, which callers are told of. */
+  regions: Region[]
   imageDir: string
   watch: Pick<ServiceSpec, 'onChange' | 'log'>
 }
@@ -54,6 +56,7 @@ export async function startController({
   secrets,
   region,
   regionCount,
+  regions,
   watch,
 }: RegionSetting): Promise<Service> {
   const place = layout.region(region.code)
@@ -72,6 +75,7 @@ export async function startController({
     env: {
       ATOLL_REGION: region.code,
       ATOLL_REGION_NAME: region.name,
+      ATOLL_REGIONS: JSON.stringify(regions.map(({ code, name, directUrl: url }) => ({ code, name, url }))),
       ATOLL_LISTEN: new URL(region.url).host,
       ATOLL_RUN_DIR: place.runDir,
       ATOLL_HOSTS: `local=unix:${place.hostSocket}`,

@@ -7,6 +7,7 @@ import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
+import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
@@ -43,6 +44,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveOperators(serveOperator)
   serveAccountFeed(serveInternal)
   serveUsage(serve)
+  serveCatalog(serve)
   serveRates(serveOperator)
   serveHosts(serve, serveOperator, serveAnyone)
 

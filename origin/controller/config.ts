@@ -3,6 +3,7 @@
  *
  *   ATOLL_REGION            the code in every id: usw1
  *   ATOLL_REGION_NAME       the other name callers may use for it: us-west
+ *   ATOLL_REGIONS           the regions that callers are told of, as JSON: [{"code", "name", "url"}]; without it, this one
  *   ATOLL_LISTEN            address:port, 127.0.0.1:4001
  *   DATABASE_URL            any PostgreSQL from 15 on; without it, the next two
  *   ATOLL_DATA_DIR          where the embedded PostgreSQL keeps its data; survives a restart
@@ -22,6 +23,7 @@
  *   ATOLL_SEED_FILE         tenants and keys to know from the start: accounts/seed.ts
  */
 import * as z from 'zod'
+import { type RegionFacts, regionFacts } from '../../shared/contracts/catalog.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'
 import { regionCodeSchema } from '../../shared/regions.ts'
@@ -54,29 +56,29 @@ const hosts = pairs.transform((entries, ctx) =>
   }),
 )
 
-const publicKeys = z
-  .string()
-  .transform((text, ctx) => {
-    try {
-      return JSON.parse(text) as unknown
-    } catch {
-      ctx.addIssue({ code: 'custom', message: 'should be JSON' })
-      return z.NEVER
-    }
-  })
-  .pipe(
-    z.object({
-      keys: z
-        .array(z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
-        .min(1)
-        .max(LIMITS.edgeKeysMax),
-    }),
-  )
+const json = z.string().transform((text, ctx) => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    ctx.addIssue({ code: 'custom', message: 'should be JSON' })
+    return z.NEVER
+  }
+})
+
+const publicKeys = json.pipe(
+  z.object({
+    keys: z
+      .array(z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
+      .min(1)
+      .max(LIMITS.edgeKeysMax),
+  }),
+)
 
 const schema = z
   .object({
     ATOLL_REGION: regionCodeSchema,
     ATOLL_REGION_NAME: z.string().min(1),
+    ATOLL_REGIONS: json.pipe(z.array(regionFacts).max(LIMITS.regionsMax)).optional(),
     ATOLL_LISTEN: listen.default({ host: '127.0.0.1', port: 4001 }),
     DATABASE_URL: z.string().min(1).optional(),
     ATOLL_DATA_DIR: z.string().startsWith('/').optional(),
@@ -112,6 +114,7 @@ const schema = z
     }
     return {
       region: { code: env.ATOLL_REGION, name: env.ATOLL_REGION_NAME },
+      regions: regionsOf(env.ATOLL_REGIONS ?? [], { code: env.ATOLL_REGION, name: env.ATOLL_REGION_NAME }),
       listen: env.ATOLL_LISTEN,
       database,
       hosts: env.ATOLL_HOSTS,
@@ -132,6 +135,10 @@ const schema = z
     }
   })
 export type Config = z.infer<typeof schema>
+
+/** A region always knows itself. */
+const regionsOf = (given: RegionFacts[], own: { code: string; name: string }): RegionFacts[] =>
+  given.some(({ code }) => code === own.code) ? given : [{ ...own, url: null }, ...given]
 
 export type DatabaseConfig = { kind: 'url'; url: string } | { kind: 'embedded'; dataDir: string; runDir: string }
 

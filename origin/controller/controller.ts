@@ -1,4 +1,5 @@
 /** What every use case is given: the seams to the outside, made once in main.ts, and this process's own small memory. */
+import type { RegionFacts } from '../../shared/contracts/catalog.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Background } from './background.ts'
 import type { Database } from './database/connect.ts'
@@ -13,6 +14,8 @@ import type { StateWatch } from './sandboxes/state-watch.ts'
 
 export type Controller = {
   region: { code: string; name: string }
+  /** Those that callers are told of, this one included. */
+  regions: readonly RegionFacts[]
   policy: Policy
   database: Database
   accounts: Accounts

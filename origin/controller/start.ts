@@ -65,6 +65,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const controller: Controller = {
     ...seams,
     region: config.region,
+    regions: config.regions,
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
     database,
     accounts: createAccounts(database.db, config, clock),

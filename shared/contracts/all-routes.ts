@@ -3,12 +3,18 @@
  * What only our own machines or operators ask is not in here.
  */
 import { ACCOUNT_ROUTES } from './accounts.ts'
+import { CATALOG_ROUTES } from './catalog.ts'
 import { EVENT_ROUTES } from './events.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
 
-export const ALL_ROUTES: readonly Route[] = [SANDBOX_ROUTES, ACCOUNT_ROUTES, USAGE_ROUTES, EVENT_ROUTES, WEBHOOK_ROUTES].flatMap(
-  (group): Route[] => Object.values(group),
-)
+export const ALL_ROUTES: readonly Route[] = [
+  SANDBOX_ROUTES,
+  ACCOUNT_ROUTES,
+  USAGE_ROUTES,
+  CATALOG_ROUTES,
+  EVENT_ROUTES,
+  WEBHOOK_ROUTES,
+].flatMap((group): Route[] => Object.values(group))

@@ -26,12 +26,24 @@ test('a whole environment is read, with its defaults', () => {
   assert.deepEqual(config.hostRules, { placement: 'spread', goneAfterMs: 300_000, arePrivateAllowed: false })
 })
 
+test('the regions that callers are told of always hold this one', () => {
+  const [own, other] = [
+    { code: 'usw1', name: 'us-west', url: 'https://usw1.example.com' },
+    { code: 'eu1', name: 'eu', url: 'https://eu1.example.com' },
+  ]
+  const regionsOf = (given: object[]) => readConfig({ ...good, ATOLL_REGIONS: JSON.stringify(given) }).regions
+  assert.deepEqual(readConfig(good).regions, [{ ...own, url: null }])
+  assert.deepEqual(regionsOf([other]), [{ ...own, url: null }, other])
+  assert.deepEqual(regionsOf([other, own]), [other, own])
+})
+
 for (const [name, value] of Object.entries({
   ATOLL_REGION: 'US West',
   ATOLL_LISTEN: 'nowhere',
   ATOLL_HOSTS: 'h1=tcp:secret',
   ATOLL_KEY_PEPPER: 'short',
   ATOLL_EDGE_JWKS: '{"keys":"secret"}',
+  ATOLL_REGIONS: '[{"code":"secret place"}]',
   ATOLL_DEFAULT_SIZE: 'huge',
   ATOLL_PLACEMENT: 'random',
   ATOLL_HOST_GONE_SEC: '-1',

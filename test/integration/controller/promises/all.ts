@@ -4,6 +4,7 @@ import type { Driver, TestServer } from '../support/databases.ts'
 import { startRegion, type TestRegion } from '../support/region.ts'
 import { accountPromises } from './accounts.ts'
 import { admissionPromises } from './admission.ts'
+import { catalogPromises } from './catalog.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
 import { failurePromises } from './failures.ts'
@@ -54,6 +55,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('tokens', 1, tokenPromises)
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
+    group('catalog', 1, catalogPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('documents', 1, documentPromises)

@@ -1,0 +1,68 @@
+/** The templates that a tenant may start here: what the machines offer at this moment, with what is known of each. Pure. */
+import type { TemplateRecord } from '../../../shared/contracts/catalog.ts'
+import { SIZES } from '../../../shared/machines.ts'
+import { isFor, type Offer } from '../placement/ledger.ts'
+import { DEFAULT_TEMPLATE, type Policy } from '../sandboxes/plan-sandbox.ts'
+
+type Known = Pick<TemplateRecord, 'description' | 'runtimes' | 'categories'>
+
+/** What we make ourselves. Of any other, only its name is known here. */
+const BUILT_IN: ReadonlyMap<string, Known> = new Map(
+  Object.entries({
+    default: {
+      description: 'Debian with Node, Python 3, git, curl and sudo.',
+      runtimes: ['node', 'python', 'bash'],
+      categories: ['general'],
+    },
+    'python-datasci': {
+      description: 'The default one, with numpy, pandas, scipy and matplotlib.',
+      runtimes: ['python', 'node', 'bash'],
+      categories: ['data'],
+    },
+  }),
+)
+const UNKNOWN: Known = { description: '', runtimes: [], categories: [] }
+
+/** Where every template's commands begin. */
+const WORKDIR = '/workspace'
+
+export function listTemplates(
+  offers: readonly Offer[],
+  tenant: string,
+  policy: Policy,
+  withAliases = false,
+): TemplateRecord[] {
+  const names = new Set(offers.filter((offer) => isFor(offer, tenant)).flatMap(({ capacity }) => capacity.templates))
+  const aliases = [...policy.templateAliases].filter(([alias, name]) => names.has(name) && !names.has(alias))
+  return [
+    ...[...names].sort().map((name) => recordOf(name, name, policy)),
+    ...(withAliases ? aliases.map(([alias, name]) => recordOf(alias, name, policy)) : []),
+  ]
+}
+
+/** By name or alias; undefined when no machine offers it. */
+export const findTemplate = (offers: readonly Offer[], tenant: string, policy: Policy, id: string) =>
+  listTemplates(offers, tenant, policy, true).find((template) => template.id === id)
+
+function recordOf(id: string, name: string, policy: Policy): TemplateRecord {
+  const size = SIZES[policy.defaultSize]
+  return {
+    id,
+    name: id,
+    image_id: name,
+    default: id === DEFAULT_TEMPLATE,
+    built_in: BUILT_IN.has(name),
+    status: 'ready',
+    ...(BUILT_IN.get(name) ?? UNKNOWN),
+    disk_mb: size.diskMib,
+    workdir: WORKDIR,
+    preview_port: null,
+    install_command: null,
+    start_command: null,
+    readiness_probe: null,
+    artifact_paths: [],
+    tags: id === name ? [] : ['alias'],
+    default_cpu: size.vcpus,
+    default_memory_mb: size.memoryMib,
+  }
+}
