@@ -247,6 +247,8 @@ export type AppErrorOptions = {
   details?: Record<string, unknown>
   /** Whole seconds; becomes the Retry-After header. Every 429 and 503 has one. */
   retryAfterSec?: number
+  /** It was given before, to the same request. */
+  isReplay?: boolean
   /** For the log only. */
   detail?: string
   cause?: unknown
@@ -259,12 +261,14 @@ export class AppError extends Error {
   readonly details: Record<string, unknown> | undefined
   readonly detail: string | undefined
   readonly retryAfterSec: number | undefined
+  readonly isReplay: boolean
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause })
     this.code = code
     this.details = options.details
     this.detail = options.detail
+    this.isReplay = options.isReplay ?? false
     const status: number = ERRORS[code].status
     this.retryAfterSec = options.retryAfterSec ?? (status === 429 || status === 503 ? 1 : undefined)
   }
@@ -307,5 +311,6 @@ export function errorHeaders(error: AppError): Record<string, string> {
   return {
     ...(error.retryAfterSec === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterSec)) }),
     ...(row.executed === false ? { 'x-not-executed': '1' } : {}),
+    ...(error.isReplay ? { 'idempotent-replayed': 'true' } : {}),
   }
 }

@@ -2,6 +2,8 @@
 import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
 import type { Controller } from './controller.ts'
+import { answerPodflareError } from './doors/podflare/answer-error.ts'
+import { servePodflare, servePodflareHealth } from './doors/podflare/routes.ts'
 import { serveAccountFeed } from './http/account-feed-routes.ts'
 import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
@@ -12,6 +14,7 @@ import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
 import { serveOperators } from './http/operator-routes.ts'
+import { serveOrphans } from './http/orphan-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
@@ -25,18 +28,22 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   const served: Route[] = []
   /** Everything that one kind of caller may ask, each route with what answers it. */
   const behind =
-    <Who>(door: Door<Who>): Serve<Who> =>
+    <Who>(door: Door<Who>, explain = answerError): Serve<Who> =>
     (route, handler) => {
-      const adapted = serveRoute(controller, door, route, handler)
+      const adapted = serveRoute(controller, door, route, handler, explain)
       for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
       served.push(route)
     }
-  const serve = behind(tenantDoor((arrival, route) => authenticate(credentials, arrival, route)))
+  const tenants = tenantDoor((arrival, route) => authenticate(credentials, arrival, route))
+  const serve = behind(tenants)
   const serveInternal = behind(internalDoor(credentials))
   const serveOperator = behind(operatorDoor(credentials))
   const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
   serveSandboxes(serve)
+  serveOrphans(serveInternal)
+  servePodflare(behind(tenants, answerPodflareError))
+  servePodflareHealth(serveAnyone)
 
   serveKeys(serve)
   serveAccounts(serve)

@@ -5,11 +5,20 @@
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
 import { EVENT_ROUTES } from './events.ts'
+import { PODFLARE_ROUTES } from './podflare.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
 
+export const ALL_ROUTES: readonly Route[] = [
+  SANDBOX_ROUTES,
+  PODFLARE_ROUTES,
+  ACCOUNT_ROUTES,
+  USAGE_ROUTES,
+  EVENT_ROUTES,
+  WEBHOOK_ROUTES,
+].flatMap((group): Route[] => Object.values(group))
 export const ALL_ROUTES: readonly Route[] = [
   SANDBOX_ROUTES,
   ACCOUNT_ROUTES,

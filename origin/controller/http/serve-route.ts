@@ -53,6 +53,7 @@ export function serveRoute<R extends Route, Who>(
   door: Door<Who>,
   route: R,
   handler: (call: Call<R, Who>) => Promise<Outcome>,
+  explain: typeof answerError = answerError,
 ): (c: Context<Env>) => Promise<Response> {
   const handle = async (c: Context<Env>, arrival: Arrival): Promise<Response> => {
     try {
@@ -77,7 +78,7 @@ export function serveRoute<R extends Route, Who>(
       })
       return answer(controller, arrival, route, outcome)
     } catch (thrown) {
-      return answerError(controller, arrival, thrown)
+      return explain(controller, arrival, thrown)
     }
   }
   return async (c) => {

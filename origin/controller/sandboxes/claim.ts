@@ -17,7 +17,7 @@ import { idempotency } from '../database/schema/idempotency.ts'
 export type KeptAnswer = { status: number; response: string }
 /** `route` also names the user of the tenant's for whom the key is, so that the keys of two users never meet. */
 export type Claim = { tenant: string; kind: ClaimKind; route: string; key: string; fingerprint: string }
-export type ClaimKind = 'create' | 'run'
+export type ClaimKind = 'create' | 'run' | 'podflare'
 
 const FIRST_ERROR_STATUS = 400
 const PRINTABLE = /^[\x21-\x7e][\x20-\x7e]*$/
@@ -79,5 +79,5 @@ export const keptError = ({ status, code, message, details }: AppError): KeptAns
 export function throwKeptError({ status, response }: KeptAnswer): void {
   if (status < FIRST_ERROR_STATUS) return
   const { code, message, details } = keptErrorSchema.parse(JSON.parse(response))
-  throw new AppError(code, message, { details })
+  throw new AppError(code, message, { details, isReplay: true })
 }

@@ -74,7 +74,7 @@ export function failurePromises(regionOf: () => TestRegion): void {
 
   test('a boot that failed is an error that says so, frees everything, and shows its reason', async () => {
     const region = regionOf()
-    const { key, tenant } = await region.newKey({ granted: 1 })
+    const { key, tenant } = await region.newKey({ concurrency: 1 })
     eachHost({ kind: 'fail', error: new AppError('boot_failed', 'The kernel panicked.') })
     const answer = await region.ask('/v1/sandboxes', { method: 'POST', key, body: {} })
     calm()
@@ -219,7 +219,8 @@ export function failurePromises(regionOf: () => TestRegion): void {
     host.slowMs = 300
     const pausing = region.ask(`/v1/sandboxes/${id}/pause`, { method: 'POST' })
     await sleep(100)
-    await region.sql('update sandbox set revision = revision + 2 where id = $1', [id])
+    // As when it was paused and woken in between.
+    await region.sql('update sandbox set revision = revision + 2, started_at = now() where id = $1', [id])
     const answer = await pausing
     host.slowMs = 0
     assert.deepEqual([answer.status, code(answer)], [409, 'state_conflict'], answer.text)

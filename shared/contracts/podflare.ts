@@ -1,0 +1,42 @@
+/**
+ * The wire contract of Podflare's documented HTTP calls, as far as it is served. Ids are ours, and opaque to its clients. What else is
+ * sent is ignored; `egress` is accepted and changes nothing, because no sandbox has a way out.
+ */
+import * as z from 'zod'
+import { route } from './route.ts'
+import { templateSchema } from './sandbox-fields.ts'
+
+export const podflareCreateBody = z.object({
+  template: templateSchema.optional(),
+  /** Kept when its time is over, and woken by the next call; else it is destroyed then. */
+  persistent: z.boolean().optional(),
+})
+
+export const PODFLARE_ROUTES = {
+  create: route({
+    method: 'POST',
+    path: '/podflare/v1/sandboxes',
+    class: 'create',
+    scope: 'sandboxes:write',
+    summary: 'Create a sandbox, in the form of Podflare.',
+    body: podflareCreateBody,
+    status: 200,
+    answer: z.object({ id: z.string(), state: z.literal('ready') }),
+  }),
+  destroy: route({
+    method: 'DELETE',
+    path: '/podflare/v1/sandboxes/:id',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Destroy a sandbox, in the form of Podflare.',
+    status: 204,
+  }),
+  healthz: route({
+    method: 'GET',
+    path: '/podflare/v1/healthz',
+    class: 'open',
+    scope: null,
+    summary: 'Whether this server lives.',
+    status: 200,
+  }),
+} as const
