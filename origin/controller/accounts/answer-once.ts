@@ -15,7 +15,7 @@ export type OnceAnswer = { text: string; isReplay: boolean }
 /** Throws idempotency_key_reused when the key came with another body. `made` names what was made, for those who look at the table. */
 export async function answerOnce(
   tx: AccountTx,
-  { accounts, instance, metrics }: Controller,
+  { accounts, instance }: Controller,
   claim: OnceClaim | undefined,
   make: () => Promise<{ text: string; made: string }>,
 ): Promise<OnceAnswer> {
@@ -27,7 +27,6 @@ export async function answerOnce(
   if (earlier !== undefined) {
     if (earlier.fingerprint !== fingerprint || earlier.response === null)
       throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used for a different request.')
-    metrics.replays.inc()
     return { text: accounts.secrets.open(earlier.response), isReplay: true }
   }
   const { text, made } = await make()
