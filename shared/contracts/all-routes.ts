@@ -16,13 +16,6 @@ export const ALL_ROUTES: readonly Route[] = [
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
   USAGE_ROUTES,
-  EVENT_ROUTES,
-  WEBHOOK_ROUTES,
-].flatMap((group): Route[] => Object.values(group))
-export const ALL_ROUTES: readonly Route[] = [
-  SANDBOX_ROUTES,
-  ACCOUNT_ROUTES,
-  USAGE_ROUTES,
   CATALOG_ROUTES,
   EVENT_ROUTES,
   WEBHOOK_ROUTES,

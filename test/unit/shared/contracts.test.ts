@@ -12,7 +12,7 @@ const isValid = (schema: { safeParse: (value: unknown) => { success: boolean } }
 
 // Clients in the field send option keys that we do not know yet; refusing them would break them.
 test('unknown fields are ignored, and never kept', () => {
-  const parsed = createSandboxBody.parse({ template_id: 'default', services: [], github_repo_url: 'x' })
+  const parsed = createSandboxBody.parse({ template_id: 'default', allow_provision: true, response_format: 'compact' })
   assert.deepEqual(parsed, { template_id: 'default' })
 })
 
