@@ -174,6 +174,8 @@ export const LIMITS = {
   /** A connection that has been silent for this long is probed, from either end, so that a machine that vanished is soon gone. */
   databaseSilenceMs: 10_000,
   databaseRetryMs: 1_000,
+  /** How often a controller looks at the time that its region goes by. */
+  regionClockMs: 5_000,
   keyCacheMs: 5_000,
   keyCacheEntriesMax: 10_000,
   /** A server that was killed reads its log again before it answers. */

@@ -30,6 +30,7 @@ export type Controller = {
   states: StateWatch
   /** Set when the process is about to end; nothing new is started then. */
   isDraining: () => boolean
+  /** The time that the region goes by; of this machine's own clock nothing hangs but what is written to the log. */
   clock: () => number
   random: (bytes: number) => Uint8Array
   log: Log

@@ -17,7 +17,7 @@ await starting
 
 async function startInEnvironment(): Promise<RunningController> {
   try {
-    return await startController(readConfig(), { log, clock: Date.now, random: randomBytes })
+    return await startController(readConfig(), { log, random: randomBytes })
   } catch (err) {
     log('error', 'controller.not_started', { error: describeError(err) })
     process.exit(1)

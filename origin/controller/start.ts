@@ -11,6 +11,7 @@ import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
 import { startEmbedded } from './database/embedded.ts'
 import { migrateDatabase } from './database/migrate.ts'
+import { openRegionClock } from './database/region-clock.ts'
 import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
 import { openRoster } from './hosts/roster.ts'
@@ -27,7 +28,7 @@ import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
 import { createStateWatch } from './sandboxes/state-watch.ts'
 
-export type Seams = { log: Log; clock: () => number; random: (bytes: number) => Uint8Array }
+export type Seams = { log: Log; random: (bytes: number) => Uint8Array }
 export type RunningController = { controller: Controller; address: Door['address']; stop(): Promise<void> }
 
 /** Throws when a stage fails, after the stages before it have been undone: nothing is left running. */
@@ -48,7 +49,7 @@ async function undoAll(undo: Undo[]): Promise<void> {
 }
 
 async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<RunningController> {
-  const { log, clock } = seams
+  const { log } = seams
   const server = await locateDatabase(config.database, log)
   undo.push(server.stop)
   await migrateDatabase(server.url)
@@ -57,6 +58,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   if (config.homeUrl === undefined) await seedTiers(database.db)
   if (config.homeUrl === undefined && config.seedFile !== undefined)
     await seedAccounts(database.db, await readSeed(config.seedFile))
+  const { now: clock, stop: stopClock } = await openRegionClock(database.pool, log)
+  undo.push(stopClock)
   const instance = await joinRegion(server.url, log)
   undo.push(instance.close)
 
@@ -64,6 +67,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   let draining = false
   const controller: Controller = {
     ...seams,
+    clock,
     region: config.region,
     regions: config.regions,
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
@@ -71,7 +75,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     accounts: createAccounts(database.db, config, clock),
     hosts,
     hostRules: config.hostRules,
-    ledger: createLedger(clock),
+    ledger: createLedger(() => performance.now()),
     instance,
     inFlight: new Set(),
     background: createBackground(log),

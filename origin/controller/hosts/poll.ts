@@ -15,7 +15,7 @@ export async function pollHost(controller: Controller, one: Host): Promise<void>
   const row = await writerOf(controller.database.pool)(one, answer.value)
   // What has left the region is still looked at for a while, but offers nothing.
   if (row === undefined) return controller.ledger.forget(one.name)
-  controller.ledger.observe({ host: one.name, capacity: answer.value, seenAtMs: controller.clock(), ...row })
+  controller.ledger.observe({ host: one.name, capacity: answer.value, ...row })
 }
 
 const writers = new WeakMap<pg.Pool, OfferWriter>()

@@ -21,7 +21,9 @@ export type Offer = {
 export type Ledger = {
   /** The hosts that were heard of lately. */
   offers(): Offer[]
-  observe(offer: Offer): void
+  /** What some host that is for this tenant can start. */
+  templates(tenant: string): ReadonlySet<string>
+  observe(offer: Omit<Offer, 'seenAtMs'>): void
   /** The host has left the region. */
   forget(host: string): void
   /** A promise was made: counted at once, so that the next pick within the same poll sees it. */
@@ -30,14 +32,37 @@ export type Ledger = {
   load(): number
 }
 
-export function createLedger(clock: () => number): Ledger {
+/** `steady` counts milliseconds and is never set: a host must not fall silent, or stay heard, because a clock was. */
+export function createLedger(steady: () => number): Ledger {
   const byHost = new Map<string, Offer>()
-  const isFresh = (offer: Offer): boolean => clock() - offer.seenAtMs < LIMITS.hostLostAfterMs
+  // Every create asks for both. They change when a host comes or goes; one that has fallen silent is dropped within a poll.
+  let kept: { atMs: number; offers: Offer[]; templates: Templates } | undefined
+  const isFresh = (offer: Offer): boolean => steady() - offer.seenAtMs < LIMITS.hostLostAfterMs
 
+  const keep = () => {
+    const nowMs = steady()
+    if (kept !== undefined && nowMs - kept.atMs < LIMITS.hostPollMs) return kept
+    const offers = [...byHost.values()].filter(isFresh).sort((a, b) => (a.host < b.host ? -1 : 1))
+    kept = { atMs: nowMs, offers, templates: templatesOf(offers) }
+    return kept
+  }
   return {
-    offers: () => [...byHost.values()].filter(isFresh),
-    observe: (offer) => void byHost.set(offer.host, offer),
-    forget: (host) => void byHost.delete(host),
+    offers: () => keep().offers,
+    templates(tenant) {
+      const { forAll, byTenant } = keep().templates
+      return byTenant.get(tenant) ?? forAll
+    },
+    observe(offer) {
+      const known = byHost.get(offer.host)
+      const seen = { ...offer, seenAtMs: steady() }
+      if (known !== undefined && isFresh(known) && isAlike(known, seen)) return void Object.assign(known, seen)
+      byHost.set(offer.host, seen)
+      kept = undefined
+    },
+    forget(host) {
+      byHost.delete(host)
+      kept = undefined
+    },
     promise(host, machine) {
       const offer = byHost.get(host)
       if (offer === undefined) return
@@ -55,6 +80,18 @@ export function createLedger(clock: () => number): Ledger {
     },
   }
 }
+
+type Templates = { forAll: ReadonlySet<string>; byTenant: ReadonlyMap<string, ReadonlySet<string>> }
+
+function templatesOf(offers: Offer[]): Templates {
+  const names = (some: Offer[]): Set<string> => new Set(some.flatMap(({ capacity }) => capacity.templates))
+  const owners = new Set(offers.flatMap(({ tenant }) => tenant ?? []))
+  const byTenant = [...owners].map((tenant) => [tenant, names(offers.filter((offer) => isFor(offer, tenant)))] as const)
+  return { forAll: names(offers.filter(isForAll)), byTenant: new Map(byTenant) }
+}
+
+const isAlike = (one: Offer, other: Offer): boolean =>
+  one.tenant === other.tenant && one.capacity.templates.join() === other.capacity.templates.join()
 
 export const isOpen = ({ capacity, cordoned }: Offer): boolean => capacity.accepting && !capacity.draining && !cordoned
 

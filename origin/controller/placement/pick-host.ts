@@ -25,15 +25,10 @@ export type Wish = {
   lot: readonly [number, number]
 }
 
-type Candidate = { host: string; rank: number; room: number }
+type Candidate = { host: string; room: number }
 
 export function pickHost(offers: readonly Offer[], wish: Wish): string | undefined {
-  const candidates = offers
-    .filter((offer) => mayTake(offer, wish))
-    .map((offer) => ({ host: offer.host, rank: rankOf(offer, wish), room: roomFor(offer, wish.machine) }))
-    .filter(({ room }) => room > 0)
-  const best = Math.max(...candidates.map(({ rank }) => rank))
-  const equals = candidates.filter(({ rank }) => rank === best).sort((a, b) => (a.host < b.host ? -1 : 1))
+  const equals = bestOf(offers, wish)
   switch (wish.placement) {
     case 'spread':
       return drawTwo(equals, wish.lot).reduce(roomier, undefined)?.host
@@ -42,14 +37,25 @@ export function pickHost(offers: readonly Offer[], wish: Wish): string | undefin
   }
 }
 
+/** Those of the highest rank that have room, by name. One pass, because it is done for every create and over every host. */
+function bestOf(offers: readonly Offer[], wish: Wish): Candidate[] {
+  const poolName = `${wish.template}@${sizeOf(wish.machine)}`
+  let best = 0
+  let equals: Candidate[] = []
+  for (const offer of offers) {
+    if (!mayTake(offer, wish)) continue
+    const rank = 2 * Number(offer.tenant === wish.tenant) + Number((offer.capacity.pool[poolName] ?? 0) > 0)
+    const room = rank < best ? 0 : roomFor(offer, wish.machine)
+    if (room < 1) continue
+    if (rank > best) equals = []
+    best = rank
+    equals.push({ host: offer.host, room })
+  }
+  return equals.sort((a, b) => (a.host < b.host ? -1 : 1))
+}
+
 const mayTake = (offer: Offer, wish: Wish): boolean =>
   isFor(offer, wish.tenant) && !wish.except.has(offer.host) && offer.capacity.templates.includes(wish.template)
-
-const rankOf = (offer: Offer, wish: Wish): number =>
-  2 * Number(offer.tenant === wish.tenant) + Number(isPrimed(offer, wish))
-
-const isPrimed = (offer: Offer, wish: Wish): boolean =>
-  (offer.capacity.pool[`${wish.template}@${sizeOf(wish.machine)}`] ?? 0) > 0
 
 /** Two different ones, or as many as there are. Of two with equal room the first one drawn is taken, so that a name decides nothing. */
 function drawTwo(from: Candidate[], [first, second]: Wish['lot']): Candidate[] {

@@ -9,7 +9,6 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
-import { isFor } from '../placement/ledger.ts'
 import { admitOnce } from './admit-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
@@ -134,7 +133,7 @@ async function planFor(
   body: CreateRequest['body'],
 ): Promise<SandboxPlan> {
   const externalUserId = subjectOf(principal, body.external_user_id)
-  const plan = planSandbox(body, controller.policy, principal.limits, templatesOf(controller, principal))
+  const plan = planSandbox(body, controller.policy, principal.limits, controller.ledger.templates(principal.tenant))
   const workspace = await findWorkspace(controller.database.db, principal.tenant, body)
   return { ...plan, externalUserId, workspace }
 }
@@ -157,11 +156,3 @@ function requireThisRegion({ region }: Controller, asked: string | undefined): v
     },
   )
 }
-
-const templatesOf = ({ ledger }: Controller, { tenant }: Principal): ReadonlySet<string> =>
-  new Set(
-    ledger
-      .offers()
-      .filter((offer) => isFor(offer, tenant))
-      .flatMap((offer) => offer.capacity.templates),
-  )
