@@ -73,12 +73,3 @@ function keepPushing(controller: Controller, edgeUrl: string): Repeating {
     }
   })
 }
-
-/** Whether this region has ever heard of the accounts: a follower that has not knows no key. */
-export async function knowsAccounts({ accounts, database: { pool } }: Controller): Promise<boolean> {
-  if (accounts.homeUrl !== undefined) {
-    const { rows } = await pool.query(`select from account_reader where name = 'home' and version > 0`)
-    return rows.length > 0
-  }
-  return true
-}

@@ -1,5 +1,6 @@
 /** What the home region tells the other regions and the edge, behind the door of our own machines. */
 import { ACCOUNT_FEED_ROUTES, type AccountPage } from '../../../shared/contracts/account-feed.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import { recordOfFacts } from '../accounts/key-record.ts'
 import { readChanges } from '../accounts/read-changes.ts'
 import { readFloor, reissueAccounts } from '../accounts/reissue.ts'
@@ -14,7 +15,8 @@ export function serveAccountFeed(serve: Serve<null>): void {
       const leftMs = until - controller.clock()
       const isNews = page.place !== query.after
       if (isNews || leftMs <= 0 || caller.aborted || controller.isDraining()) return json({ data: page })
-      await controller.accounts.news.wait(leftMs, caller)
+      // Not for long at a time, so that a server that is about to stop is not held up.
+      await controller.accounts.news.wait(Math.min(leftMs, LIMITS.accountsRetryMs), caller)
     }
   })
 

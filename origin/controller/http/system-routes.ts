@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import { preflightHeaders } from '../../../shared/cors.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { knowsAccounts } from '../accounts/knows-accounts.ts'
 import type { Controller } from '../controller.ts'
 import { regionCapacity } from '../placement/region-capacity.ts'
 import { answerError } from './answer-error.ts'
@@ -16,7 +17,7 @@ export const healthz =
   async (c) =>
     answer(controller, probe(c, '/healthz'), 200, { ok: true, region: controller.region.code })
 
-/** Ready is: the database answers, a host has been heard of lately, and no end has been announced. */
+/** Ready is: the database answers, the accounts are known, a host has been heard of lately, and no end has been announced. */
 export const readyz =
   (controller: Controller): Handler =>
   async (c) => {
@@ -24,8 +25,9 @@ export const readyz =
       () => true,
       () => false,
     )
-    const facts = { database, hosts: controller.ledger.offers().length, draining: controller.isDraining() }
-    const ready = facts.database && facts.hosts > 0 && !facts.draining
+    const accounts = database && (await knowsAccounts(controller).catch(() => false))
+    const facts = { database, accounts, hosts: controller.ledger.offers().length, draining: controller.isDraining() }
+    const ready = facts.accounts && facts.hosts > 0 && !facts.draining
     return answer(controller, probe(c, '/readyz'), ready ? 200 : 503, { ready, ...facts })
   }
 

@@ -8,6 +8,7 @@ import { catalogPromises } from './catalog.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
 import { failurePromises } from './failures.ts'
+import { followingPromises } from './following.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { keyPromises } from './keys.ts'
 import { meteringPromises } from './metering.ts'
@@ -53,6 +54,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('accounts', 1, accountPromises)
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)
+    group('following', 1, followingPromises)
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
     group('catalog', 1, catalogPromises)
