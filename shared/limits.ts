@@ -134,6 +134,10 @@ export const LIMITS = {
   /** Of one answer that is JSON; a customer's own machine may send anything. */
   hostAnswerBytesMax: 4 * 1024 * 1024,
   tlsHandshakeMs: 10_000,
+  /** Of one call of openssl, which makes a host's certificate. */
+  opensslMs: 30_000,
+  /** Connections of controllers to one host: commands and calls of several of them, and strangers who are about to be refused. */
+  hostdConnectionsMax: 16_384,
   /** Silence on a connection after which the other machine is asked whether it is still there. */
   hostSilenceMs: 10_000,
   /** A host starts no VM when less than this would be left over for everything else on the machine. */

@@ -17,8 +17,21 @@
  *   ATOLL_VMS_MAX             sandboxes at a time
  *   ATOLL_VM_UID_BASE         the first of the user ids that machines run under, one each; used only when started by root
  *   ATOLL_QEMU                the QEMU program
+ *
+ * For controllers on other machines; without the first of these, only the socket is opened:
+ *
+ *   ATOLL_HOSTD_LISTEN        address:port to listen on with TLS, under a certificate made here
+ *   ATOLL_HOSTD_URL           https://address:port where controllers reach that; by default the same
+ *   ATOLL_HOST_NAME           what the host's owner calls it
+ *   ATOLL_JOIN_URL            a region's own address, to join it; https, or http on this machine
+ *   ATOLL_JOIN_TOKEN          the token to join with, good once; a joined host needs it no more
+ *
+ * A host that has joined is in no controller's ATOLL_HOSTS: known twice, it would be told twice what should run there. It must be
+ * reachable for the controllers: nothing here gets through a NAT from inside.
  */
 import * as z from 'zod'
+import { joinBody } from '../../shared/contracts/hosts.ts'
+import { isWellFormedJoinToken } from '../../shared/ids.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'
 import { type PoolTarget, parsePoolTargets } from './pool/targets.ts'
@@ -29,24 +42,48 @@ const runDirectory = directory.refine((path) => path.length + 32 <= LIMITS.unixP
   error: `must leave room for socket names within ${LIMITS.unixPathBytesMax} bytes`,
 })
 
-const environmentSchema = z.object({
-  ATOLL_HOSTD_SOCKET: directory,
-  ATOLL_STATE_DIR: directory,
-  ATOLL_RUN_DIR: runDirectory,
-  ATOLL_IMAGE_DIR: directory,
-  ATOLL_TEMPLATE_DIR: directory,
-  ATOLL_POOL: z.string().optional(),
-  ATOLL_POOL_SIZE: z.coerce.number().int().min(0).max(LIMITS.vmsPerHostMax).default(4),
-  ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
-  ATOLL_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
-  ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
-  ATOLL_HOST_DISK_MIB: z.coerce.number().int().positive().optional(),
-  ATOLL_MEMORY_OVERCOMMIT: z.coerce.number().positive().max(100).default(10),
-  ATOLL_DISK_OVERCOMMIT: z.coerce.number().positive().max(100).default(20),
-  ATOLL_VMS_MAX: z.coerce.number().int().positive().max(LIMITS.vmsPerHostMax).default(LIMITS.vmsPerHostMax),
-  ATOLL_VM_UID_BASE: z.coerce.number().int().min(1_000).default(200_000),
-  ATOLL_QEMU: z.string().default('qemu-system-x86_64'),
-})
+const listenSchema = z
+  .string()
+  .regex(/^([^:]+|\[[0-9a-f:]+\]):\d+$/, { error: 'must be address:port' })
+  .transform((text) => {
+    const at = text.lastIndexOf(':')
+    return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
+  })
+const EVERYWHERE = new Set(['0.0.0.0', '::'])
+const LOCAL = new Set(['127.0.0.1', '[::1]', 'localhost'])
+const isSafe = (url: string): boolean => url.startsWith('https:') || LOCAL.has(new URL(url).hostname)
+
+const environmentSchema = z
+  .object({
+    ATOLL_HOSTD_SOCKET: directory,
+    ATOLL_STATE_DIR: directory,
+    ATOLL_RUN_DIR: runDirectory,
+    ATOLL_IMAGE_DIR: directory,
+    ATOLL_TEMPLATE_DIR: directory,
+    ATOLL_POOL: z.string().optional(),
+    ATOLL_POOL_SIZE: z.coerce.number().int().min(0).max(LIMITS.vmsPerHostMax).default(4),
+    ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
+    ATOLL_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+    ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
+    ATOLL_HOST_DISK_MIB: z.coerce.number().int().positive().optional(),
+    ATOLL_MEMORY_OVERCOMMIT: z.coerce.number().positive().max(100).default(10),
+    ATOLL_DISK_OVERCOMMIT: z.coerce.number().positive().max(100).default(20),
+    ATOLL_VMS_MAX: z.coerce.number().int().positive().max(LIMITS.vmsPerHostMax).default(LIMITS.vmsPerHostMax),
+    ATOLL_VM_UID_BASE: z.coerce.number().int().min(1_000).default(200_000),
+    ATOLL_QEMU: z.string().default('qemu-system-x86_64'),
+    ATOLL_HOSTD_LISTEN: listenSchema.optional(),
+    ATOLL_HOSTD_URL: joinBody.shape.url.optional(),
+    ATOLL_HOST_NAME: joinBody.shape.name,
+    ATOLL_JOIN_URL: z
+      .url({ protocol: /^https?$/ })
+      .refine(isSafe, { error: 'must be https, because the token goes there' })
+      .optional(),
+    ATOLL_JOIN_TOKEN: z.string().refine(isWellFormedJoinToken, { error: 'is not a join token' }).optional(),
+  })
+  .refine((env) => env.ATOLL_HOSTD_URL !== undefined || !EVERYWHERE.has(env.ATOLL_HOSTD_LISTEN?.host ?? ''), {
+    path: ['ATOLL_HOSTD_URL'],
+    error: 'must say where controllers reach a host that listens on every address',
+  })
 
 export type Config = {
   socket: string
@@ -65,6 +102,12 @@ export type Config = {
   }
   uidBase: number
   qemu: string
+  /** How controllers on other machines reach this one; null is not at all. `url` is undefined when it is the address it listens on. */
+  network: null | {
+    listen: { host: string; port: number }
+    url: string | undefined
+    join: null | { regionUrl: string; token: string; name: string | undefined }
+  }
 }
 
 /** Throws a ZodError that names every variable that is wrong. */
@@ -87,5 +130,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     uidBase: env.ATOLL_VM_UID_BASE,
     qemu: env.ATOLL_QEMU,
+    network: networkOf(env),
   }
+}
+
+function networkOf(env: z.infer<typeof environmentSchema>): Config['network'] {
+  const { ATOLL_HOSTD_LISTEN: listen, ATOLL_HOSTD_URL: url, ATOLL_JOIN_URL: regionUrl, ATOLL_JOIN_TOKEN: token } = env
+  if (listen === undefined) return null
+  const join = regionUrl === undefined || token === undefined ? null : { regionUrl, token, name: env.ATOLL_HOST_NAME }
+  return { listen, url, join }
 }

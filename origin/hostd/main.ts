@@ -1,6 +1,7 @@
-/** The daemon of one host: it makes machines so, keeps them, and answers on a unix socket. */
+/** The daemon of one host: it makes machines so, keeps them, and answers on a unix socket, and over TLS if it is told to. */
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
+import { openNetwork } from './join/open-network.ts'
 import { listen } from './listen.ts'
 import { describe, logTo } from './log.ts'
 import { startHost } from './start-host.ts'
@@ -16,13 +17,15 @@ async function main(): Promise<void> {
   const host = await startHost(config, draining.signal, log)
   startClock(host)
   host.pool.open()
-  const server = await listen(buildApp(host).fetch, config.socket)
+  const { fetch } = buildApp(host)
+  const servers = [await listen(fetch, config.socket)]
   log('listening', { socket: config.socket })
+  servers.push(...(await openNetwork(config, fetch, draining.signal, log)))
 
   const ending = await stopping
   log('stopping', { ending })
   draining.abort()
-  await stopHost(host, server, ending)
+  await stopHost(host, servers, ending)
 }
 
 /**

@@ -13,15 +13,15 @@ import { describe } from './log.ts'
 export type Ending = 'keep-sandboxes' | 'end-sandboxes'
 
 /** Call it once `host.draining` is aborted, so that nothing new begins. */
-export async function stopHost(host: Host, server: Server, ending: Ending): Promise<void> {
-  const answered = new Promise<void>((resolve) => server.close(() => resolve()))
+export async function stopHost(host: Host, servers: Server[], ending: Ending): Promise<void> {
+  const answered = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   const ended = ending === 'end-sandboxes' ? host.registry.all().map((vm) => host.registry.end(vm, stopped())) : []
   const endings = await Promise.allSettled([host.pool.close(), host.templates.close(), host.gate.idle(), ...ended])
   // One that cannot be freed is no reason to leave the others running.
   for (const ending of endings) if (ending.status === 'rejected') host.log('cleanup-failed', describe(ending.reason))
   // Commands that still run lose their listener, not their machine.
-  const patience = setTimeout(() => server.closeAllConnections(), LIMITS.drainMs)
-  await answered
+  const patience = setTimeout(() => servers.map((server) => server.closeAllConnections()), LIMITS.drainMs)
+  await Promise.all(answered)
   clearTimeout(patience)
 }
 
