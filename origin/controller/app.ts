@@ -9,6 +9,7 @@ import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
+import { serveEvents } from './http/event-routes.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
@@ -18,6 +19,7 @@ import { serveOrphans } from './http/orphan-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
+import { serveWebhooks } from './http/webhook-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
 
@@ -51,6 +53,8 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveOperators(serveOperator)
   serveAccountFeed(serveInternal)
   serveUsage(serve)
+  serveEvents(serve)
+  serveWebhooks(serve)
   serveCatalog(serve)
   serveRates(serveOperator)
   serveHosts(serve, serveOperator, serveAnyone)

@@ -3,6 +3,7 @@ import type { RegionFacts } from '../../shared/contracts/catalog.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Background } from './background.ts'
 import type { Database } from './database/connect.ts'
+import type { Events } from './events/events.ts'
 import type { Host } from './hosts/client.ts'
 import type { HostRules } from './hosts/host-rules.ts'
 import type { Instance } from './instance.ts'
@@ -11,6 +12,7 @@ import type { Metrics } from './metrics/instruments.ts'
 import type { Ledger } from './placement/ledger.ts'
 import type { Policy } from './sandboxes/plan-sandbox.ts'
 import type { StateWatch } from './sandboxes/state-watch.ts'
+import type { Sender } from './webhooks/send-delivery.ts'
 
 export type Controller = {
   region: { code: string; name: string }
@@ -19,6 +21,8 @@ export type Controller = {
   policy: Policy
   database: Database
   accounts: Accounts
+  events: Events
+  webhooks: Sender
   /** As of now: hosts come and go. */
   hosts: ReadonlyMap<string, Host>
   hostRules: HostRules

@@ -11,6 +11,8 @@ import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
 import { startEmbedded } from './database/embedded.ts'
 import { migrateDatabase } from './database/migrate.ts'
+import { createEvents } from './events/events.ts'
+import { keepPublishing } from './events/keep-publishing.ts'
 import { openRegionClock } from './database/region-clock.ts'
 import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
@@ -27,6 +29,9 @@ import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
 import { createStateWatch } from './sandboxes/state-watch.ts'
+import { keepDelivering } from './webhooks/deliver.ts'
+import { systemNames } from './webhooks/public-address.ts'
+import { createSender } from './webhooks/send-delivery.ts'
 
 export type Seams = { log: Log; random: (bytes: number) => Uint8Array }
 export type RunningController = { controller: Controller; address: Door['address']; stop(): Promise<void> }
@@ -73,6 +78,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
     database,
     accounts: createAccounts(database.db, config, clock),
+    events: createEvents(database.db, config.keyPepper, config.region.code),
+    webhooks: createSender(config.webhookReach, systemNames, clock),
     hosts,
     hostRules: config.hostRules,
     ledger: createLedger(() => performance.now()),
@@ -88,7 +95,12 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const attend = (host: Host): Repeating[] => [keepPolling(controller, host), match(host)]
   const roster = await openRoster(controller, { hosts, configured: config.hosts, attend })
   undo.push(roster.stop)
-  const repeating = [...keepReconciling(controller), ...keepAccounts(controller)]
+  const repeating = [
+    ...keepReconciling(controller),
+    ...keepAccounts(controller),
+    ...keepPublishing(controller),
+    keepDelivering(controller),
+  ]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
   undo.push(controller.background.drain)

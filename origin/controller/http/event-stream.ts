@@ -11,17 +11,19 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { toCallersError } from './answer-error.ts'
 
 export type ServerEvent = { event: string; id?: string; data: Record<string, unknown> }
+/** An event, or only how far the reader has come: an id without data is remembered by clients, and shown to nobody. */
+export type StreamItem = ServerEvent | { place: string }
 
 const KEEPALIVE = new TextEncoder().encode(': keepalive\n\n')
 
 export function eventStream(
-  source: (left: AbortSignal) => AsyncIterable<ServerEvent>,
+  source: (left: AbortSignal) => AsyncIterable<StreamItem>,
   heartbeatMs: number = LIMITS.streamHeartbeatMs,
 ): ReadableStream<Uint8Array> {
   const left = new AbortController()
   const events = source(left.signal)[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
-  let next: Promise<IteratorResult<ServerEvent>> | undefined
+  let next: Promise<IteratorResult<StreamItem>> | undefined
 
   return new ReadableStream<Uint8Array>(
     {
@@ -62,5 +64,8 @@ export function errorEvent(thrown: unknown): ServerEvent {
   return { event: 'error', data: { type: 'error', code, message, retry, next } }
 }
 
-const lineOf = ({ event, id, data }: ServerEvent): string =>
-  `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
+const lineOf = (item: StreamItem): string => {
+  if ('place' in item) return `id: ${item.place}\n\n`
+  const { event, id, data } = item
+  return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
+}

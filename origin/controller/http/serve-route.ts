@@ -76,6 +76,8 @@ export function serveRoute<R extends Route, Who>(
         idempotencyKey: idempotencyKeyOf(arrival, claims),
         caller: c.req.raw.signal,
       })
+      // Whatever changes something may have written an event.
+      if (route.method !== 'GET') controller.events.written()
       return answer(controller, arrival, route, outcome)
     } catch (thrown) {
       return explain(controller, arrival, thrown)

@@ -12,6 +12,8 @@ import type { Db } from '../database/connect.ts'
 import { hostToken } from '../database/schema/hosts.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
+import { forgetOldEvents } from '../events/forget-events.ts'
+import { forgetFinishedDeliveries } from '../webhooks/forget-deliveries.ts'
 
 /** Deletes at most `rowsMax` rows and says how many. */
 export type Forgetting = { table: string; forget(db: Db, rowsMax: number): Promise<number> }
@@ -20,6 +22,8 @@ export type Forgetting = { table: string; forget(db: Db, rowsMax: number): Promi
 const before = (ms: number): SQL => sql`now() - make_interval(secs => ${ms / 1_000})`
 
 const FORGETTING: readonly Forgetting[] = [
+  { table: 'event', forget: forgetOldEvents },
+  { table: 'delivery', forget: forgetFinishedDeliveries },
   { table: 'idempotency', forget: rowsOf(idempotency, lt(idempotency.expiresAt, sql`now()`)) },
   {
     table: 'sandbox',

@@ -46,6 +46,7 @@ export const webhook = pgTable(
     /** Names, or beginnings that end in `*`. */
     events: text().array().notNull(),
     headers: jsonb().$type<Record<string, string>>().notNull(),
+    /** Sealed under the installation's secret; empty once the webhook was removed. */
     secret: text().notNull(),
     retryCount: integer('retry_count').notNull(),
     active: boolean().notNull(),
@@ -74,6 +75,7 @@ export const delivery = pgTable(
     body: text().notNull(),
     status: text().$type<'pending' | 'delivered' | 'dead'>().notNull(),
     attempts: integer().notNull().default(0),
+    /** Infinity while it waits in line behind an earlier one of the same webhook and sandbox. */
     nextAt: moment('next_at').notNull(),
     /** Of the last attempt. */
     responseStatus: integer('response_status'),
@@ -82,7 +84,8 @@ export const delivery = pgTable(
     finishedAt: moment('finished_at'),
   },
   (table) => [
-    index('delivery_due').on(table.nextAt).where(sql`${table.status} = 'pending'`),
+    // Each webhook is looked at by itself, so that what waits for one hides nothing of another.
+    index('delivery_due').on(table.webhook, table.nextAt).where(sql`${table.status} = 'pending'`),
     index('delivery_order').on(table.webhook, table.sandbox, table.position).where(sql`${table.status} = 'pending'`),
     index('delivery_webhook').on(table.webhook, table.id),
     index('delivery_finished').on(table.finishedAt).where(sql`${table.finishedAt} is not null`),

@@ -7,6 +7,7 @@ import { admissionPromises } from './admission.ts'
 import { catalogPromises } from './catalog.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
+import { eventPromises } from './events.ts'
 import { failurePromises } from './failures.ts'
 import { followingPromises } from './following.ts'
 import { idempotencyPromises } from './idempotency.ts'
@@ -60,6 +61,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('catalog', 1, catalogPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
+    group('events', 1, eventPromises)
     group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)
     group('several controllers', 1, severalPromises)

@@ -69,6 +69,7 @@ export async function startRegion(databaseUrl: string, options: RegionOptions = 
     ATOLL_KEY_PEPPER: PEPPER,
     ATOLL_INTERNAL_TOKEN: INTERNAL,
     ATOLL_OPERATOR_TOKEN: OPERATOR,
+    ATOLL_WEBHOOK_ALLOW_PRIVATE: 'true',
     ...options.env,
   })
   const seams = { log, clock: Date.now, random: randomBytes }

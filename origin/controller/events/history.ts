@@ -1,0 +1,44 @@
+/** The changes of one sandbox's state, out of its events, oldest first. */
+import { and, asc, eq, gt, isNotNull } from 'drizzle-orm'
+import type * as z from 'zod'
+import type { HistoryRecord, historyQuery } from '../../../shared/contracts/events.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { Controller } from '../controller.ts'
+import { event } from '../database/schema/events.ts'
+import { findSubject, placeOf } from './open-stream.ts'
+import { publishAll } from './publish.ts'
+import { EVENT_COLUMNS } from './read-events.ts'
+
+export type History = { rows: HistoryRecord[]; nextCursor: string | null }
+
+export async function historyOf(
+  controller: Controller,
+  principal: Principal,
+  reference: string,
+  query: z.infer<typeof historyQuery>,
+): Promise<History> {
+  const { database, events } = controller
+  const subject = await findSubject(controller, principal, reference)
+  const after = query.cursor === undefined ? 0 : await placeOf(controller, query.cursor)
+  // What has just happened has no place yet, and belongs in here.
+  await publishAll(controller)
+  const limit = query.limit ?? LIMITS.listRowsMax
+  const found = await database.db
+    .select(EVENT_COLUMNS)
+    .from(event)
+    .where(and(eq(event.sandbox, subject.id), isNotNull(event.position), gt(event.position, after)))
+    .orderBy(asc(event.position))
+    .limit(limit + 1)
+  const rows = found.slice(0, limit).map(
+    ({ position, type, sandbox, ts, data }): HistoryRecord => ({
+      id: events.ids.of(position, ts),
+      type,
+      sandbox_id: sandbox,
+      ts: ts.toISOString(),
+      // The trigger on the sandbox's row writes no event without these two.
+      ...(data as Pick<HistoryRecord, 'state' | 'revision'>),
+    }),
+  )
+  return { rows, nextCursor: found.length > limit ? (rows.at(-1)?.id ?? null) : null }
+}

@@ -1,0 +1,83 @@
+/** Reading published events, by their places. */
+import { and, asc, desc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Db } from '../database/connect.ts'
+import { event } from '../database/schema/events.ts'
+import { matchesAny } from './match-event.ts'
+
+export const EVENT_COLUMNS = {
+  /** Only of published events is it asked. */
+  position: sql<number>`${event.position}`.mapWith(event.position),
+  sandbox: event.sandbox,
+  tenant: event.tenant,
+  externalUser: event.externalUser,
+  type: event.type,
+  data: event.data,
+  ts: event.ts,
+}
+export type EventRow = {
+  position: number
+  sandbox: string
+  tenant: string
+  externalUser: string | null
+  type: string
+  data: Record<string, unknown>
+  ts: Date
+}
+
+/** What a reader may, and wants to, see. Null is no bound. */
+export type EventFilter = {
+  tenant: string
+  externalUser: string | null
+  sandbox: string | null
+  types: readonly string[] | null
+}
+
+export const passes = ({ tenant, externalUser, sandbox, types }: EventFilter, row: EventRow): boolean =>
+  row.tenant === tenant &&
+  (externalUser === null || row.externalUser === externalUser) &&
+  (sandbox === null || row.sandbox === sandbox) &&
+  (types === null || matchesAny(types, row.type))
+
+/** The newest place of the region, or 0 when nothing has happened yet. */
+export async function newestPosition(db: Db): Promise<number> {
+  const [row] = await db
+    .select({ position: EVENT_COLUMNS.position })
+    .from(event)
+    .where(isNotNull(event.position))
+    .orderBy(desc(event.position))
+    .limit(1)
+  return row?.position ?? 0
+}
+
+export async function isKept(db: Db, position: number): Promise<boolean> {
+  const rows = await db.select({ position: event.position }).from(event).where(eq(event.position, position))
+  return rows.length > 0
+}
+
+/** The next events of everybody, for the tail. */
+export const readAfter = (db: Db, position: number): Promise<EventRow[]> => readPage(db, [], position)
+
+/** The next events of one reader, its wish for names not yet asked. */
+export const readFor = (
+  { tenant, externalUser, sandbox }: EventFilter,
+  db: Db,
+  position: number,
+): Promise<EventRow[]> =>
+  readPage(
+    db,
+    [
+      eq(event.tenant, tenant),
+      ...(externalUser === null ? [] : [eq(event.externalUser, externalUser)]),
+      ...(sandbox === null ? [] : [eq(event.sandbox, sandbox)]),
+    ],
+    position,
+  )
+
+const readPage = (db: Db, filters: SQL[], position: number): Promise<EventRow[]> =>
+  db
+    .select(EVENT_COLUMNS)
+    .from(event)
+    .where(and(...filters, gt(event.position, position)))
+    .orderBy(asc(event.position))
+    .limit(LIMITS.eventPageRows)

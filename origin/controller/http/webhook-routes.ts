@@ -1,0 +1,86 @@
+/** The routes of webhooks: parse, call, translate. */
+import { WEBHOOK_ROUTES } from '../../../shared/contracts/webhooks.ts'
+import { type Principal, requireOwner } from '../accounts/principal.ts'
+import type { Controller } from '../controller.ts'
+import { findWebhook, listDeliveries, listWebhooks, type WebhookRow } from '../webhooks/read-webhooks.ts'
+import { toDeliveryRecord, toWebhookRecord } from '../webhooks/record.ts'
+import { replayDead, replayDelivery } from '../webhooks/replay-deliveries.ts'
+import { testWebhook } from '../webhooks/test-webhook.ts'
+import { createWebhook, removeWebhook, updateWebhook } from '../webhooks/write-webhook.ts'
+import { onceKeyOf } from './once-key.ts'
+import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
+
+type Routes = typeof WEBHOOK_ROUTES
+
+/** A webhook tells of the whole tenant, so only whoever speaks for all of it may have any. */
+export function serveWebhooks(serve: Serve<Principal>): void {
+  serve(WEBHOOK_ROUTES.create, asOwner(create))
+  serve(WEBHOOK_ROUTES.list, asOwner(list))
+  serve(WEBHOOK_ROUTES.get, asOwner(get))
+  serve(WEBHOOK_ROUTES.update, asOwner(update))
+  serve(WEBHOOK_ROUTES.remove, asOwner(remove))
+  serve(WEBHOOK_ROUTES.test, asOwner(test))
+  serve(WEBHOOK_ROUTES.deliveries, asOwner(deliveries))
+  serve(WEBHOOK_ROUTES.replay, asOwner(replay))
+  serve(WEBHOOK_ROUTES.replayDead, asOwner(replayAllDead))
+}
+
+const asOwner =
+  <C extends { principal: Principal }>(handler: (call: C) => Promise<Outcome>) =>
+  async (call: C): Promise<Outcome> => {
+    requireOwner(call.principal)
+    return await handler(call)
+  }
+
+const record = ({ accounts }: Controller, row: WebhookRow) => toWebhookRecord(row, accounts.secrets.open(row.secret))
+const named = ({
+  controller,
+  principal,
+  reference,
+}: Pick<Call<Routes['get']>, 'controller' | 'principal' | 'reference'>) =>
+  findWebhook(controller.database.db, principal.tenant, reference)
+
+async function create(call: Call<Routes['create']>): Promise<Outcome> {
+  const once = onceKeyOf(call, call.principal.tenant, 'webhooks')
+  const { text, isReplay } = await createWebhook(call.controller, call.principal, call.body, once)
+  // A secret is in no cache of anybody's.
+  return { text, headers: { 'cache-control': 'no-store', ...(isReplay ? { 'idempotent-replayed': 'true' } : {}) } }
+}
+
+async function list({ controller, principal }: Call<Routes['list']>): Promise<Outcome> {
+  const rows = await listWebhooks(controller.database.db, principal.tenant)
+  return json({ data: rows.map((row) => record(controller, row)) })
+}
+
+async function get(call: Call<Routes['get']>): Promise<Outcome> {
+  return json({ data: record(call.controller, await named(call)) })
+}
+
+async function update({ controller, principal, reference, body }: Call<Routes['update']>): Promise<Outcome> {
+  return json({ data: await updateWebhook(controller, principal, reference, body) })
+}
+
+async function remove({ controller, principal, reference }: Call<Routes['remove']>): Promise<Outcome> {
+  await removeWebhook(controller, principal, reference)
+  return { text: null }
+}
+
+async function test(call: Call<Routes['test']>): Promise<Outcome> {
+  return json({ data: await testWebhook(call.controller, await named(call), call.caller) })
+}
+
+async function deliveries(call: Call<Routes['deliveries']>): Promise<Outcome> {
+  const { id } = await named(call)
+  const { rows, nextCursor } = await listDeliveries(call.controller.database.db, id, call.query)
+  return json({ data: rows.map(toDeliveryRecord), next_cursor: nextCursor })
+}
+
+async function replay(call: Call<Routes['replay']>): Promise<Outcome> {
+  const { id } = await named(call)
+  return json({ data: toDeliveryRecord(await replayDelivery(call.controller, id, call.params.delivery ?? '')) })
+}
+
+async function replayAllDead(call: Call<Routes['replayDead']>): Promise<Outcome> {
+  const { id } = await named(call)
+  return json({ data: { replayed: await replayDead(call.controller, id) } })
+}

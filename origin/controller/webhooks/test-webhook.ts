@@ -1,0 +1,46 @@
+/** Delivers one test event now, once, and says what came of it. It stands in the list of deliveries like every other. */
+import { sql } from 'drizzle-orm'
+import type { TestAnswer } from '../../../shared/contracts/webhooks.ts'
+import { newId } from '../../../shared/ids.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import { delivery } from '../database/schema/events.ts'
+import { attempt } from './deliver.ts'
+import { finishDelivery } from './finish-delivery.ts'
+import { bodyOf } from './make-deliveries.ts'
+import type { WebhookRow } from './read-webhooks.ts'
+
+const TEST_TYPE = 'webhook.test'
+const ID_RANDOM_BYTES = 16
+
+export async function testWebhook(controller: Controller, to: WebhookRow, stop: AbortSignal): Promise<TestAnswer> {
+  const { database, region, clock, random } = controller
+  const now = new Date(clock())
+  const fresh = (kind: 'evt' | 'dlv') => newId(kind, region.code, now.getTime(), random(ID_RANDOM_BYTES))
+  const eventId = fresh('evt')
+  const claimed = {
+    id: fresh('dlv'),
+    webhook: to.id,
+    sandbox: null,
+    attempts: 1,
+    body: bodyOf(eventId, TEST_TYPE, now, { webhook_id: to.id, region: region.code }),
+  }
+  // Claimed from its first moment: should this process die, another one tells of it.
+  await database.db.insert(delivery).values({
+    ...claimed,
+    tenant: to.tenant,
+    eventId,
+    type: TEST_TYPE,
+    status: 'pending',
+    createdAt: now,
+    nextAt: sql`now() + make_interval(secs => ${LIMITS.webhookLeaseMs / 1_000})`,
+  })
+  const verdict = await attempt(controller, claimed, to, stop)
+  await finishDelivery(database.db, claimed, verdict)
+  return {
+    delivered: verdict.kind === 'delivered',
+    status: 'status' in verdict ? verdict.status : null,
+    error: 'error' in verdict ? verdict.error : null,
+    delivery_id: claimed.id,
+  }
+}
