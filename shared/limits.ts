@@ -70,6 +70,8 @@ export const LIMITS = {
   consoleLinesMax: 1_000,
   /** How often a console that somebody follows is looked at. */
   consolePollMs: 1_000,
+  /** Between the two looks that show how busy a processor is; the kernel counts in hundredths of a second. */
+  cpuSampleMs: 300,
   guestSessionMemoryMibMax: 16,
   guestHeadersMax: 32,
   /** What a guest may send of one answer before the host has taken it in. */

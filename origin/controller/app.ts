@@ -13,6 +13,7 @@ import { serveEvents } from './http/event-routes.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
+import { serveInspection } from './http/inspection-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
@@ -52,6 +53,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveTokens(serve)
   serveOperators(serveOperator)
   serveAccountFeed(serveInternal)
+  serveInspection(serve)
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)

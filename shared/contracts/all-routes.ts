@@ -5,6 +5,7 @@
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
 import { EVENT_ROUTES } from './events.ts'
+import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
@@ -15,6 +16,7 @@ export const ALL_ROUTES: readonly Route[] = [
   SANDBOX_ROUTES,
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
+  INSPECTION_ROUTES,
   USAGE_ROUTES,
   CATALOG_ROUTES,
   EVENT_ROUTES,

@@ -11,6 +11,7 @@ import { eventPromises } from './events.ts'
 import { failurePromises } from './failures.ts'
 import { followingPromises } from './following.ts'
 import { idempotencyPromises } from './idempotency.ts'
+import { inspectionPromises } from './inspection.ts'
 import { keyPromises } from './keys.ts'
 import { meteringPromises } from './metering.ts'
 import { pilePromises } from './piles.ts'
@@ -59,6 +60,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
     group('catalog', 1, catalogPromises)
+    group('inspection', 1, inspectionPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)

@@ -1,0 +1,126 @@
+/** What one sandbox used, uses and says. Nothing here wakes a sandbox, and nothing counts as activity. */
+import * as z from 'zod'
+import { STATES } from '../lifecycle.ts'
+import { LIMITS } from '../limits.ts'
+import { route } from './route.ts'
+
+const measured = z.enum(['measured', 'unavailable'])
+
+export const sandboxUsage = z.object({
+  sandbox_id: z.string(),
+  state: z.enum(STATES),
+  /** Of all the times that it ran. */
+  runtime_sec: z.number(),
+  provisioned_vcpu_ms: z.number(),
+  provisioned_memory_mb_ms: z.number(),
+  creation_count: z.literal(1),
+  /** Processor time of its machine since that was started; 0 when it cannot be measured now. */
+  active_cpu_ms: z.number(),
+  network_ingress_bytes: z.literal(0),
+  network_egress_bytes: z.literal(0),
+  measurement_status: z.object({
+    active_cpu: measured,
+    network: z.literal('unavailable'),
+    provisioned_resources: z.literal('measured'),
+  }),
+  /** Of a hundredth of the currency that the rates have, to a ten-thousandth of it. */
+  estimated_cost_cents: z.number(),
+  timeout_sec: z.int(),
+  timeout_remaining_ms: z.int().nullable(),
+})
+export type SandboxUsage = z.infer<typeof sandboxUsage>
+
+export const sandboxMetrics = z.object({
+  resource_type: z.literal('sandbox'),
+  window: z.string(),
+  current: z.object({
+    cpu_count: z.int(),
+    memory_mb: z.int(),
+    disk_size_mb: z.int(),
+    /** 100 is all of its processors. Null, as the others, when it cannot be measured now. */
+    cpu_percent: z.number().nullable(),
+    /** Memory of the machine on its host, and what of it is shared with no other sandbox. */
+    memory_used_mb: z.number().nullable(),
+    memory_private_mb: z.number().nullable(),
+    disk_used_mb: z.number().nullable(),
+    measurement_status: measured,
+  }),
+  /** Always empty: what was is not recorded. */
+  series: z.array(z.never()),
+})
+export type SandboxMetrics = z.infer<typeof sandboxMetrics>
+
+const lines = z.coerce.number().int().min(1).max(LIMITS.consoleLinesMax)
+
+export const INSPECTION_ROUTES = {
+  usage: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/usage',
+    class: 'read',
+    scope: 'usage:read',
+    summary: 'What a sandbox has used so far, and what that costs.',
+    status: 200,
+    answer: z.object({ data: sandboxUsage }),
+  }),
+  metrics: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/metrics',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'What a sandbox uses at this moment.',
+    query: z.object({
+      window: z
+        .string()
+        .regex(/^\d{1,4}[smhd]$/, { error: 'must be like 30m, 1h or 7d' })
+        .default('1h'),
+    }),
+    status: 200,
+    answer: z.object({ data: sandboxMetrics }),
+  }),
+  logs: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/logs',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'The last lines of the console of its machine. What commands print is in their own answers.',
+    query: z.object({ lines: lines.default(100) }),
+    status: 200,
+    answer: z.object({ data: z.object({ lines: z.array(z.string()) }) }),
+  }),
+  logStream: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/logs/stream',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'The same as it is said; `Last-Event-ID` goes on where a stream broke off.',
+    query: z.object({ lines: lines.default(100) }),
+    status: 200,
+    stream: 'text/event-stream',
+  }),
+  artifacts: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/artifacts',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'What the template says that a sandbox makes; none of ours says anything.',
+    status: 200,
+    answer: z.object({ data: z.object({ artifacts: z.object({}) }) }),
+  }),
+  startTemplate: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/template/start',
+    class: 'change',
+    scope: 'sandboxes:exec',
+    summary: 'Run the start command of the template; none of ours has one, so nothing is started.',
+    body: z.object({}),
+    status: 200,
+    answer: z.object({
+      data: z.object({
+        sandbox_id: z.string(),
+        template_id: z.string(),
+        started: z.literal(false),
+        reason: z.string(),
+      }),
+    }),
+  }),
+} as const
