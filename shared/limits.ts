@@ -200,6 +200,10 @@ export const LIMITS = {
   reconcileSandboxesPerLook: 25,
   reconcileMsMax: 10_000,
   reconcileRowsMax: 1_000,
+  /** How long a change of the tables may keep others waiting, and how it goes on when they were in use all that time. */
+  migrationLockMs: 500,
+  migrationPauseMs: 500,
+  migrationTriesMax: 60,
   /** How often what is old is forgotten, and how many times `reconcileRowsMax` rows of a table at once. */
   forgetMs: 10_000,
   forgetBatchesMax: 20,
