@@ -3,12 +3,12 @@ import { INSPECTION_ROUTES } from '../../../shared/contracts/inspection.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
-import { followConsole, lineAfter, readConsole } from '../inspection/follow-console.ts'
+import { lineAfter, readConsole } from '../inspection/follow-console.ts'
 import { measureSandbox } from '../inspection/measure.ts'
+import { openLog } from '../inspection/open-log.ts'
 import { usageOf } from '../inspection/sandbox-usage.ts'
 import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
 import { header } from './arrival.ts'
-import { eventStream } from './event-stream.ts'
 import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
 
 type Routes = typeof INSPECTION_ROUTES
@@ -33,12 +33,12 @@ async function logs(call: Call<Routes['logs']>): Promise<Outcome> {
 }
 
 async function logStream(call: Call<Routes['logStream']>): Promise<Outcome> {
-  const { controller, arrival, query } = call
+  const { controller, arrival, principal, query, caller } = call
   const row = await found(call)
   // Nobody would read it, so nobody would close it.
   if (arrival.method === 'HEAD') return { text: null, headers: { 'content-type': 'text/event-stream' } }
   const after = lineAfter(header(arrival, 'last-event-id'))
-  return { stream: eventStream((left) => followConsole(controller, row, { lines: query.lines, after }, left)) }
+  return { stream: openLog(controller, { principal, row, from: { lines: query.lines, after }, caller }) }
 }
 
 async function startTemplate({ controller, principal, reference }: Call<Routes['startTemplate']>): Promise<Outcome> {

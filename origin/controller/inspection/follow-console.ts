@@ -18,6 +18,9 @@ export async function readConsole(controller: Controller, row: SandboxRow, query
 export const lineAfter = (lastId: string | undefined): number | undefined =>
   lastId !== undefined && /^\d{1,15}$/.test(lastId) ? Number(lastId) + 1 : undefined
 
+/** The last lines, or all that came from a number on. */
+export type LogStart = { lines: number; after: number | undefined }
+
 /**
  * The last lines, then every line as it comes, until the sandbox is gone or `until` is aborted. `ts` is when a line was read, because
  * a console has no clock. A reader that is slower than the console is told what is still kept when it comes back.
@@ -25,7 +28,7 @@ export const lineAfter = (lastId: string | undefined): number | undefined =>
 export async function* followConsole(
   controller: Controller,
   row: SandboxRow,
-  from: { lines: number; after: number | undefined },
+  from: LogStart,
   until: AbortSignal,
 ): AsyncGenerator<ServerEvent> {
   const host = hostOf(controller, row)

@@ -1,9 +1,11 @@
 /** What is told of one sandbox is measured, or said to be missing; and looking changes nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuPercent } from '../../../../origin/controller/inspection/measure.ts'
 import { INSPECTION_ROUTES } from '../../../../shared/contracts/inspection.ts'
-import { at, type TestRegion, textAt } from '../support/region.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
+import { at, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function inspectionPromises(regionOf: () => TestRegion): void {
   const create = async (): Promise<string> =>
@@ -126,6 +128,41 @@ export function inspectionPromises(regionOf: () => TestRegion): void {
     await region.ask(`/v1/sandboxes/${id}`, { method: 'DELETE' })
     assert.match(await toTheEnd, /event: end\n/)
     assert.equal((await region.ask(path)).status, 404)
+  })
+
+  test('a stream of logs ends when its key is revoked, and frees its place when its reader has gone', async () => {
+    const region = regionOf()
+    const { streams } = region.running.controller.events
+    const account = await region.newKey()
+    const made = await region.ask('/v1/sandboxes', { method: 'POST', key: account.key, body: {} })
+    const path = `/v1/sandboxes/${textAt(made.json, 'data', 'id')}/logs/stream`
+    const following = follow(path, () => false, { authorization: `Bearer ${account.key}` })
+    await sleep(200)
+    await region.sql(`update api_key set status = 'revoked' where id = $1`, [account.keyId])
+    assert.match(await following, /event: error\ndata: \{"type":"error","code":"revoked_token"/)
+
+    const reader = await region.newKey()
+    const own = await region.ask('/v1/sandboxes', { method: 'POST', key: reader.key, body: {} })
+    const ownPath = `/v1/sandboxes/${textAt(own.json, 'data', 'id')}/logs/stream`
+    region.host.console.push('x')
+    await follow(ownPath, (text) => text.includes('"x"'), { authorization: `Bearer ${reader.key}` })
+    /** Takes every place that is left. */
+    const fill = () => {
+      const held: { close(): void }[] = []
+      try {
+        for (;;) held.push(streams.open({ key: reader.keyId, tenant: reader.tenant }))
+      } catch {
+        return held
+      }
+    }
+    await until('its place to be free', () => {
+      const held = fill()
+      for (const place of held) place.close()
+      return held.length === LIMITS.eventStreamsPerTenantMax
+    })
+    const held = fill()
+    assert.equal((await region.ask(ownPath, { key: reader.key })).status, 429)
+    for (const place of held) place.close()
   })
 
   test('looking neither wakes a sandbox nor needs more than the right to look', async () => {
