@@ -15,6 +15,7 @@ import { docs, openApi } from './http/document-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveInspection } from './http/inspection-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
+import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
@@ -37,7 +38,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
       for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
       served.push(route)
     }
-  const tenants = tenantDoor((arrival, route) => authenticate(credentials, arrival, route))
+  const tenants = tenantDoor(limitRate((arrival, route: Route) => authenticate(credentials, arrival, route)))
   const serve = behind(tenants)
   const serveInternal = behind(internalDoor(credentials))
   const serveOperator = behind(operatorDoor(credentials))

@@ -11,6 +11,8 @@ export type Principal = {
   scopes: readonly string[]
   /** Of the tier, tightened by those of the key. */
   limits: Tier
+  /** Of the tier alone: what all keys of the tenant share. */
+  tenantRequestsPerMinute: number
   /** The tenant's own user for whom the key was made: whatever is not theirs does not exist for it. Null sees the whole tenant. */
   externalUser: string | null
   /** The bound of the key on its user's sandboxes at a time, beside that of the tenant's table. */
@@ -35,6 +37,7 @@ export const principalOfKey = ({
   tier,
   scopes,
   limits: tighten(limits, keyLimits),
+  tenantRequestsPerMinute: limits.requestsPerMinute,
   externalUser,
   externalMax: externalUser === null ? null : (keyLimits?.concurrency ?? null),
   sandbox: null,

@@ -18,6 +18,8 @@ export type Arrival = {
   /** Who was proven to ask. */
   caller: { tenant: string; key: string } | undefined
   bytesIn: number
+  /** What is left of the caller's requests; empty when nobody here counts them. */
+  rateHeaders: Record<string, string>
   /** Why it was refused, or failed. */
   failure: AppError | undefined
   /** The answer while it is made. */
@@ -41,6 +43,7 @@ export function arrive(incoming: IncomingMessage): Arrival {
     route: 'none',
     caller: undefined,
     bytesIn: 0,
+    rateHeaders: {},
     failure: undefined,
     handling: undefined,
     answerMs: undefined,
@@ -62,6 +65,7 @@ export function answerHeaders(controller: Controller, arrival: Arrival): Record<
     'x-origin': '1',
     'x-region-load': controller.ledger.load().toFixed(3),
     'server-timing': serverTiming(arrival.timing.phases()),
+    ...arrival.rateHeaders,
     ...corsHeaders(arrival.incoming.headers.origin !== undefined),
     // Whoever sends their next request on this connection may find it gone.
     ...(controller.isDraining() ? { connection: 'close' } : {}),

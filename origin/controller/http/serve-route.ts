@@ -6,6 +6,7 @@ import { requireScope } from '../../../shared/accounts.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import type { EdgeClaims } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import { requireBodyOf } from '../accounts/edge-tokens.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
@@ -41,11 +42,15 @@ export type Outcome = {
 }
 
 /** Proves who asks, and that they may; throws what they should hear when not. */
-export type Door<Who> = (arrival: Arrival, route: Route) => Promise<{ who: Who; claims: EdgeClaims | undefined }>
+export type Door<Who> = (
+  arrival: Arrival,
+  route: Route,
+) => Promise<{ who: Who; claims: EdgeClaims | undefined; bodyBytesMax?: number }>
 
 /** Puts a route, and what answers it, behind a door. */
 export type Serve<Who> = <R extends Route>(route: R, handler: (call: Call<R, Who>) => Promise<Outcome>) => void
 
+const BYTES_PER_MIB = 1024 * 1024
 const NO_BODY = new Uint8Array(0)
 
 export function serveRoute<R extends Route, Who>(
@@ -57,9 +62,9 @@ export function serveRoute<R extends Route, Who>(
 ): (c: Context<Env>) => Promise<Response> {
   const handle = async (c: Context<Env>, arrival: Arrival): Promise<Response> => {
     try {
-      const { who, claims } = await arrival.timing.measure('auth', door(arrival, route))
+      const { who, claims, bodyBytesMax } = await arrival.timing.measure('auth', door(arrival, route))
       requireHome(controller, route)
-      const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming)
+      const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming, bodyBytesMax)
       arrival.bytesIn = rawBody.length
       if (claims !== undefined && route.body !== undefined) requireBodyOf(claims, rawBody)
       const outcome = await handler({
@@ -110,8 +115,12 @@ export const tenantDoor =
     const { principal, claims } = await authenticate(arrival, route)
     arrival.caller = { tenant: principal.tenant, key: principal.key }
     requireScope(principal, route.scope)
-    return { who: principal, claims }
+    return { who: principal, claims, bodyBytesMax: bodyBytesMaxOf(principal) }
   }
+
+/** A body of ours is read whole before it is understood, so no tier may send more than fits; the tier or the key may allow less. */
+const bodyBytesMaxOf = ({ limits }: Principal): number =>
+  Math.min(LIMITS.bodyBytesMax, limits.maxBodyMib * BYTES_PER_MIB)
 
 /** The caller's own, or the one that the edge made for a caller who sent none. */
 const idempotencyKeyOf = (arrival: Arrival, claims: EdgeClaims | undefined): string | undefined =>
