@@ -249,6 +249,32 @@ export const LIMITS = {
   keepAliveMs: 75_000,
 
   // Events and webhooks.
+  // Concurrency over regions.
+  /** One question to the authority, with what the authority asks other regions meanwhile. */
+  quotaExchangeMs: 4_000,
+  /** How long a create waits for a larger share of its tenant's limit. */
+  quotaWaitMs: 6_000,
+  /** How often an exchange is begun anew because another one of the same tenant came between. */
+  quotaTriesMax: 5,
+  /** Of the authority's question to a region whether it can do with less, and how often it asks one whose share is on its way. */
+  quotaGiveBackMs: 1_000,
+  quotaGiveBackRounds: 3,
+  quotaGiveBackPauseMs: 40,
+  quotaSweepMs: 5_000,
+  quotaSweepRowsMax: 200,
+  quotaSweepAtOnceMax: 8,
+  /** A share that nobody spoke of for this long is reported, so that what a crash left stranded is found. */
+  quotaReportMs: 60_000,
+  /** A tenant that made nothing for this long needs no share in hand. */
+  quotaIdleMs: 300_000,
+  quotaTenantsMax: 10_000,
+  /** Where nothing more is to be had ahead of need, it is not asked for again sooner than this. */
+  quotaLookAgainMs: 1_000,
+
+  // The rate of requests at a region's own address.
+  rateWindowMs: 60_000,
+  rateBucketsMax: 10_000,
+
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */
   eventPollMs: 100,
   /** What is written within this time is published together. */
@@ -315,30 +341,6 @@ export const LIMITS = {
   regionProbeMs: 1_000,
   retryTokensMax: 10,
   retryTokensPerSuccess: 0.1,
-  // Concurrency over regions.
-  /** One question to the authority, with what the authority asks other regions meanwhile. */
-  quotaExchangeMs: 4_000,
-  /** How long a create waits for a larger share of its tenant's limit. */
-  quotaWaitMs: 6_000,
-  /** How often an exchange is begun anew because another one of the same tenant came between. */
-  quotaTriesMax: 5,
-  /** Of the authority's question to a region whether it can do with less, and how often it asks one whose share is on its way. */
-  quotaGiveBackMs: 1_000,
-  quotaGiveBackRounds: 3,
-  quotaGiveBackPauseMs: 40,
-  quotaSweepMs: 5_000,
-  quotaSweepRowsMax: 200,
-  quotaSweepAtOnceMax: 8,
-  /** A share that nobody spoke of for this long is reported, so that what a crash left stranded is found. */
-  quotaReportMs: 60_000,
-  /** A tenant that made nothing for this long needs no share in hand. */
-  quotaIdleMs: 300_000,
-  quotaTenantsMax: 10_000,
-
-  // The rate of requests at a region's own address.
-  rateWindowMs: 60_000,
-  rateBucketsMax: 10_000,
-
   breakerOutcomesMax: 20,
   breakerOutcomesMin: 10,
   breakerWindowMs: 10_000,

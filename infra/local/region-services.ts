@@ -19,7 +19,6 @@ export type RegionSetting = {
   region: Region
   /** Which of the regions this is, from 0. */
   index: number
-  regionCount: number
   /** All of them, which callers are told of. */
   regions: Region[]
   imageDir: string
@@ -55,14 +54,13 @@ export async function startController({
   layout,
   secrets,
   region,
-  regionCount,
   regions,
   watch,
 }: RegionSetting): Promise<Service> {
   const place = layout.region(region.code)
   await mkdir(place.runDir, { recursive: true })
   await mkdir(place.databaseDir, { recursive: true })
-  await writeFile(place.seedFile, JSON.stringify(seedOf(secrets, regionCount)), { mode: 0o600 })
+  await writeFile(place.seedFile, JSON.stringify(seedOf(secrets)), { mode: 0o600 })
   const database =
     config.databaseUrl === undefined
       ? { ATOLL_DATA_DIR: place.databaseDir, DATABASE_URL: undefined }
@@ -82,6 +80,7 @@ export async function startController({
       ATOLL_EDGE_JWKS: JSON.stringify(publicKeySet(secrets)),
       ATOLL_KEY_PEPPER: secrets.pepper,
       ATOLL_INTERNAL_TOKEN: secrets.internalToken,
+      ATOLL_QUOTA_URL: `http://127.0.0.1:${config.edgePort}`,
       ATOLL_DEFAULT_SIZE: config.defaultSize,
       ATOLL_SEED_FILE: place.seedFile,
       ...database,

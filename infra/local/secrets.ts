@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import * as z from 'zod'
-import { DEFAULT_TIERS, type KeyRecord, SCOPES } from '../../shared/accounts.ts'
+import { type KeyRecord, SCOPES } from '../../shared/accounts.ts'
 import { newApiKey } from '../../shared/ids.ts'
 
 const secretsSchema = z.object({
@@ -61,15 +61,10 @@ export function keyRecord(secrets: Secrets): KeyRecord {
   }
 }
 
-/**
- * The accounts a region starts with. A tenant's limit is split between the regions, so that both together never exceed it
- * although neither asks the other.
- */
-export function seedOf(secrets: Secrets, regionCount: number) {
-  const tier = keyRecord(secrets).tier as keyof typeof DEFAULT_TIERS
-  const granted = Math.floor(DEFAULT_TIERS[tier].concurrency / regionCount)
+/** The accounts that exist from the start. */
+export function seedOf(secrets: Secrets) {
   return {
-    tenants: [{ id: secrets.tenantId, name: 'local', tier, granted }],
+    tenants: [{ id: secrets.tenantId, name: 'local', tier: keyRecord(secrets).tier }],
     keys: [{ hash: keyHash(secrets), ...keyRecord(secrets) }],
   }
 }

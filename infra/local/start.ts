@@ -92,17 +92,7 @@ async function bringUp(config: LocalConfig, layout: Layout, { step, note }: Prog
   }
 
   const regionSettings = registry.regions.map((region, index) => {
-    return {
-      config,
-      layout,
-      secrets,
-      region,
-      index,
-      regionCount: registry.regions.length,
-      regions: registry.regions,
-      imageDir,
-      watch,
-    }
+    return { config, layout, secrets, region, index, regions: registry.regions, imageDir, watch }
   })
   for (const setting of regionSettings) {
     await step(`region ${setting.region.code} (${setting.region.url})`, async (log) => {

@@ -9,21 +9,22 @@ import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
-import { serveEvents } from './http/event-routes.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
+import { serveEvents } from './http/event-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveInspection } from './http/inspection-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
 import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
+import { serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
-import { serveWebhooks } from './http/webhook-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
+import { serveWebhooks } from './http/webhook-routes.ts'
 
 const PREFIXES = ['', '/api']
 
@@ -54,6 +55,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveTokens(serve)
   serveOperators(serveOperator)
   serveAccountFeed(serveInternal)
+  serveQuota(serveInternal)
   serveInspection(serve)
   serveUsage(serve)
   serveEvents(serve)

@@ -17,6 +17,7 @@
  *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity
  *   ATOLL_HOME_URL          the region that keeps the accounts, which this one follows; without it, this is that region
  *   ATOLL_EDGE_URL          the edge, which the home region tells of keys and tiers
+ *   ATOLL_QUOTA_URL         the edge, which shares out the limits between regions; without it, this region is the only one
  *   ATOLL_OPERATOR_TOKEN    the bearer token of the people who run this; without it, the routes of operators are shut
  *   ATOLL_WEBHOOK_ALLOW_PRIVATE  true: webhooks may have private addresses and plain http, as on a local stack; false
  *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
@@ -96,6 +97,7 @@ const schema = z
     ATOLL_INTERNAL_TOKEN: z.string().min(16),
     ATOLL_HOME_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_EDGE_URL: z.url({ protocol: /^https?$/ }).optional(),
+    ATOLL_QUOTA_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_OPERATOR_TOKEN: z.string().min(16).optional(),
     ATOLL_WEBHOOK_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
@@ -130,6 +132,7 @@ const schema = z
       internalToken: env.ATOLL_INTERNAL_TOKEN,
       homeUrl: env.ATOLL_HOME_URL,
       edgeUrl: env.ATOLL_EDGE_URL,
+      quotaUrl: env.ATOLL_QUOTA_URL,
       operatorToken: env.ATOLL_OPERATOR_TOKEN,
       webhookReach: env.ATOLL_WEBHOOK_ALLOW_PRIVATE === 'true' ? ('anywhere' as const) : ('public' as const),
       defaultSize: env.ATOLL_DEFAULT_SIZE,

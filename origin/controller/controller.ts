@@ -10,6 +10,7 @@ import type { Instance } from './instance.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/instruments.ts'
 import type { Ledger } from './placement/ledger.ts'
+import type { Quota } from './quota/quota.ts'
 import type { Policy } from './sandboxes/plan-sandbox.ts'
 import type { StateWatch } from './sandboxes/state-watch.ts'
 import type { Sender } from './webhooks/send-delivery.ts'
@@ -28,6 +29,7 @@ export type Controller = {
   hostRules: HostRules
   ledger: Ledger
   instance: Instance
+  quota: Quota
   /** The sandboxes that a request of this process is working on; the reconciler leaves them to it. */
   inFlight: Set<string>
   background: Background

@@ -35,6 +35,7 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
   const hold = async (client: pg.Client): Promise<void> => {
     await watchFromThere(client)
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.instance, number])
+    await client.query('select pg_advisory_lock_shared($1, $2)', [LOCKS.region, LOCKS.serving])
     client.once('end', () => void rejoin())
   }
   const rejoin = async (): Promise<void> => {

@@ -11,9 +11,9 @@ import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
 import { startEmbedded } from './database/embedded.ts'
 import { migrateDatabase } from './database/migrate.ts'
+import { openRegionClock } from './database/region-clock.ts'
 import { createEvents } from './events/events.ts'
 import { keepPublishing } from './events/keep-publishing.ts'
-import { openRegionClock } from './database/region-clock.ts'
 import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
 import { openRoster } from './hosts/roster.ts'
@@ -25,6 +25,10 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
+import { type Authority, aloneAuthority, edgeAuthority } from './quota/authority.ts'
+import { forfeitIfDead } from './quota/forfeit.ts'
+import { keepShares } from './quota/keep-shares.ts'
+import { createQuota } from './quota/quota.ts'
 import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
@@ -65,10 +69,13 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     await seedAccounts(database.db, await readSeed(config.seedFile))
   const { now: clock, stop: stopClock } = await openRegionClock(database.pool, log)
   undo.push(stopClock)
+  const authority = authorityOf(config)
+  if (authority.isShared && (await forfeitIfDead(database))) log('info', 'quota.shares_given_up', {})
   const instance = await joinRegion(server.url, log)
   undo.push(instance.close)
 
   const hosts = new Map<string, Host>()
+  const metrics = createMetrics()
   let draining = false
   const controller: Controller = {
     ...seams,
@@ -88,7 +95,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     background: createBackground(log),
     states: createStateWatch(database.db, log),
     isDraining: () => draining,
-    metrics: createMetrics(),
+    metrics,
+    quota: createQuota(database.db, authority, { region: config.region.code, log, metrics, clock }),
   }
   observeRegion(controller)
   const match = createMatching(controller)
@@ -99,6 +107,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     ...keepReconciling(controller),
     ...keepAccounts(controller),
     ...keepPublishing(controller),
+    ...keepShares(controller),
     keepDelivering(controller),
   ]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
@@ -124,6 +133,10 @@ const credentialsOf = (config: Config, { accounts, clock }: Controller): Credent
   internalToken: config.internalToken,
   operatorToken: config.operatorToken,
 })
+
+/** Without an edge to ask, this region is the only one. */
+const authorityOf = ({ quotaUrl, internalToken }: Config): Authority =>
+  quotaUrl === undefined ? aloneAuthority() : edgeAuthority(quotaUrl, internalToken)
 
 async function locateDatabase(config: DatabaseConfig, log: Log): Promise<{ url: string; stop(): Promise<void> }> {
   return config.kind === 'url' ? { url: config.url, stop: async () => {} } : startEmbedded(config, log)

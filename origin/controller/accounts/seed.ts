@@ -5,11 +5,10 @@ import * as z from 'zod'
 import { DEFAULT_TIERS, keyRecordSchema } from '../../../shared/accounts.ts'
 import type { Db } from '../database/connect.ts'
 import { apiKey, tenant, tier } from '../database/schema/accounts.ts'
-import { quotaGrant } from '../database/schema/quota.ts'
 import { withAccountWrite } from './write-account.ts'
 
 const seedSchema = z.object({
-  tenants: z.array(z.object({ id: z.string(), name: z.string(), tier: z.string(), granted: z.int().min(0) })),
+  tenants: z.array(z.object({ id: z.string(), name: z.string(), tier: z.string() })),
   keys: z.array(z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/), ...keyRecordSchema.shape })),
 })
 export type Seed = z.infer<typeof seedSchema>
@@ -29,16 +28,12 @@ export async function seedTiers(db: Db): Promise<void> {
 
 export async function seedAccounts(db: Db, seed: Seed): Promise<void> {
   await withAccountWrite(db, async (tx, version) => {
-    for (const { granted, ...one } of seed.tenants) {
+    for (const one of seed.tenants) {
       const set = { name: one.name, tier: one.tier, version }
       await tx
         .insert(tenant)
         .values({ ...one, version })
         .onConflictDoUpdate({ target: tenant.id, set })
-      await tx
-        .insert(quotaGrant)
-        .values({ tenant: one.id, granted })
-        .onConflictDoUpdate({ target: quotaGrant.tenant, set: { granted } })
     }
     for (const { expires, pin, limits, externalUser, ...key } of seed.keys) {
       const row = {

@@ -6,6 +6,8 @@ export const LOCKS = {
   region: 20_309,
   migration: 1,
   reconciler: 2,
+  /** Shared by every controller that serves; whoever gets it alone finds a region that was dead. */
+  serving: 5,
   /** Held by whoever writes accounts, and shared by whoever reads them in order of version. */
   accounts: 3,
   /** Held by whoever gives events their places, or puts a delivery back in its line. */

@@ -6,6 +6,7 @@ import { type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import { sendStatement } from '../database/send-statement.ts'
 import { chooseHost } from '../placement/choose-host.ts'
+import { NO_SLOT, type NoSlot, withSlot } from '../quota/with-slot.ts'
 import type { Claim } from './claim.ts'
 import type { SandboxPlan } from './plan-sandbox.ts'
 
@@ -30,7 +31,10 @@ export type Wanted = { id: string; principal: Principal; plan: SandboxPlan; clai
  * Tries hosts in the order of the ledger until one has room. Throws what the caller should hear when none has, or may not; only
  * the last statement can win anything, so when it could not be sent nothing was done.
  */
-export async function admit(controller: Controller, wanted: Wanted): Promise<Admitted> {
+export const admit = (controller: Controller, wanted: Wanted): Promise<Admitted> =>
+  withSlot(controller, wanted.principal, () => tryHosts(controller, wanted))
+
+async function tryHosts(controller: Controller, wanted: Wanted): Promise<Admitted | NoSlot> {
   const except = new Set<string>()
   for (let tries = 0; tries < LIMITS.placementTriesMax; tries++) {
     const host = chooseHost(controller, { ...wanted.plan, tenant: wanted.principal.tenant, except })
@@ -51,7 +55,12 @@ async function ask(controller: Controller, wanted: Wanted, host: string): Promis
   return verdictSchema.parse(rows[0]?.verdict)
 }
 
-function understand(controller: Controller, wanted: Wanted, verdict: Verdict, host: string | undefined): Admitted {
+function understand(
+  controller: Controller,
+  wanted: Wanted,
+  verdict: Verdict,
+  host: string | undefined,
+): Admitted | NoSlot {
   switch (verdict.verdict) {
     case 'created':
       if (host === undefined) throw new Error('A sandbox was admitted to no host.')
@@ -66,7 +75,7 @@ function understand(controller: Controller, wanted: Wanted, verdict: Verdict, ho
     case 'name_taken':
       throw new AppError('name_taken', `A sandbox named ${JSON.stringify(wanted.plan.name)} exists already.`)
     case 'concurrency_limit':
-      throw concurrencyLimit(wanted.principal, verdict)
+      return NO_SLOT
     case 'external_limit':
       throw externalLimit(wanted.plan.externalUserId)
     case 'key_revoked':
@@ -78,11 +87,6 @@ function understand(controller: Controller, wanted: Wanted, verdict: Verdict, ho
       throw noRoom(wanted.plan)
   }
 }
-
-export const concurrencyLimit = (principal: Principal, quota: { granted: number; used: number }): AppError =>
-  new AppError('concurrency_limit', `Your tier ${principal.tier} allows ${quota.granted} sandboxes at a time here.`, {
-    details: { limit: quota.granted, running: quota.used, tier: principal.tier },
-  })
 
 export const externalLimit = (externalUser: string | null): AppError =>
   new AppError('concurrency_limit', 'This end user has as many sandboxes running here as their limit allows.', {

@@ -7,7 +7,8 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
-import { concurrencyLimit, externalLimit } from './admit.ts'
+import { NO_SLOT, type NoSlot, withSlot } from '../quota/with-slot.ts'
+import { externalLimit } from './admit.ts'
 import { deadlinesFrom } from './deadlines.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
@@ -59,10 +60,9 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
   const host = hostOf(controller, row)
   controller.inFlight.add(row.id)
   try {
-    const verdict = await takeSlot(controller, row.id, principal)
-    if (verdict.verdict === 'elsewhere') return undefined
-    if (verdict.verdict === 'concurrency_limit') throw concurrencyLimit(principal, verdict)
-    if (verdict.verdict === 'external_limit') throw externalLimit(row.externalUserId)
+    const taken = await withSlot(controller, principal, () => takeSlot(controller, row.id, principal))
+    if (taken.kind === 'elsewhere') return undefined
+    if (taken.kind === 'external_limit') throw externalLimit(row.externalUserId)
     const { db } = controller.database
     // Read again now that it is ours: its timeouts may have been changed since it was found.
     const deadlines = deadlinesFrom((await readSandbox(db, row.id)) ?? row, controller.clock())
@@ -84,11 +84,12 @@ async function takeSlot(
   controller: Controller,
   id: string,
   { externalMax }: Principal,
-): Promise<z.infer<typeof verdictSchema>> {
+): Promise<{ kind: 'resumed' | 'elsewhere' | 'external_limit' } | NoSlot> {
   const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
     name: 'resume_sandbox',
     text: 'select resume_sandbox($1, $2, $3, $4) as verdict',
     values: [id, sourcesOf('resume'), controller.instance.number, externalMax],
   })
-  return verdictSchema.parse(rows[0]?.verdict)
+  const { verdict } = verdictSchema.parse(rows[0]?.verdict)
+  return verdict === 'concurrency_limit' ? NO_SLOT : { kind: verdict }
 }

@@ -1,7 +1,8 @@
 /** This region's share of each tenant's concurrency, and how much of it is used. The row is the lock under which slots are taken. */
 import { sql } from 'drizzle-orm'
-import { bigint, check, integer, pgTable, text } from 'drizzle-orm/pg-core'
+import { bigint, check, index, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { tenant } from './accounts.ts'
+import { moment } from './moment.ts'
 
 export const quotaGrant = pgTable(
   'quota_grant',
@@ -14,6 +15,8 @@ export const quotaGrant = pgTable(
     /** Drawn anew for every exchange with the authority; an answer to an older one is late and changes nothing. */
     epoch: bigint({ mode: 'number' }).notNull().default(0),
     limitVersion: bigint('limit_version', { mode: 'number' }).notNull().default(0),
+    /** When the authority last heard of this share; infinity when there is nothing to hear. */
+    reportedAt: moment('reported_at').notNull().default(sql`'infinity'`),
   },
-  (table) => [check('quota_grant_used', sql`${table.used} >= 0`)],
+  (table) => [check('quota_grant_used', sql`${table.used} >= 0`), index('quota_grant_reported').on(table.reportedAt)],
 )

@@ -10,14 +10,14 @@ export function admissionPromises(regionOf: () => TestRegion): void {
   // A tenant who could exceed its limit by racing would be stopped by nothing else.
   test('200 parallel creates at a limit of 50 make exactly 50, and every refusal says how to go on', async () => {
     const region = regionOf()
-    const { key, tenant } = await region.newKey({ granted: 50 })
+    const { key, tenant, tier } = await region.newKey({ concurrency: 50 })
     const answers = await Promise.all(Array.from({ length: 200 }, () => createAs(key)))
     assert.equal(answers.filter(({ status }) => status === 201).length, 50)
     const refused = answers.filter(({ status }) => status !== 201)
     for (const answer of refused) {
       assert.equal(answer.status, 429, answer.text)
       assert.equal(textAt(answer.json, 'error', 'code'), 'concurrency_limit')
-      assert.deepEqual(at(answer.json, 'error', 'details'), { limit: 50, running: 50, tier: 'scale' })
+      assert.deepEqual(at(answer.json, 'error', 'details'), { limit: 50, running: 50, tier })
       assert.equal(answer.headers.get('ratelimit-policy'), '"concurrency";q=50;qu="concurrent-requests"')
       assert.ok(answer.headers.get('retry-after'))
       assert.equal(answer.headers.get('x-not-executed'), '1')
@@ -27,7 +27,7 @@ export function admissionPromises(regionOf: () => TestRegion): void {
 
   test('a slot freed by destroy or pause is free for the very next create, and resume needs one again', async () => {
     const region = regionOf()
-    const { key } = await region.newKey({ granted: 1 })
+    const { key } = await region.newKey({ concurrency: 1 })
     const first = textAt((await createAs(key)).json, 'data', 'id')
     assert.equal((await createAs(key)).status, 429)
     await region.ask(`/v1/sandboxes/${first}/pause`, { method: 'POST', key })

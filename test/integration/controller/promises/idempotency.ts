@@ -48,10 +48,10 @@ export function idempotencyPromises(regionOf: () => TestRegion): void {
 
   test('a refusal leaves no claim: the same key succeeds when there is room', async () => {
     const region = regionOf()
-    const account = await region.newKey({ granted: 0 })
+    const account = await region.newKey({ concurrency: 0 })
     const key = randomUUID()
     assert.equal((await send('/v1/sandboxes', key, {}, account.key)).status, 429)
-    await region.sql('update quota_grant set granted = 1 where tenant = $1', [account.tenant])
+    await region.sql('update tier set concurrency = 1 where name = $1', [account.tier])
     assert.equal((await send('/v1/sandboxes', key, {}, account.key)).status, 201)
   })
 

@@ -26,7 +26,7 @@ export function severalPromises(regionOf: () => TestRegion): void {
   }
 
   test('a limit of 10 is a limit of 10 over both', async () => {
-    const { key } = await regionOf().newKey({ granted: 10 })
+    const { key } = await regionOf().newKey({ concurrency: 10 })
     const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => createAt(urls()[n % 2] ?? '', key)))
     assert.equal(answers.filter(({ status }) => status === 201).length, 10)
   })

@@ -113,7 +113,7 @@ export async function startControllerProcess(
 }
 
 const seedOf = (key: string) => ({
-  tenants: [{ id: 'acme', name: 'Acme', tier: 'scale', granted: 500 }],
+  tenants: [{ id: 'acme', name: 'Acme', tier: 'scale' }],
   keys: [
     {
       hash: hashKey(PEPPER, key),

@@ -34,7 +34,12 @@ export type TestRegion = {
   hosts: HostDouble[]
   /** A key with every scope, of a tenant that may have many sandboxes at a time. */
   key: string
-  newKey(options?: { granted?: number; tier?: string; scopes?: readonly string[]; tenant?: string }): Promise<Account>
+  newKey(options?: {
+    concurrency?: number
+    tier?: string
+    scopes?: readonly string[]
+    tenant?: string
+  }): Promise<Account>
   ask(path: string, options?: Ask): Promise<Answer>
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   logs: { level: string; event: string; fields: unknown }[]
@@ -43,7 +48,7 @@ export type TestRegion = {
   join(): Promise<RunningController>
   close(): Promise<void>
 }
-export type Account = { key: string; tenant: string; keyId: string }
+export type Account = { key: string; tenant: string; keyId: string; tier: string }
 
 const edge = generateKeyPairSync('ed25519')
 const edgeKeys = (key: KeyObject, kid: string) => ({ keys: [{ ...key.export({ format: 'jwk' }), kid }] })
@@ -83,12 +88,18 @@ export async function startRegion(databaseUrl: string, options: RegionOptions = 
     hosts,
     key: '',
     logs,
-    async newKey({ granted = 1_000, tier = 'scale', scopes = SCOPES, tenant } = {}) {
+    async newKey({ concurrency, tier: wanted = 'scale', scopes = SCOPES, tenant } = {}) {
       const key = newApiKey('test', randomBytes(32))
       const keyId = `key_${++accounts}_${randomUUID()}`
       const owner = tenant ?? `tenant_${accounts}_${randomUUID()}`
-      await seedAccounts(running.controller.database.db, seedOf({ key, keyId, owner, granted, tier, scopes }))
-      return { key, tenant: owner, keyId }
+      const tier = concurrency === undefined ? wanted : `${wanted}_${keyId}`
+      if (concurrency !== undefined)
+        await region.sql(
+          `insert into tier select $1, $2, requests_per_minute, max_size, max_timeout_sec, max_body_mib, version from tier where name = $3`,
+          [tier, concurrency, wanted],
+        )
+      await seedAccounts(running.controller.database.db, seedOf({ key, keyId, owner, tier, scopes }))
+      return { key, tenant: owner, keyId, tier }
     },
     async ask(path, { method = 'GET', key = region.key, body, raw, headers = {} } = {}) {
       const response = await fetch(region.url + path, {
@@ -121,10 +132,10 @@ export async function startRegion(databaseUrl: string, options: RegionOptions = 
 
 const urlOf = ({ address }: RunningController): string => `http://${address.host}:${address.port}`
 
-type SeedOf = { key: string; keyId: string; owner: string; granted: number; tier: string; scopes: readonly string[] }
+type SeedOf = { key: string; keyId: string; owner: string; tier: string; scopes: readonly string[] }
 
-const seedOf = ({ key, keyId, owner, granted, tier, scopes }: SeedOf): Seed => ({
-  tenants: [{ id: owner, name: owner, tier, granted }],
+const seedOf = ({ key, keyId, owner, tier, scopes }: SeedOf): Seed => ({
+  tenants: [{ id: owner, name: owner, tier }],
   keys: [
     {
       hash: hashKey(PEPPER, key),

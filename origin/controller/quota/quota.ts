@@ -1,0 +1,40 @@
+/** This process's dealings with its tenants' shares. Exactness is none of its business: the row decides. */
+import type { Db } from '../database/connect.ts'
+import { describeError } from '../log.ts'
+import type { Authority } from './authority.ts'
+import { type Asked, type Exchanged, exchange, type QuotaSeams } from './exchange.ts'
+import { readGrant } from './grant-row.ts'
+import { createLookAhead } from './look-ahead.ts'
+import { createWaitingLine } from './waiting-line.ts'
+
+export type Quota = {
+  /** Whether other regions have a part in the limits. */
+  readonly isShared: boolean
+  /** For a create that found no slot: resolves when it is worth trying again, or with why it is not. Never throws. */
+  more(tenant: string): Promise<'again' | Exchanged>
+  /** A slot was taken. */
+  noteUse(tenant: string): void
+  /** Says what this region has; with `keep`, lowers it first to what is used and that many more. */
+  report(tenant: string, keep?: number): Promise<Exchanged>
+}
+
+export function createQuota(
+  db: Db,
+  authority: Authority,
+  seams: Pick<QuotaSeams, 'region' | 'log' | 'metrics'> & { clock: () => number },
+): Quota {
+  const ask = (tenant: string, asked: Asked): Promise<Exchanged> =>
+    exchange({ ...seams, db, authority }, tenant, asked).catch((err: unknown) => {
+      seams.log('warn', 'quota.exchange_failed', { tenant, error: describeError(err) })
+      return { kind: 'unavailable' }
+    })
+  const line = createWaitingLine(ask)
+  const ahead = createLookAhead({ ask, read: (tenant) => readGrant(db, tenant), clock: seams.clock })
+  return {
+    isShared: authority.isShared,
+    more: line.wait,
+    // Who is alone has the whole limit in hand.
+    noteUse: authority.isShared ? ahead.noteUse : () => {},
+    report: (tenant, keep) => ask(tenant, { reason: 'report', want: 0, ...(keep === undefined ? {} : { keep }) }),
+  }
+}
