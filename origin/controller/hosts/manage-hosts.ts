@@ -69,12 +69,12 @@ export async function removeHost(controller: Controller, owner: Owner, id: strin
 
 const silentSince = sql`clock_timestamp() - make_interval(secs => ${LIMITS.hostLostAfterMs / 1_000})`
 
-const whyNot = ({ row }: HostRow): AppError =>
-  row.reservedVms > 0
-    ? new AppError('host_not_empty', `This host holds ${row.reservedVms} sandboxes.`, {
+const whyNot = ({ row, silentMs }: HostRow): AppError =>
+  row.url === null && silentMs < LIMITS.hostLostAfterMs
+    ? new AppError('host_configured', 'This host is named by the configuration of a controller.')
+    : new AppError('host_not_empty', `This host holds ${row.reservedVms} sandboxes.`, {
         details: { sandboxes: row.reservedVms },
       })
-    : new AppError('host_configured', 'This host is named by the configuration of a controller.')
 
 function given(found: HostRow | undefined): HostRow {
   if (found === undefined) throw new AppError('host_not_found', 'There is no such host.')

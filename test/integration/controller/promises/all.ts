@@ -10,6 +10,7 @@ import { documentPromises } from './documents.ts'
 import { eventPromises } from './events.ts'
 import { failurePromises } from './failures.ts'
 import { followingPromises } from './following.ts'
+import { HOSTS_ENV, hostPromises } from './hosts.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { inspectionPromises } from './inspection.ts'
 import { keyPromises } from './keys.ts'
@@ -35,11 +36,12 @@ export function holdPromisesOn(driver: Driver): void {
       name: string,
       hosts: number,
       promises: (regionOf: () => TestRegion, server: () => TestServer) => void,
+      env: Record<string, string> = {},
     ) =>
       describe(name, () => {
         let region: TestRegion | undefined
         before(async () => {
-          region = await startRegion(await given(server).createDatabase(), { hosts })
+          region = await startRegion(await given(server).createDatabase(), { hosts, env })
         })
         after(() => region?.close())
         promises(
@@ -66,6 +68,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('events', 1, eventPromises)
     group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)
+    group('hosts', 1, hostPromises, HOSTS_ENV)
     group('several controllers', 1, severalPromises)
     group('the database', 1, databasePromises)
   })
