@@ -12,7 +12,7 @@ import { type Reach, within } from './find-sandbox.ts'
 export type Page = {
   rows: SandboxRow[]
   nextCursor: string | null
-  /** Undefined in pages by cursor. */
+  /** Undefined in pages by cursor, and where there is more than one answer has room for: the cursor leads on, and nothing is counted. */
   place: { page: number; size: number; total: number } | undefined
 }
 
@@ -35,9 +35,8 @@ export async function listSandboxes(controller: Controller, reach: Reach, query:
   const hasMore = found.length > size
   const nextCursor = hasMore ? (rows.at(-1)?.id ?? null) : null
   const isByCursor = !isByPage && (query.limit !== undefined || query.cursor !== undefined)
-  if (isByCursor) return { rows, nextCursor, place: undefined }
-  const isWhole = page === 1 && !hasMore
-  const total = isWhole ? rows.length : await db.$count(sandbox, wanted)
+  if (isByCursor || (!isByPage && hasMore)) return { rows, nextCursor, place: undefined }
+  const total = page === 1 && !hasMore ? rows.length : await db.$count(sandbox, wanted)
   return { rows, nextCursor, place: { page, size, total } }
 }
 

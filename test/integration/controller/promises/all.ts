@@ -15,6 +15,9 @@ import { idempotencyPromises } from './idempotency.ts'
 import { inspectionPromises } from './inspection.ts'
 import { keyPromises } from './keys.ts'
 import { meteringPromises } from './metering.ts'
+import { lifecyclePromises } from './lifecycle.ts'
+import { listPromises } from './lists.ts'
+import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
@@ -52,7 +55,10 @@ export function holdPromisesOn(driver: Driver): void {
 
     group('requests', 1, requestPromises)
     group('admission', 2, admissionPromises)
+    group('lifecycle', 1, lifecyclePromises)
+    group('lists', 1, listPromises)
     group('idempotency', 1, idempotencyPromises)
+    group('orphans', 1, orphanPromises)
     group('failures', 2, failurePromises)
     group('stops', 1, stopPromises)
     group('accounts', 1, accountPromises)
