@@ -26,6 +26,7 @@ import { stopPromises } from './stops.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
 import { usagePromises } from './usage.ts'
+import { webhookPromises } from './webhooks.ts'
 
 export function holdPromisesOn(driver: Driver): void {
   describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
@@ -72,6 +73,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)
+    group('webhooks', 1, webhookPromises)
     group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)
     group('hosts', 1, hostPromises, HOSTS_ENV)

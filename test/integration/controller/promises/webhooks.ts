@@ -1,0 +1,354 @@
+/** A customer's server hears of every event at least once, signed, in the order of each sandbox, and is never sent to where it should not be. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { afterEach, test } from 'node:test'
+import { forgetFinishedDeliveries } from '../../../../origin/controller/webhooks/forget-deliveries.ts'
+import { createSender } from '../../../../origin/controller/webhooks/send-delivery.ts'
+import { createWebhook } from '../../../../origin/controller/webhooks/write-webhook.ts'
+import { deliveryRecord, testAnswer, webhookRecord } from '../../../../shared/contracts/webhooks.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
+import { isSignedBy, type Received, type Receiver, startReceiver } from '../support/receiver.ts'
+import { type Ask, at, type TestRegion, textAt, until } from '../support/region.ts'
+import { readSse } from '../support/sse.ts'
+
+const PATH = '/v1/webhooks'
+
+export function webhookPromises(regionOf: () => TestRegion): void {
+  const receivers: Receiver[] = []
+  afterEach(async () => {
+    // A receiver that is gone would be tried again for as long as the tests run.
+    await regionOf().sql('update webhook set active = false')
+    for (const receiver of receivers.splice(0)) receiver.close()
+  })
+
+  const receive = async (): Promise<Receiver> => {
+    const receiver = await startReceiver()
+    receivers.push(receiver)
+    return receiver
+  }
+  const ask = (key: string, path: string, options: Ask = {}) => regionOf().ask(PATH + path, { key, ...options })
+  const hook = async (key: string, url: string, body: object = {}): Promise<{ id: string; secret: string }> => {
+    const made = await ask(key, '', { method: 'POST', body: { url, events: ['sandbox.*'], ...body } })
+    assert.equal(made.status, 201, made.text)
+    return { id: textAt(made.json, 'data', 'id'), secret: textAt(made.json, 'data', 'secret') }
+  }
+  const live = async (key: string): Promise<string> => {
+    const made = await regionOf().ask('/v1/sandboxes', { method: 'POST', key, body: {} })
+    return textAt(made.json, 'data', 'id')
+  }
+  const end = (key: string, id: string) => regionOf().ask(`/v1/sandboxes/${id}`, { method: 'DELETE', key })
+  const typesOf = (received: Received[], sandbox: string): string[] =>
+    received.filter(({ json }) => json.data.sandbox_id === sandbox).map(({ json }) => json.type)
+  const deliveriesOf = async (key: string, id: string, query: string = '') => {
+    const listed = await ask(key, `/${id}/deliveries${query}`)
+    assert.equal(listed.status, 200, listed.text)
+    return deliveryRecord.array().parse(at(listed.json, 'data'))
+  }
+  /** What would be tried again later is tried again now. */
+  const hurry = (id: string) =>
+    regionOf().sql(
+      `update delivery set next_at = now() where webhook = $1 and status = 'pending' and next_at <> 'infinity'
+         and next_at > now() and error is not null`,
+      [id],
+    )
+
+  test('a webhook is made, read, changed and removed, and its secret is told once', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const headers = { 'idempotency-key': randomUUID() }
+    const body = {
+      url: 'http://127.0.0.1:1/a',
+      events: ['sandbox.created'],
+      name: 'ours',
+      headers: { 'X-Token': 's3cret' },
+    }
+    const made = await ask(key, '', { method: 'POST', body, headers })
+    assert.equal(made.status, 201, made.text)
+    const secret = textAt(made.json, 'data', 'secret')
+    assert.match(secret, /^whsec_[\w-]{43}$/)
+    const record = webhookRecord.parse(at(made.json, 'data'))
+    assert.deepEqual(
+      [record.active, record.header_names, record.retry_count],
+      [true, ['X-Token'], LIMITS.webhookRetriesDefault],
+    )
+    assert.ok(secret.startsWith(record.secret_preview.slice(0, -1)))
+
+    const again = await ask(key, '', { method: 'POST', body, headers })
+    assert.deepEqual([again.text, again.headers.get('idempotent-replayed')], [made.text, 'true'])
+    const other = await ask(key, '', { method: 'POST', body: { ...body, name: 'theirs' }, headers })
+    assert.deepEqual([other.status, at(other.json, 'error', 'code')], [422, 'idempotency_key_reused'])
+
+    const path = `/${record.id}`
+    const changed = await ask(key, path, { method: 'PATCH', body: { active: false, events: ['*'], retry_count: 0 } })
+    assert.deepEqual(
+      [changed.status, at(changed.json, 'data', 'active'), at(changed.json, 'data', 'events')],
+      [200, false, ['*']],
+    )
+    for (const answer of [await ask(key, path), await ask(key, '')]) {
+      assert.equal(answer.status, 200)
+      assert.ok(!answer.text.includes(secret) && !answer.text.includes('s3cret'))
+    }
+    const [stored] = await region.sql<{ secret: string }>('select secret from webhook where id = $1', [record.id])
+    const [kept] = await region.sql<{ response: string }>(`select response from idempotency where sandbox = $1`, [
+      record.id,
+    ])
+    assert.ok(!stored?.secret.includes(secret) && !kept?.response.includes(secret), 'no secret is stored in clear')
+
+    assert.equal((await ask(key, path, { method: 'DELETE' })).status, 204)
+    for (const method of ['GET', 'DELETE']) assert.equal((await ask(key, path, { method })).status, 404)
+    assert.deepEqual(at((await ask(key, '')).json, 'data'), [])
+  })
+
+  test('webhooks are of one tenant, for its own keys, and within their scopes', async () => {
+    const region = regionOf()
+    const [mine, others] = [await region.newKey(), await region.newKey()]
+    const { id } = await hook(mine.key, 'http://127.0.0.1:1/')
+    const routes: [string, string][] = [
+      ['GET', `/${id}`],
+      ['PATCH', `/${id}`],
+      ['DELETE', `/${id}`],
+      ['POST', `/${id}/test`],
+      ['GET', `/${id}/deliveries`],
+      ['POST', `/${id}/deliveries/replay`],
+    ]
+    for (const [method, path] of routes) {
+      const answer = await ask(others.key, path, { method, ...(method === 'PATCH' ? { body: { name: 'x' } } : {}) })
+      assert.deepEqual([answer.status, at(answer.json, 'error', 'code')], [404, 'not_found'], `${method} ${path}`)
+    }
+    assert.deepEqual(at((await ask(others.key, '')).json, 'data'), [])
+    const reader = await region.newKey({ tenant: mine.tenant, scopes: ['webhooks:read'] })
+    const refused = await ask(reader.key, `/${id}`, { method: 'DELETE' })
+    assert.deepEqual([refused.status, at(refused.json, 'error', 'details', 'scope')], [403, 'webhooks:write'])
+    const user = await region.newKey({ tenant: mine.tenant })
+    await region.sql('update api_key set external_user = $1 where id = $2', ['u1', user.keyId])
+    const ofUser = await ask(user.key, '')
+    assert.deepEqual([ofUser.status, at(ofUser.json, 'error', 'code')], [403, 'owner_key_required'])
+    await region.sql(`update api_key set status = 'revoked' where id = $1`, [mine.keyId])
+    assert.equal((await ask(mine.key, `/${id}`, { method: 'DELETE' })).status, 401)
+  })
+
+  test('what should not be in a webhook is refused, naming it', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const good = { url: 'http://127.0.0.1:1/', events: ['sandbox.*'] }
+    const wrong: [object, string][] = [
+      [{ ...good, url: '' }, 'url'],
+      [{ ...good, events: [] }, 'events'],
+      [{ ...good, events: ['Sandbox'] }, 'events.0'],
+      [{ ...good, headers: { Host: 'x' } }, 'headers'],
+      [{ ...good, headers: { 'Miosa-Signature': 'x' } }, 'headers'],
+      [{ ...good, headers: { 'X-A': 'a\r\nb: c' } }, 'headers'],
+      [{ ...good, name: 'a\0b' }, 'name'],
+      [{ ...good, retry_count: 1_000 }, 'retry_count'],
+      [{ events: ['*'] }, 'url'],
+    ]
+    for (const [body, field] of wrong) {
+      const answer = await ask(key, '', { method: 'POST', body })
+      assert.equal(answer.status, 422, answer.text)
+      assert.ok(at(answer.json, 'error', 'details', field) !== undefined, `${field}: ${answer.text}`)
+    }
+    for (const url of ['ftp://example.com/', 'http://a:b@example.com/', 'nothing', 'http://no-such-host.invalid/']) {
+      const answer = await ask(key, '', { method: 'POST', body: { ...good, url } })
+      assert.deepEqual([answer.status, at(answer.json, 'error', 'code')], [422, 'webhook_url_refused'], url)
+    }
+  })
+
+  // As every region but a developer's own is set.
+  test('an address that is not public is refused when the webhook is made', async () => {
+    const region = regionOf()
+    const { controller } = region.running
+    const account = await region.newKey()
+    const names = async (host: string) => [
+      { address: host === 'inside.test' ? '10.0.0.7' : '93.184.216.34', family: 4 },
+    ]
+    const strict = { ...controller, webhooks: createSender('public', names, Date.now) }
+    const principal = {
+      key: account.keyId,
+      tenant: account.tenant,
+      tier: 'scale',
+      scopes: [],
+      limits: { concurrency: 1, requestsPerMinute: 1, maxSize: 'xs', maxTimeoutSec: 1, maxBodyMib: 1 },
+      externalUser: null,
+      externalMax: null,
+      sandbox: null,
+      isTemporary: false,
+    } as const
+    const make = (url: string) => createWebhook(strict, principal, { url, events: ['*'] }, undefined)
+    for (const url of ['https://inside.test/', 'https://127.0.0.1/', 'https://[::1]/', 'http://outside.test/'])
+      await assert.rejects(make(url), { code: 'webhook_url_refused' }, url)
+    assert.equal((await make('https://outside.test/')).isReplay, false)
+    await strict.webhooks.close()
+  })
+
+  test('every event of a sandbox arrives signed, in order, with the id that streams tell', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receiver = await receive()
+    const { id, secret } = await hook(key, `${receiver.url}/hook?x=1`, { headers: { 'X-Token': 'mine' } })
+    const stream = await readSse(`${region.url}/v1/events/stream`, { authorization: `Bearer ${key}` })
+    const sandbox = await live(key)
+    await region.ask(`/v1/sandboxes/${sandbox}/pause`, { method: 'POST', key })
+    await end(key, sandbox)
+    const received = await receiver.take(4)
+    const types = ['sandbox.created', 'sandbox.running', 'sandbox.paused', 'sandbox.destroyed']
+    assert.deepEqual(typesOf(received, sandbox), types)
+    const frames = await stream.take(4)
+    stream.close()
+    assert.deepEqual(
+      received.map(({ json }) => json.id),
+      frames.map((frame) => frame.id),
+    )
+    for (const one of received) {
+      assert.ok(isSignedBy(secret, one))
+      assert.deepEqual(
+        [one.path, one.headers['x-token'], one.headers['content-type']],
+        ['/hook?x=1', 'mine', 'application/json'],
+      )
+    }
+    await until(
+      'the deliveries to be written down',
+      async () => (await deliveriesOf(key, id, '?status=delivered')).length === 4,
+    )
+    const [newest] = await deliveriesOf(key, id, '?limit=1')
+    assert.deepEqual([newest?.attempts, newest?.response_status, newest?.error], [1, 200, null])
+  })
+
+  test('a delivery that fails is tried again, and later ones of its sandbox wait for it, those of others do not', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receiver = await receive()
+    const { id, secret } = await hook(key, receiver.url)
+    let stubborn = ''
+    receiver.answer = ({ json }) => (json.data.sandbox_id === stubborn ? 500 : 200)
+    const first = await live(key)
+    stubborn = first
+    await receiver.take(1)
+    await region.ask(`/v1/sandboxes/${first}/pause`, { method: 'POST', key })
+    const second = await live(key)
+    await until('the other sandbox', () => typesOf(receiver.received, second).length === 2)
+    const before = await deliveriesOf(key, id, '?status=pending')
+    assert.ok(
+      before.some(({ next_at }) => next_at === null),
+      'somebody waits in line',
+    )
+    stubborn = ''
+    await until('the rest', async () => {
+      await hurry(id)
+      return (await deliveriesOf(key, id, '?status=pending')).length === 0
+    })
+    // Repeats aside, nothing comes before what came before it.
+    const types = typesOf(receiver.received, first)
+    assert.deepEqual([...new Set(types)], ['sandbox.created', 'sandbox.running', 'sandbox.paused'])
+    assert.deepEqual(
+      types,
+      types.toSorted((one, other) => rank(one) - rank(other)),
+    )
+    assert.ok(
+      receiver.received.every((one) => isSignedBy(secret, one)),
+      'each attempt is signed anew',
+    )
+  })
+
+  test('after its last try a delivery is dead, lets the next one go, and can be sent again with the same id', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receiver = await receive()
+    const { id } = await hook(key, receiver.url, { retry_count: 1 })
+    receiver.answer = () => 503
+    const sandbox = await live(key)
+    await until('both to be given up', async () => {
+      await hurry(id)
+      return (await deliveriesOf(key, id, '?status=dead')).length === 2
+    })
+    const dead = await deliveriesOf(key, id)
+    assert.ok(dead.every(({ attempts, response_status }) => attempts === 2 && response_status === 503))
+    receiver.answer = () => 200
+    receiver.received.length = 0
+    const [last] = dead
+    const one = await ask(key, `/${id}/deliveries/${last?.id}/replay`, { method: 'POST' })
+    assert.deepEqual([one.status, at(one.json, 'data', 'status')], [200, 'pending'], one.text)
+    const [again] = await receiver.take(1)
+    assert.equal(again?.json.id, last?.event_id)
+    const all = await ask(key, `/${id}/deliveries/replay`, { method: 'POST' })
+    assert.deepEqual(at(all.json, 'data'), { replayed: 1 })
+    await receiver.take(2)
+    await until('both to be delivered', async () => (await deliveriesOf(key, id, '?status=delivered')).length === 2)
+    for (const wrong of ['dlv_usw1_nothing', sandbox, '%00'])
+      assert.equal((await ask(key, `/${id}/deliveries/${wrong}/replay`, { method: 'POST' })).status, 404)
+  })
+
+  test('everything that was given up is sent again in the order of each sandbox', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receiver = await receive()
+    const { id } = await hook(key, receiver.url, { retry_count: 0 })
+    receiver.answer = () => 500
+    const sandboxes = [await live(key), await live(key)]
+    for (const sandbox of sandboxes) await end(key, sandbox)
+    await until('all to be given up', async () => (await deliveriesOf(key, id, '?status=dead')).length === 6)
+    receiver.answer = () => 200
+    receiver.received.length = 0
+    await ask(key, `/${id}/deliveries/replay`, { method: 'POST' })
+    await receiver.take(6)
+    for (const sandbox of sandboxes)
+      assert.deepEqual(typesOf(receiver.received, sandbox), ['sandbox.created', 'sandbox.running', 'sandbox.destroyed'])
+  })
+
+  test('a receiver that never answers holds up no other', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const [slow, quick] = [await receive(), await receive()]
+    slow.answer = () => 0
+    await hook(key, slow.url)
+    await hook(key, quick.url)
+    const count = 2 * LIMITS.webhookDeliveriesOfOneAtOnceMax
+    await Promise.all(Array.from({ length: count }, () => live(key)))
+    await quick.take(2 * count)
+    assert.ok(slow.received.length <= LIMITS.webhookDeliveriesOfOneAtOnceMax)
+  })
+
+  test('a test is delivered at once, and its answer says what happened', async () => {
+    const { key } = await regionOf().newKey()
+    const receiver = await receive()
+    const { id, secret } = await hook(key, receiver.url)
+    const good = testAnswer.parse(at((await ask(key, `/${id}/test`, { method: 'POST' })).json, 'data'))
+    assert.deepEqual([good.delivered, good.status], [true, 200])
+    const [one] = receiver.received
+    assert.ok(one !== undefined && isSignedBy(secret, one) && one.json.type === 'webhook.test')
+    receiver.answer = () => 302
+    const bad = testAnswer.parse(at((await ask(key, `/${id}/test`, { method: 'POST' })).json, 'data'))
+    assert.deepEqual([bad.delivered, bad.status], [false, 302])
+    receiver.close()
+    const gone = testAnswer.parse(at((await ask(key, `/${id}/test`, { method: 'POST' })).json, 'data'))
+    assert.deepEqual([gone.delivered, gone.status, gone.error], [false, null, 'The connection failed (ECONNREFUSED).'])
+    assert.deepEqual((await deliveriesOf(key, id)).map(({ status }) => status).toSorted(), [
+      'dead',
+      'dead',
+      'delivered',
+    ])
+  })
+
+  test('what waits for a webhook that is switched off is given up, and what ended long ago is forgotten', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receiver = await receive()
+    const { id } = await hook(key, receiver.url)
+    receiver.answer = () => 500
+    await live(key)
+    await receiver.take(1)
+    await ask(key, `/${id}`, { method: 'PATCH', body: { active: false } })
+    await until('both to be given up', async () => {
+      await hurry(id)
+      return (await deliveriesOf(key, id, '?status=dead')).length === 2
+    })
+    await live(key)
+    assert.equal((await deliveriesOf(key, id)).length, 2)
+    await region.sql(`update delivery set finished_at = now() - interval '15 days' where webhook = $1`, [id])
+    const { db } = region.running.controller.database
+    assert.equal(await forgetFinishedDeliveries(db, 1), 1)
+    await forgetFinishedDeliveries(db, 1_000)
+    assert.equal((await deliveriesOf(key, id)).length, 0)
+  })
+}
+
+const rank = (type: string): number => ['sandbox.created', 'sandbox.running', 'sandbox.paused'].indexOf(type)
