@@ -14,6 +14,7 @@
  */
 import { type Context, Hono } from 'hono'
 import { toAppError } from '../shared/errors.ts'
+import { serveRecords } from './accounts/accept-records.ts'
 import { answerError } from './answers/answer-error.ts'
 import { corsHeaders } from './answers/answer-headers.ts'
 import { answerPreflight } from './answers/answer-preflight.ts'
@@ -40,6 +41,7 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
 }
 
 serveQuota(app)
+serveRecords(app)
 
 for (const path of DOCUMENT_PATHS) app.get(path, (c) => serveDocument(arrivalOf(c)))
 

@@ -1,6 +1,7 @@
 /** The Worker's settings, checked once per isolate. A bad one is a 503 that says so in the log, never a crash. */
 import { importJWK, type JWK } from 'jose'
 import * as z from 'zod'
+import { BROWSER_SECRET } from '../shared/browser-token.ts'
 import { EDGE_TOKEN } from '../shared/edge-token.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Bindings } from './bindings.ts'
@@ -23,6 +24,8 @@ const signingKeySchema = z.object({
 export type Config = {
   signing: { key: CryptoKey; kid: string }
   pepper: CryptoKey
+  /** Under which words for browsers are signed. */
+  browserSecret: Uint8Array
   internalToken: string
   trustsProxy: boolean
 }
@@ -53,7 +56,15 @@ async function importConfig(values: z.infer<typeof configSchema>): Promise<Confi
   return {
     signing: { key, kid: jwk.kid },
     pepper: await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
+    browserSecret: await browserSecretOf(pepper),
     internalToken: values.INTERNAL_TOKEN,
     trustsProxy: values.TRUSTED_PROXY === 'true',
   }
+}
+
+async function browserSecretOf(pepper: Uint8Array): Promise<Uint8Array> {
+  const key = await crypto.subtle.importKey('raw', pepper, 'HKDF', false, ['deriveBits'])
+  const info = new TextEncoder().encode(BROWSER_SECRET.info)
+  const algorithm = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info }
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, BROWSER_SECRET.bytes * 8))
 }

@@ -3,6 +3,7 @@ import { SignJWT } from 'jose'
 import { EDGE_TOKEN, type EdgeClaims } from '../../shared/edge-token.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
+import type { Caller } from '../accounts/identify-caller.ts'
 import { sha256Hex } from '../digest.ts'
 import type { Visit } from '../requests/visit.ts'
 import { geoClaim } from '../steering/whereabouts.ts'
@@ -36,6 +37,7 @@ async function claimsOf(visit: Visit, { region, attempt, target, idempotencyKey 
     tier: visit.key.tier,
     scopes: visit.key.scopes,
     limits: visit.tier,
+    ...narrowing(visit.key),
     requestId: visit.requestId,
     method: visit.request.method,
     pathHash: await sha256Hex(target),
@@ -49,3 +51,10 @@ async function claimsOf(visit: Visit, { region, attempt, target, idempotencyKey 
     exp: nowSec + LIMITS.edgeTokenTtlSec,
   }
 }
+
+const narrowing = ({ externalUser, sandbox, temporary, ticket }: Caller) => ({
+  ...(externalUser === undefined ? {} : { externalUser }),
+  ...(sandbox === undefined ? {} : { sandbox }),
+  ...(temporary === undefined ? {} : { temporary }),
+  ...(ticket === undefined ? {} : { ticket }),
+})

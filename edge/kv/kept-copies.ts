@@ -44,6 +44,10 @@ export class KeptCopies<Value> {
     })
   }
 
+  forget(key: string): void {
+    this.#copies.delete(key)
+  }
+
   async #load(key: string, load: () => Promise<Value>, nowMs: number): Promise<Value> {
     const value = await load()
     this.#copies.delete(key)

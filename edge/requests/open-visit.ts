@@ -1,10 +1,9 @@
 /** Lets a request in: loops, unknown paths, keys, scopes, rates and sizes are refused here, before a region hears of it. */
-import { requireScope } from '../../shared/accounts.ts'
+import { requireScope, tighten } from '../../shared/accounts.ts'
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
-import { bearerKey } from '../accounts/bearer-key.ts'
-import { findKey } from '../accounts/find-key.ts'
-import { admitKey } from '../accounts/judge-key.ts'
+import { credentialOf } from '../accounts/credential.ts'
+import { identifyCaller } from '../accounts/identify-caller.ts'
 import { limitRate } from '../accounts/limit-rate.ts'
 import { readConfig } from '../config.ts'
 import { readRegistry, readTiers } from '../regions/read-registry.ts'
@@ -24,24 +23,24 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
   if (call === null) throw new AppError('route_not_found', `There is nothing at ${url.pathname.slice(0, 200)}.`)
   const idempotencyKey = parseIdempotencyKey(request.headers)
   const askedMs = parseTimeoutHeader(request.headers.get('x-timeout-ms'))
-  const secret = bearerKey(request.headers.get('authorization'), url.search)
+  const credential = credentialOf(request.method, request.headers.get('authorization'), url.search)
 
   const config = await readConfig(bindings)
-  const [registry, tiers, found] = await Promise.all([
+  const [registry, tiers, key] = await Promise.all([
     readRegistry(bindings, reading),
     readTiers(bindings, reading),
-    findKey(secret, config.pepper, bindings, reading),
+    identifyCaller(credential, { bindings, config, reading }),
   ])
-  const key = admitKey(found, reading.nowMs)
   requireScope(key, call.scope)
-  const tier = tiers[key.tier]
-  if (tier === undefined) {
+  const ofTier = tiers[key.tier]
+  if (ofTier === undefined) {
     throw new AppError('configuration_unavailable', 'The limits of your tier cannot be read at the moment.', {
       detail: `There is no tier ${key.tier}.`,
     })
   }
+  const tier = tighten(ofTier, key.limits)
   // The counter is asked while the body arrives.
-  const counted = limitRate(bindings, key.tier, tier, key.tenant)
+  const counted = limitRate(bindings, key.tier, ofTier, key.tenant)
   const [body] = await Promise.all([takeBody(request, call, tier.maxBodyMib), counted])
   const peeked = call.class === 'create' || call.runsCommand ? peekBody(body) : undefined
   const waiting = {

@@ -1,6 +1,7 @@
 /** One request on its way through the edge: everything that was found out about it before it is routed. */
-import type { KeyRecord, Tier } from '../../shared/accounts.ts'
+import type { Tier } from '../../shared/accounts.ts'
 import type { RegionRegistry } from '../../shared/regions.ts'
+import type { Caller } from '../accounts/identify-caller.ts'
 import type { Bindings } from '../bindings.ts'
 import type { Config } from '../config.ts'
 import type { Reading } from '../kv/kept-copies.ts'
@@ -22,7 +23,8 @@ export type Visit = Arrival & {
   config: Config
   registry: RegionRegistry
   call: Call
-  key: KeyRecord
+  key: Caller
+  /** Of its tier, tightened by those of the key. */
   tier: Tier
   body: Body
   /** Undefined when the body is not in hand. */

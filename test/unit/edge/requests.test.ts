@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bearerKey } from '../../../edge/accounts/bearer-key.ts'
+import { credentialOf } from '../../../edge/accounts/credential.ts'
 import { newEdgeKey, regionOfEdgeKey } from '../../../edge/forward/edge-key.ts'
 import { classifyRequest } from '../../../edge/requests/classify-request.ts'
 import { deadlineMs, parseTimeoutHeader } from '../../../edge/requests/deadline.ts'
@@ -101,15 +101,15 @@ test('nothing internal, hop by hop or secret is forwarded, in any spelling, and 
 
 test('a key is taken from the header alone, and mistyped ones are told apart without a look-up', () => {
   const key = newApiKey('live', new Uint8Array(32).fill(7))
-  assert.equal(bearerKey(`Bearer ${key}`, '?a=1'), key)
-  assert.equal(bearerKey(`bearer   ${key} `, ''), key)
+  assert.deepEqual(credentialOf('GET', `Bearer ${key}`, '?a=1'), { kind: 'key', key })
+  assert.deepEqual(credentialOf('POST', `bearer   ${key} `, ''), { kind: 'key', key })
   assert.equal(
-    codeOf(() => bearerKey(null, '')),
+    codeOf(() => credentialOf('GET', null, '')),
     'missing_token',
   )
   for (const wrong of ['', 'Bearer', 'Basic abc', key, `Bearer ${key} x`, `Bearer ${key.slice(1)}`, `Bearer ${key}0`]) {
     assert.equal(
-      codeOf(() => bearerKey(wrong, '')),
+      codeOf(() => credentialOf('GET', wrong, '')),
       'invalid_token',
       wrong,
     )
@@ -121,12 +121,30 @@ test('a key is taken from the header alone, and mistyped ones are told apart wit
     `?%&k=${key}`,
   ]) {
     assert.equal(
-      codeOf(() => bearerKey(`Bearer ${key}`, search)),
+      codeOf(() => credentialOf('GET', `Bearer ${key}`, search)),
       'missing_token',
       search,
     )
   }
   assert.equal(withoutSecrets(`/v1?k=${key}&l=${key}`), '/v1?k=atl_REDACTED&l=atl_REDACTED')
+})
+
+// A URL is kept in places where a secret should not be; a ticket is good once and for a minute.
+test('a ticket is taken from the URL of a GET that has no header, and from nowhere else', () => {
+  const [jwt, ticket] = ['eyJhbGciOi.eyJzdWIi.c2ln', '?ticket=sset_eyJhbGciOi.eyJzdWIi.c2ln']
+  assert.deepEqual(credentialOf('GET', null, ticket), { kind: 'ticket', jwt })
+  assert.deepEqual(credentialOf('GET', `Bearer ${jwt}`, ticket), { kind: 'token', jwt })
+  for (const [method, search] of [
+    ['POST', ticket],
+    ['GET', `?ticket=${jwt}`],
+    ['GET', '?ticket='],
+    ['GET', '?ticket=sset_x'],
+  ] as const)
+    assert.equal(
+      codeOf(() => credentialOf(method, null, search)),
+      'invalid_token',
+      search,
+    )
 })
 
 test("the deadline is the platform's time, the command's own, and a slow upload's", () => {

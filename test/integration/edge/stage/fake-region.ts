@@ -1,6 +1,7 @@
 /** A region as far as the edge can tell: an HTTP server that records what it gets and can fail in every way a network can. */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { KeyRecord } from '../../../../shared/accounts.ts'
 
 export type Received = { method: string; url: string; headers: IncomingHttpHeaders; body: Buffer }
 export type Responder = (received: Received, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
@@ -8,8 +9,13 @@ export type Responder = (received: Received, response: ServerResponse, request: 
 export type FakeRegion = {
   code: string
   url: string
-  /** Everything but the health probes and capacity polls, in order. */
+  /** Everything but health probes, capacity polls and questions about keys, in order. */
   received: Received[]
+  /** What it knows of keys, by hash, for an edge that does not; and how often it was asked. */
+  keys: Map<string, KeyRecord>
+  keyQuestions: () => number
+  /** Its answers about keys go out when this has ended. */
+  holdKeys: (until: Promise<unknown>) => void
   /** How often the edge asked whether the region lives. */
   probes: () => number
   respond: (responder: Responder) => void
@@ -21,14 +27,26 @@ export type FakeRegion = {
   stop: () => Promise<void>
 }
 
+const KEY_QUESTION = /^\/internal\/v1\/keys\/([0-9a-f]{64})$/
+
 export async function startFakeRegion(code: string): Promise<FakeRegion> {
   const received: Received[] = []
+  const keys = new Map<string, KeyRecord>()
+  let questions = 0
+  let held: Promise<unknown> = Promise.resolve()
   let probes = 0
   let responder: Responder = answerEcho(code)
   const server = createServer((request, response) => {
     if (request.url === '/healthz') {
       probes += 1
       response.end('{}')
+      return
+    }
+    const hash = KEY_QUESTION.exec(request.url ?? '')?.[1]
+    if (hash !== undefined) {
+      questions += 1
+      const data = keys.get(hash) ?? null
+      void held.then(() => answerJson(response, 200, { data }))
       return
     }
     void readAll(request).then(
@@ -51,6 +69,11 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
     code,
     url: `http://127.0.0.1:${port}`,
     received,
+    keys,
+    keyQuestions: () => questions,
+    holdKeys: (until) => {
+      held = until
+    },
     probes: () => probes,
     respond: (next) => {
       responder = next
