@@ -205,6 +205,9 @@ export const LIMITS = {
   migrationLockMs: 500,
   migrationPauseMs: 500,
   migrationTriesMax: 60,
+  /** How far sequences leap after a restore: further than any region comes between a backup and its loss. */
+  restoreLeap: 1_000_000_000,
+  restoreSmallLeap: 1_000_000,
   /** How often what is old is forgotten, and how many times `reconcileRowsMax` rows of a table at once. */
   forgetMs: 10_000,
   forgetBatchesMax: 20,

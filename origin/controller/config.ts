@@ -158,6 +158,13 @@ function databaseOf(env: {
   return { kind: 'embedded', dataDir: env.ATOLL_DATA_DIR, runDir: env.ATOLL_RUN_DIR }
 }
 
+/** For a program that needs the database and nothing else of a controller. Throws when the environment names none. */
+export function readDatabaseConfig(env: Record<string, string | undefined> = process.env): DatabaseConfig {
+  const database = databaseOf(env)
+  if (database === undefined) throw new Error('Give DATABASE_URL, or ATOLL_DATA_DIR and ATOLL_RUN_DIR.')
+  return database
+}
+
 /** Throws an Error that names every variable that is wrong, and no value of any. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
   const read = schema.safeParse(env)

@@ -30,7 +30,7 @@ const run = promisify(execFile)
 
 export type EmbeddedServer = { url: string; stop(): Promise<void> }
 
-const DATABASE = 'atoll'
+export const EMBEDDED_DATABASE = 'atoll'
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const SETTINGS = [
   'listen_addresses=',
@@ -53,10 +53,10 @@ export async function startEmbedded(where: { dataDir: string; runDir: string }, 
   const place: Place = { data, socketDir, words: join(where.runDir, 'postgres.log') }
   const server = adopted ?? (await launchFirst(place))
   log('info', adopted === undefined ? 'database.started' : 'database.adopted', { pid: server.pid })
-  await createDatabase(socketDir, DATABASE)
+  await createDatabase(socketDir, EMBEDDED_DATABASE)
   const watch = keepServing(server, data, async () => (await findRunning(data)) ?? (await launch(place)), log)
   return {
-    url: urlOf(socketDir, DATABASE),
+    url: urlOf(socketDir, EMBEDDED_DATABASE),
     stop: async () => stopServer(data, (await watch.stop()).pid),
   }
 }

@@ -53,13 +53,18 @@ export type Account = { key: string; tenant: string; keyId: string; tier: string
 const edge = generateKeyPairSync('ed25519')
 const edgeKeys = (key: KeyObject, kid: string) => ({ keys: [{ ...key.export({ format: 'jwk' }), kid }] })
 
-/** `env` is laid over the settings; a region that follows another one has no key of its own. */
-export type RegionOptions = { hosts?: number; code?: string; env?: Record<string, string> }
+/**
+ * `env` is laid over the settings; a region that follows another one has no key of its own.
+ * Hosts that are there already outlived their controllers.
+ */
+export type RegionOptions = { hosts?: number | HostDouble[]; code?: string; env?: Record<string, string> }
 
 export async function startRegion(databaseUrl: string, options: RegionOptions = {}): Promise<TestRegion> {
-  const hosts = await Promise.all(
-    Array.from({ length: options.hosts ?? 1 }, (_, index) => startHostDouble(`h${index + 1}`)),
-  )
+  const { hosts: wanted = 1 } = options
+  const hosts =
+    typeof wanted === 'number'
+      ? await Promise.all(Array.from({ length: wanted }, (_, index) => startHostDouble(`h${index + 1}`)))
+      : wanted
   const [host] = hosts
   if (host === undefined) throw new Error('A region needs a host.')
   const logs: TestRegion['logs'] = []

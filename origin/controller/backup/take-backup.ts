@@ -1,0 +1,69 @@
+/**
+ * A backup of a region's database, taken while it is in use: every table as of one moment, in PostgreSQL's own text form, so that any
+ * server from 15 on can take it back, whichever kind it came from.
+ */
+import { createWriteStream } from 'node:fs'
+import { mkdir, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import type pg from 'pg'
+import { to as copyTo } from 'pg-copy-streams'
+import { connectAlone } from '../database/connect.ts'
+import { MANIFEST, type Manifest, sha256Of } from './manifest.ts'
+import { columnsOf, listSequences, listTables, quoted, type Table } from './tables.ts'
+
+/** Whoever can read it can read every tenant's settings and the hashes of keys. */
+const OWN_FOLDER = 0o700
+const OWN_FILE = 0o600
+
+/** Throws when the folder has something in it already. */
+export async function takeBackup(url: string, folder: string, takenAt: Date): Promise<Manifest> {
+  await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
+  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty.`)
+  const client = connectAlone(url)
+  await client.connect()
+  try {
+    await client.query('begin isolation level repeatable read read only')
+    // Held to the end, so that no table changes its form meanwhile. Reading and writing go on.
+    const names = (await listTables(client)).map(({ name }) => quoted(name))
+    await client.query(`lock table ${names.join(', ')} in access share mode`)
+    const tables: Manifest['tables'] = []
+    for (const table of await listTables(client)) tables.push(await copyOut(client, table, folder))
+    const level = await levelOf(client)
+    // After the rows, because sequences are of no moment: this is at least what any row has drawn.
+    const sequences = await listSequences(client)
+    const manifest: Manifest = { format: 1, takenAt: takenAt.toISOString(), level, tables, sequences }
+    await writeWhole(join(folder, MANIFEST), JSON.stringify(manifest, null, 2))
+    return manifest
+  } finally {
+    await client.end()
+  }
+}
+
+async function copyOut(client: pg.Client, table: Table, folder: string): Promise<Manifest['tables'][number]> {
+  const file = `${table.name}.copy.gz`
+  const path = join(folder, file)
+  const rows = client.query(copyTo(`copy ${columnsOf(table)} to stdout`))
+  await pipeline(rows, createGzip(), createWriteStream(path, { mode: OWN_FILE, flush: true }))
+  return { name: table.name, columns: table.columns, file, rows: rows.rowCount ?? 0, sha256: await sha256Of(path) }
+}
+
+async function levelOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ level: string | null }>(
+    'select max(created_at) as level from drizzle.__drizzle_migrations',
+  )
+  const level = rows[0]?.level ?? null
+  if (level === null) throw new Error('This database was never migrated: it is not the one of a region.')
+  return Number(level)
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', OWN_FILE)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
