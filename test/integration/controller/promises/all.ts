@@ -14,11 +14,13 @@ import { HOSTS_ENV, hostPromises } from './hosts.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { inspectionPromises } from './inspection.ts'
 import { keyPromises } from './keys.ts'
-import { meteringPromises } from './metering.ts'
 import { lifecyclePromises } from './lifecycle.ts'
 import { listPromises } from './lists.ts'
+import { meteringPromises } from './metering.ts'
 import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
+import { podflarePromises } from './podflare.ts'
+import { racePromises } from './races.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
@@ -58,6 +60,8 @@ export function holdPromisesOn(driver: Driver): void {
     group('admission', 2, admissionPromises)
     group('lifecycle', 1, lifecyclePromises)
     group('lists', 1, listPromises)
+    group('races', 1, racePromises)
+    group('podflare', 1, podflarePromises)
     group('idempotency', 1, idempotencyPromises)
     group('orphans', 1, orphanPromises)
     group('failures', 2, failurePromises)
