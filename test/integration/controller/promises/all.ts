@@ -5,6 +5,7 @@ import { startRegion, type TestRegion } from '../support/region.ts'
 import { accountPromises } from './accounts.ts'
 import { admissionPromises } from './admission.ts'
 import { catalogPromises } from './catalog.ts'
+import { constantPromises } from './constants.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
 import { eventPromises } from './events.ts'
@@ -78,6 +79,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)
     group('webhooks', 1, webhookPromises)
+    group('constants', 1, constantPromises)
     group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)
     group('hosts', 1, hostPromises, HOSTS_ENV)
