@@ -22,9 +22,11 @@ import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
 import { podflarePromises } from './podflare.ts'
 import { racePromises } from './races.ts'
+import { ratePromises } from './rates.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
+import { sharePromises } from './shares.ts'
 import { stopPromises } from './stops.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
@@ -63,6 +65,8 @@ export function holdPromisesOn(driver: Driver): void {
     group('lists', 1, listPromises)
     group('races', 1, racePromises)
     group('podflare', 1, podflarePromises)
+    group('rates', 1, ratePromises)
+    group('shares', 1, sharePromises)
     group('idempotency', 1, idempotencyPromises)
     group('orphans', 1, orphanPromises)
     group('failures', 2, failurePromises)
