@@ -217,7 +217,7 @@ export const LIMITS = {
   /** How often what is summed up is counted again. */
   recountMs: 60_000,
   /** Every meter that runs is looked at, which costs more than a look at one host. */
-  reconcileMetersMs: 5_000,
+  reconcileMetersMs: 10_000,
   /** How long a stretch of usage may be looked at by day. */
   usageDaysMax: 400,
   usageCursorCharsMax: 600,

@@ -69,11 +69,15 @@ export async function sumUsage(db: Db, request: SumRequest): Promise<SumRow[]> {
         union select since::timestamp at time zone 'UTC' from rate
         ${grouping === 'day' ? midnights : sql``}
       ) as points where at between ${from} and ${to}
+    ), heard as materialized (
+      select id, metered_until(id, now()) as until from host
     ), metered as (
       select u.sandbox, u.workspace, u.external_user, u.state, u.vcpus, u.memory_mib, u.disk_mib,
         greatest(u.opened_at, ${from}) as began,
-        least(coalesce(u.closed_at, least(metered_until(s.host, clock_timestamp()), s.expires_at)), ${to}) as ended
-      from usage_interval u left join sandbox s on u.closed_at is null and s.id = u.sandbox
+        least(coalesce(u.closed_at, least(now(), heard.until, s.expires_at)), ${to}) as ended
+      from usage_interval u
+        left join sandbox s on u.closed_at is null and s.id = u.sandbox
+        left join heard on heard.id = s.host
       where ${reaching(reach)} and u.opened_at < ${to} and coalesce(u.closed_at, 'infinity') > ${from}
     ), part as (
       select ${grouping === null ? sql`null::text` : KEYS[grouping]} as key, bounds[n] as at, state, vcpus, memory_mib, disk_mib,
