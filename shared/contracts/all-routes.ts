@@ -5,6 +5,7 @@
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
 import { EVENT_ROUTES } from './events.ts'
+import { MACHINE_ROUTES } from './hosts.ts'
 import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
 import type { Route } from './route.ts'
@@ -17,6 +18,7 @@ export const ALL_ROUTES: readonly Route[] = [
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,
+  MACHINE_ROUTES,
   USAGE_ROUTES,
   CATALOG_ROUTES,
   EVENT_ROUTES,

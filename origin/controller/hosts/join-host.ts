@@ -33,7 +33,7 @@ export async function joinHost(controller: Controller, body: JoinBody): Promise<
   return await controller.database.db.transaction(async (tx) => {
     const token = await lockToken(tx, body.token)
     if (token.tenant !== null && !controller.hostRules.arePrivateAllowed) requirePublicUrl(body.url)
-    if (token.usedAt !== null) return answerAgain(tx, token, body)
+    if (token.usedAt !== null) return answerAgain(tx, controller, token, body)
     if (token.isExpired) throw refused('This join token has expired.')
     const id = await enter(tx, controller, token.tenant, body)
     await tx.update(hostToken).set({ usedAt: sql`clock_timestamp()`, host: id }).where(eq(hostToken.id, token.id))
@@ -58,25 +58,21 @@ async function lockToken(tx: Tx, token: string): Promise<Token> {
 }
 
 /** Only the machine itself knows the secret, so it may also say that its address is another one by now. */
-async function answerAgain(tx: Tx, token: Token, { fingerprint, secret, url }: JoinBody): Promise<string> {
-  const [same] = await tx
-    .update(host)
-    .set({ url })
-    .where(
-      and(
-        eq(host.id, token.host ?? ''),
-        eq(host.fingerprint, fingerprint),
-        eq(host.secret, secret),
-        isNull(host.removedAt),
-      ),
-    )
-    .returning({ id: host.id })
-  if (same === undefined) throw refused('This join token was used already.')
-  return same.id
+async function answerAgain(tx: Tx, { accounts }: Controller, token: Token, body: JoinBody): Promise<string> {
+  const isPresent = and(eq(host.id, token.host ?? ''), isNull(host.removedAt))
+  const [joined] = await tx.select().from(host).where(isPresent).for('update')
+  const isSame =
+    joined?.fingerprint === body.fingerprint &&
+    joined.secret !== null &&
+    sha256Hex(accounts.secrets.open(joined.secret)) === sha256Hex(body.secret)
+  if (!isSame) throw refused('This join token was used already.')
+  await tx.update(host).set({ url: body.url }).where(eq(host.id, joined.id))
+  return joined.id
 }
 
 async function enter(tx: Tx, controller: Controller, tenant: string | null, body: JoinBody): Promise<string> {
-  const { fingerprint, secret, url } = body
+  const { fingerprint, url } = body
+  const secret = controller.accounts.secrets.seal(body.secret)
   const place = { url, secret, ...(body.name === undefined ? {} : { name: body.name }) }
   const [known] = await tx.select().from(host).where(eq(host.fingerprint, fingerprint)).for('update')
   if (known === undefined) {
@@ -87,7 +83,7 @@ async function enter(tx: Tx, controller: Controller, tenant: string | null, body
   const mayReturn = known.removedAt !== null && known.reservedVms === 0
   if (!isOwners && !mayReturn) throw new AppError('host_taken', 'This machine has joined for somebody else.')
   if (known.removedAt !== null) await requireRoomFor(tx, tenant)
-  const anew = { removedAt: null, cordoned: false, drainStartedAt: null, joinedAt: now, lastSeen: now }
+  const anew = { ...NOT_HEARD, removedAt: null, cordoned: false, drainStartedAt: null }
   await tx
     .update(host)
     .set({ ...place, tenant, ...(known.removedAt === null ? {} : anew) })
@@ -95,15 +91,14 @@ async function enter(tx: Tx, controller: Controller, tenant: string | null, body
   return known.id
 }
 
-/** It offers nothing until it has been asked. Two tokens may come with one certificate at the same moment. */
+/** Two tokens may come with one certificate at the same moment. */
 async function insertHost(
   tx: Tx,
   row: Pick<typeof host.$inferInsert, 'id' | 'tenant' | 'name' | 'url' | 'fingerprint' | 'secret'>,
 ): Promise<string> {
-  const nothing = { offeredVcpus: 0, offeredMemoryMib: 0, offeredDiskMib: 0, offeredVms: 0 }
   const [made] = await tx
     .insert(host)
-    .values({ ...row, ...nothing, accepting: false, draining: false, lastSeen: now, joinedAt: now })
+    .values({ ...row, ...NOT_HEARD })
     .onConflictDoNothing()
     .returning({ id: host.id })
   if (made === undefined) throw new AppError('state_conflict', 'This machine is just joining with another token.')
@@ -120,7 +115,17 @@ async function requireRoomFor(tx: Tx, tenant: string | null): Promise<void> {
     throw new AppError('host_limit', 'As many hosts as there may be have joined.')
 }
 
-const now = sql`clock_timestamp()`
+/** It offers nothing until it has been asked what it has. */
+const NOT_HEARD = {
+  accepting: false,
+  draining: false,
+  offeredVcpus: 0,
+  offeredMemoryMib: 0,
+  offeredDiskMib: 0,
+  offeredVms: 0,
+  lastSeen: sql`clock_timestamp()`,
+  joinedAt: sql`clock_timestamp()`,
+}
 
 const newHostId = ({ region, clock, random }: Controller): string =>
   newId('hst', region.code, clock(), random(ID_BYTES))

@@ -91,12 +91,19 @@ export function compareRoster(
 }
 
 /** One that was removed stays for a while, so that the reconciler ends what still runs there. */
-async function readJoined({ database, hostRules }: Controller): Promise<HostAddress[]> {
+async function readJoined({ database, hostRules, accounts, log }: Controller): Promise<HostAddress[]> {
   const rows = await selectJoined(database.db)
-  return rows.flatMap(({ id, url, fingerprint, secret, tenant }): HostAddress[] => {
-    if (url === null || fingerprint === null || secret === null) return []
+  return rows.flatMap(({ id, url, fingerprint, secret: sealed, tenant }): HostAddress[] => {
+    if (url === null || fingerprint === null || sealed === null) return []
     const isPublicOnly = tenant !== null && !hostRules.arePrivateAllowed
-    return [{ kind: 'network', name: id, url, fingerprint, secret, isPublicOnly }]
+    try {
+      const secret = accounts.secrets.open(sealed)
+      return [{ kind: 'network', name: id, url, fingerprint, secret, isPublicOnly }]
+    } catch {
+      // Sealed under another pepper. One host that cannot be reached must not keep the others from being known.
+      log('error', 'roster.secret_not_opened', { host: id })
+      return []
+    }
   })
 }
 

@@ -1,11 +1,14 @@
 /** Who is of the roster, who is lost, and which addresses a customer's machine may have: decided purely, and on the safe side. */
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type HostAddress, isPublicAddress, requirePublicUrl } from '../../../origin/controller/hosts/address.ts'
 import { type HostFacts, hostState } from '../../../origin/controller/hosts/host-state.ts'
+import { readJson } from '../../../origin/controller/hosts/read-json.ts'
 import { compareRoster } from '../../../origin/controller/hosts/roster.ts'
 import { countSilence, type Look } from '../../../origin/controller/reconcile/count-silence.ts'
+import { hostCapacity } from '../../../shared/contracts/host.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
 const anyAddress: fc.Arbitrary<HostAddress> = fc.record(
@@ -107,6 +110,41 @@ test('no address of a private network, of this machine or of a cloud is public, 
   ])
     assert.throws(() => requirePublicUrl(url), /not one of the public internet/, url)
   for (const url of ['https://8.8.8.8:7', 'https://host.example.com:7']) requirePublicUrl(url)
+})
+
+// What one host says is written together with what others say, so a number that the table cannot hold would silence them all.
+test('a host that says more than the table can hold, or more than an answer may have, is not understood', async () => {
+  const offer = {
+    accel: 'kvm',
+    accepting: true,
+    draining: false,
+    templates: ['default'],
+    vcpus: 4,
+    memory_mib: 1_000,
+    disk_mib: 1_000,
+    vms_max: 5,
+    running: 0,
+    paused: 0,
+    free: {},
+    pool: {},
+    memory_available_mib: 1,
+    disk_available_mib: 1,
+  }
+  assert.ok(hostCapacity.safeParse(offer).success)
+  for (const lie of [
+    { vcpus: 2 ** 31 },
+    { vms_max: -1 },
+    { memory_mib: 2 ** 60 },
+    { disk_mib: 0.5 },
+    { pool: { x: 2 ** 40 } },
+  ])
+    assert.equal(hostCapacity.safeParse({ ...offer, ...lie }).success, false, JSON.stringify(lie))
+
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) yield new Uint8Array(1_000).fill(32)
+  }
+  await assert.rejects(readJson(endless(), 10_000), /more than 10000 bytes/)
+  assert.deepEqual(await readJson(Readable.from([Buffer.from('{"a":'), Buffer.from('1}')])), { a: 1 })
 })
 
 test('what a host is called follows from its row and its silence', () => {

@@ -30,7 +30,7 @@ export const host = pgTable(
     /** How to reach one that has joined: https://address:port. Null for those that the configuration names. */
     url: text(),
     /**
-     * SHA-256 of its certificate, and what a controller says to be let in. One certificate is one row for good: two rows of one machine
+     * SHA-256 of its certificate, and, sealed, what a controller says to be let in. One certificate is one row for good: two rows of one machine
      * would each end what the other has there.
      */
     fingerprint: text().unique(),

@@ -183,6 +183,12 @@ export function hostPromises(regionOf: () => TestRegion): void {
       assert.equal((await region.ask(path, { key: reader.key })).status, 403)
     assert.equal((await region.ask('/v1/admin/hosts', { key: owner.key })).status, 401)
     assert.ok(!(await operate('')).text.includes(own.identity.secret))
+    const kept = await region.sql<{ secret: string }>('select secret from host where secret is not null')
+    assert.ok(kept.length > 0 && kept.every(({ secret }) => !secret.includes(own.identity.secret)))
+    // A key that was used a moment ago is still remembered, and must not let a machine in any more.
+    await region.sql(`update api_key set status = 'revoked' where id = $1`, [owner.keyId])
+    const late = await region.ask('/v1/hosts/tokens', { method: 'POST', key: owner.key, body: {} })
+    assert.deepEqual([late.status, textAt(late.json, 'error', 'code')], [401, 'revoked_token'])
   })
 
   test('a drained host takes nothing new, lets live what is there, and says how much is left', async () => {
