@@ -212,7 +212,7 @@ export const LIMITS = {
   forgetMs: 10_000,
   forgetBatchesMax: 20,
   /** After it ended: longer than its events are kept, so that a history never lacks its sandbox. What it used is kept for ever. */
-  endedSandboxKeptMs: 30 * 24 * 3_600_000,
+  endedSandboxKeptMs: 31 * 24 * 3_600_000,
   hostTokenKeptMs: 7 * 24 * 3_600_000,
   /** How often what is summed up is counted again. */
   recountMs: 60_000,

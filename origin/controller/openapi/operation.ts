@@ -16,13 +16,14 @@ const STREAM_SCHEMA = {
 
 export function operationOf(route: Route, components: Components) {
   const example = EXAMPLES[keyOf(route)]
+  const query = queryParameters(route, components)
   return {
     operationId: operationIdOf(route),
     tags: [tagOf(route)],
     summary: route.summary,
     ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
     security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
-    parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],
+    parameters: [...pathParameters(route), ...query, ...headerParameters(route, query)],
     ...(route.body === undefined
       ? {}
       : {
@@ -87,15 +88,17 @@ function queryParameters({ query }: Route, components: Components) {
   }))
 }
 
-function headerParameters({ class: kind, stream }: Route) {
-  const isCreate = kind === 'create' || kind === 'create-run'
+/** What makes something may be sent again under a key. A stream that goes on from an id takes it as a header, too. */
+function headerParameters({ class: kind, method, status }: Route, query: { name: string }[]) {
+  const named = (name: string) => ({ $ref: `#/components/parameters/${name}` })
   return [
-    ...(isCreate
-      ? [{ $ref: '#/components/parameters/IdempotencyKey' }, { $ref: '#/components/parameters/Region' }]
-      : []),
-    ...(stream === 'text/event-stream' ? [{ $ref: '#/components/parameters/LastEventId' }] : []),
+    ...(method === 'POST' && status === CREATED ? [named('IdempotencyKey')] : []),
+    ...(kind === 'create' || kind === 'create-run' ? [named('Region')] : []),
+    ...(query.some(({ name }) => name === 'last_event_id') ? [named('LastEventId')] : []),
   ]
 }
+
+const CREATED = 201
 
 function success(route: Route, components: Components) {
   const headers = {

@@ -74,3 +74,8 @@ test('every example is a body that its route accepts', () => {
     assert.ok(read.success, `${key}: ${JSON.stringify(read.error?.issues)}`)
   }
 })
+
+test('a route that needs a body has an example', () => {
+  const bare = ALL_ROUTES.filter((route) => route.body?.safeParse({}).success === false && !EXAMPLES[keyOf(route)])
+  assert.deepEqual(bare.map(keyOf), [], 'Add them to origin/controller/openapi/examples.ts')
+})
