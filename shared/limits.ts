@@ -309,7 +309,7 @@ export const LIMITS = {
   webhookRetryMsMax: 3_600_000,
   webhookTimeoutMs: 10_000,
   /** Longer than an attempt can take: a delivery whose controller was killed is tried again after this. */
-  webhookLeaseMs: 30_000,
+  webhookLeaseMs: 20_000,
   webhookAnswerBytesMax: 16 * 1024,
   webhookErrorCharsMax: 300,
   webhookPollMs: 250,

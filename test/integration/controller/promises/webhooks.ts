@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { afterEach, test } from 'node:test'
+import { createKeyReader } from '../../../../origin/controller/accounts/api-keys.ts'
 import { forgetFinishedDeliveries } from '../../../../origin/controller/webhooks/forget-deliveries.ts'
 import { createSender } from '../../../../origin/controller/webhooks/send-delivery.ts'
 import { createWebhook } from '../../../../origin/controller/webhooks/write-webhook.ts'
@@ -162,17 +163,7 @@ export function webhookPromises(regionOf: () => TestRegion): void {
       { address: host === 'inside.test' ? '10.0.0.7' : '93.184.216.34', family: 4 },
     ]
     const strict = { ...controller, webhooks: createSender('public', names, Date.now) }
-    const principal = {
-      key: account.keyId,
-      tenant: account.tenant,
-      tier: 'scale',
-      scopes: [],
-      limits: { concurrency: 1, requestsPerMinute: 1, maxSize: 'xs', maxTimeoutSec: 1, maxBodyMib: 1 },
-      externalUser: null,
-      externalMax: null,
-      sandbox: null,
-      isTemporary: false,
-    } as const
+    const principal = await createKeyReader(controller.accounts, Date.now)(`Bearer ${account.key}`)
     const make = (url: string) => createWebhook(strict, principal, { url, events: ['*'] }, undefined)
     for (const url of ['https://inside.test/', 'https://127.0.0.1/', 'https://[::1]/', 'http://outside.test/'])
       await assert.rejects(make(url), { code: 'webhook_url_refused' }, url)
