@@ -30,6 +30,8 @@ export type Mishap =
   | { kind: 'cut_frame' }
   | { kind: 'nonsense' }
   | { kind: 'hang'; until: Promise<void> }
+  /** The machine is there, and nothing is said of it. */
+  | { kind: 'silent'; until: Promise<void> }
 
 export type HostDouble = {
   name: string
@@ -168,6 +170,10 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
     started_at_ms: now,
     active_at_ms: now,
   })
+  if (mishap?.kind === 'silent') {
+    response.flushHeaders()
+    await mishap.until
+  }
   if (mishap?.kind === 'die_before_ready') {
     if (exec !== undefined) host.commands.push(`${vm.id}: ${exec.argv.join(' ')}`)
     return void response.destroy()

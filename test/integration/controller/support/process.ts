@@ -24,6 +24,8 @@ export type ControllerProcess = {
   instance: number
   events: string[]
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
+  /** Keeps the locks of a statement until it is told to let go. */
+  hold(text: string, values: unknown[]): Promise<() => Promise<void>>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
   start(changes?: Record<string, string>): Promise<void>
   remove(): Promise<void>
@@ -58,6 +60,13 @@ export async function startControllerProcess(
       } finally {
         await client.end()
       }
+    },
+    async hold(text, values) {
+      const client = new pg.Client({ connectionString: self.databaseUrl })
+      await client.connect()
+      await client.query('begin')
+      await client.query(text, values)
+      return () => client.end()
     },
     async kill(signal) {
       const ending = child
