@@ -78,13 +78,10 @@ export const usageSession = z.object({
 })
 export type UsageSession = z.infer<typeof usageSession>
 
-/** Only numbers in `data`, which the edge adds up over the regions. */
-const sum = z.object({
-  data: usageAmounts,
-  currency: z.string(),
-  from: z.iso.datetime(),
-  to: z.iso.datetime(),
-})
+/** The edge adds up the numbers over the regions; of the words, the first region's stand. */
+export const usageTotal = z.object({ ...amounts, currency: z.string(), from: z.iso.datetime(), to: z.iso.datetime() })
+export type UsageTotal = z.infer<typeof usageTotal>
+const sum = z.object({ data: usageTotal })
 
 /** Nothing is prepaid here: usage is metered and priced, and no balance stands in its way. */
 export const creditsBalance = z.object({

@@ -17,7 +17,7 @@ export function serveUsage(serve: Serve<Principal>): void {
   )
   for (const route of [USAGE_ROUTES.summary, USAGE_ROUTES.creditsUsage])
     serve(route, async ({ controller, principal, query }) =>
-      json(await totalUsage(controller, principal, periodOf(query, controller.clock()))),
+      json({ data: await totalUsage(controller, principal, periodOf(query, controller.clock())) }),
     )
   serve(USAGE_ROUTES.balance, async ({ controller, principal }) => json(balanceOf(controller, principal)))
   serve(USAGE_ROUTES.transactions, async ({ query: { page, per_page } }) =>

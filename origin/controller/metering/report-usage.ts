@@ -1,5 +1,5 @@
 /** What a tenant is told of its usage, out of the sums of this region. */
-import type { UsageAmounts, UsageGroup, UsageQuery, UsageRow } from '../../../shared/contracts/usage.ts'
+import type { UsageAmounts, UsageGroup, UsageQuery, UsageRow, UsageTotal } from '../../../shared/contracts/usage.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Reach } from '../sandboxes/find-sandbox.ts'
@@ -26,8 +26,6 @@ export async function listUsage(controller: Controller, reach: Reach, query: Usa
   }
 }
 
-export type UsageTotal = { data: UsageAmounts; currency: string; from: string; to: string }
-
 export async function totalUsage(controller: Controller, reach: Reach, period: Period): Promise<UsageTotal> {
   const { database, region } = controller
   const [currency, [row]] = await Promise.all([
@@ -35,7 +33,7 @@ export async function totalUsage(controller: Controller, reach: Reach, period: P
     sumUsage(database.db, { reach, period, region: region.code, grouping: null, limit: 1 }),
   ])
   return {
-    data: amountsOf(row ?? NOTHING),
+    ...amountsOf(row ?? NOTHING),
     currency,
     from: period.from.toISOString(),
     to: period.to.toISOString(),

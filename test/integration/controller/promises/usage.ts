@@ -222,12 +222,12 @@ export function usagePromises(regionOf: () => TestRegion): void {
     assert.equal((await regionOf().ask('/v1/usage?from=2020-01-01&group_by=sandbox')).status, 200)
   })
 
-  test('the summary holds numbers only, which the edge can add up, and credits say that nothing is prepaid', async () => {
+  test('the summary holds numbers that the edge can add up, and credits say that nothing is prepaid', async () => {
     const account = await regionOf().newKey()
     await meter(account, ran(START_MS, 3_600_000, 2), 'sbx_1')
     const [summary, credits] = [
-      await regionOf().ask('/v1/usage/summary?from=2026-03-01', { key: account.key }),
-      await regionOf().ask('/v1/credits/usage?from=2026-03-01', { key: account.key }),
+      await regionOf().ask('/v1/usage/summary?from=2026-03-01&to=2026-03-02', { key: account.key }),
+      await regionOf().ask('/v1/credits/usage?from=2026-03-01&to=2026-03-02', { key: account.key }),
     ]
     assert.deepEqual(at(summary.json, 'data'), {
       vcpu_seconds: 7_200,
@@ -237,6 +237,9 @@ export function usagePromises(regionOf: () => TestRegion): void {
       running_seconds: 3_600,
       paused_seconds: 0,
       cost: 0.133,
+      currency: 'EUR',
+      from: '2026-03-01T00:00:00.000Z',
+      to: '2026-03-02T00:00:00.000Z',
     })
     assert.deepEqual(at(credits.json, 'data'), at(summary.json, 'data'))
     const balance = await regionOf().ask('/v1/credits/balance', { key: account.key })
