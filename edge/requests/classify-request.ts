@@ -50,7 +50,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
   const segments = plain.split('/').slice(1).map(decoded)
   if (!ROOTS.has(segments[0] ?? '')) return null
   const route = routeOf(method, plain)
-  const idRegion = regionOfId(segments)
+  const idRegion = regionOfId(wordsThatName(segments, url.searchParams))
   return {
     class: classOf(method, route, segments, idRegion.kind),
     scope: route?.scope ?? null,
@@ -85,9 +85,16 @@ function classOf(
 const isByName = (segments: readonly string[]): boolean =>
   segments[1] === 'sandboxes' && (segments[2] === 'by-name' ? segments.length === 4 : segments.length === 3)
 
-/** The first segment that has the shape of an id decides; what follows may be a file's name. */
-function regionOfId(segments: readonly string[]): Call['idRegion'] {
-  const id = segments.slice(0, 4).find((segment) => LOOKS_LIKE_ID.test(segment))
+/** Where an id may stand. Below a sandbox no deeper than this: what follows may be a file's name. */
+function wordsThatName(segments: readonly string[], query: URLSearchParams): string[] {
+  // A stream of a tenant's is gone on with, or narrowed to one sandbox, where that is.
+  if (segments[1] === 'events') return [query.get('sandbox_id') ?? '', query.get('last_event_id') ?? '']
+  return segments.slice(0, segments[1] === 'webhooks' ? 5 : 4)
+}
+
+/** The first word that has the shape of an id decides. */
+function regionOfId(words: readonly string[]): Call['idRegion'] {
+  const id = words.find((word) => LOOKS_LIKE_ID.test(word))
   if (id === undefined) return { kind: 'none' }
   const parsed = parseId(id)
   if (parsed !== null) return { kind: 'code', code: parsed.region }

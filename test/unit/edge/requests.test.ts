@@ -40,6 +40,13 @@ test('routes of the contracts are known in both spellings, and what is not known
   assert.equal(classOf('GET', `/v1/sandboxes/${ID}/files/tpl_x/sbx_y`), 'read - code')
   assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change - code')
   assert.equal(classOf('GET', '/v1/templates'), 'read - none')
+  const delivery = newId('dlv', 'eu1', 1, new Uint8Array(16))
+  const replay = `/v1/webhooks/whk_1/deliveries/${delivery}/replay`
+  assert.equal(classOf('POST', replay), 'change webhooks:write code')
+  assert.equal(classOf('GET', '/v1/events/stream'), 'read sandboxes:read none')
+  assert.equal(classOf('GET', `/v1/events/stream?sandbox_id=${ID}`), 'read sandboxes:read code')
+  const place = newId('evt', 'eu1', 1, new Uint8Array(16))
+  assert.equal(classOf('GET', `/v1/events/stream?last_event_id=${place}`), 'read sandboxes:read code')
   assert.equal(classOf('GET', `/v1/sandboxes/${ID.replace('_', '%5F')}`), 'read sandboxes:read code')
   assert.equal(classOf('GET', `/v1/sandboxes/${ID}0`), 'read sandboxes:read bad')
   for (const path of ['/', '/metrics', '/readyz', '/v2/sandboxes', '/api', '/api/v2', '/apiv1', '//v1']) {
