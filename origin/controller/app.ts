@@ -18,7 +18,7 @@ import { serveKeys } from './http/key-routes.ts'
 import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
-import { serveQuota } from './http/quota-routes.ts'
+import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
@@ -56,6 +56,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveOperators(serveOperator)
   serveAccountFeed(serveInternal)
   serveQuota(serveInternal)
+  serveFences(serveOperator)
   serveInspection(serve)
   serveUsage(serve)
   serveEvents(serve)

@@ -61,6 +61,9 @@ export type QuotaRow = z.infer<typeof quotaRow>
 
 export const fenceBody = z.object({ region: regionCodeSchema, tenant })
 
+/** Without a tenant, of all tenants. */
+export const fenceRegionBody = z.object({ region: regionCodeSchema, tenant: tenant.optional() })
+
 /** What a region answers to the authority. */
 export const QUOTA_REGION_ROUTES = {
   giveBack: route({
@@ -95,5 +98,19 @@ export const QUOTA_EDGE_ROUTES = {
     summary: 'Take back what a region holds of a tenant. Only for a region whose controllers do not run.',
     body: fenceBody,
     status: 204,
+  }),
+} as const
+
+/** What an operator asks of any region that lives. */
+export const QUOTA_OPERATOR_ROUTES = {
+  fence: route({
+    method: 'POST',
+    path: '/v1/admin/quota/fence',
+    class: 'change',
+    scope: null,
+    summary: 'Free what a dead region holds of the limits. Make sure first that none of its controllers runs.',
+    body: fenceRegionBody,
+    status: 200,
+    answer: z.object({ data: z.object({ region: z.string(), tenants: z.int() }) }),
   }),
 } as const

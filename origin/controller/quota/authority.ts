@@ -1,6 +1,7 @@
 /** Whom the region asks for a share: the edge, or nobody. */
 import { request } from 'undici'
 import { QUOTA_EDGE_ROUTES, type QuotaAnswer, type QuotaReport, quotaAnswer } from '../../../shared/contracts/quota.ts'
+import type { Route } from '../../../shared/contracts/route.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
 export type Authority = {
@@ -8,25 +9,32 @@ export type Authority = {
   isShared: boolean
   /** Throws when no answer comes in time: nothing, or something that the next exchange finds, was done. */
   exchange(report: QuotaReport): Promise<QuotaAnswer>
+  /** Takes from a dead region what it holds. Throws likewise. */
+  fence(region: string, tenant: string): Promise<void>
 }
 
 /** A region that is the only one: it takes the whole limit. */
 export const aloneAuthority = (): Authority => ({
   isShared: false,
   exchange: async ({ epoch, limit, used }) => ({ kind: 'share', epoch, granted: limit, limit, running: used }),
+  fence: async () => {},
 })
 
-export const edgeAuthority = (edgeUrl: string, internalToken: string): Authority => ({
-  isShared: true,
-  async exchange(report) {
-    const { statusCode, body } = await request(new URL(QUOTA_EDGE_ROUTES.exchange.path, edgeUrl), {
-      method: QUOTA_EDGE_ROUTES.exchange.method,
+export const edgeAuthority = (edgeUrl: string, internalToken: string): Authority => {
+  const send = async ({ path, method, status }: Route, body: unknown): Promise<unknown> => {
+    const answer = await request(new URL(path, edgeUrl), {
+      method,
       headers: { authorization: `Bearer ${internalToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify(report),
+      body: JSON.stringify(body),
       signal: AbortSignal.timeout(LIMITS.quotaExchangeMs),
     })
-    if (statusCode === QUOTA_EDGE_ROUTES.exchange.status) return quotaAnswer.parse(await body.json())
-    await body.dump()
-    throw new Error(`The authority answered ${statusCode}.`)
-  },
-})
+    const text = await answer.body.text()
+    if (answer.statusCode !== status) throw new Error(`The authority answered ${answer.statusCode}.`)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+  return {
+    isShared: true,
+    exchange: async (report) => quotaAnswer.parse(await send(QUOTA_EDGE_ROUTES.exchange, report)),
+    fence: async (region, tenant) => void (await send(QUOTA_EDGE_ROUTES.fence, { region, tenant })),
+  }
+}

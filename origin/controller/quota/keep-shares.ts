@@ -5,6 +5,7 @@
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { type Repeating, repeat } from '../repeat.ts'
+import { eachOf } from './each-of.ts'
 import { type Due, listDue, listOverLimit } from './grant-row.ts'
 
 /** Of the limit, what an active tenant keeps in hand. */
@@ -19,23 +20,14 @@ export const keepShares = (controller: Controller): Repeating[] => [
 export async function reportDue({ database: { db }, quota }: Controller): Promise<void> {
   if (!quota.isShared) {
     const wide = await listOverLimit(db, LIMITS.quotaSweepRowsMax)
-    return await each(wide, async (tenant) => void (await quota.report(tenant)))
+    return await eachOf(wide, LIMITS.quotaSweepAtOnceMax, (tenant) => quota.report(tenant))
   }
   const due = await listDue(db, {
     reportMs: LIMITS.quotaReportMs,
     idleMs: LIMITS.quotaIdleMs,
     rowsMax: LIMITS.quotaSweepRowsMax,
   })
-  await each(due, async (one) => void (await quota.report(one.tenant, keepOf(one))))
+  await eachOf(due, LIMITS.quotaSweepAtOnceMax, (one) => quota.report(one.tenant, keepOf(one)))
 }
 
 const keepOf = ({ is_active, limit }: Due): number => (is_active ? Math.ceil(limit / KEPT_PER_LIMIT) : 0)
-
-/** A bounded number at a time: what waits for an authority that does not answer must not hold up the rest. */
-async function each<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const left = items[Symbol.iterator]()
-  const worker = async (): Promise<void> => {
-    for (const item of left) await work(item)
-  }
-  await Promise.all(Array.from({ length: LIMITS.quotaSweepAtOnceMax }, worker))
-}

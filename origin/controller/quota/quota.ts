@@ -1,4 +1,5 @@
 /** This process's dealings with its tenants' shares. Exactness is none of its business: the row decides. */
+import { AppError } from '../../../shared/errors.ts'
 import type { Db } from '../database/connect.ts'
 import { describeError } from '../log.ts'
 import type { Authority } from './authority.ts'
@@ -16,6 +17,8 @@ export type Quota = {
   noteUse(tenant: string): void
   /** Says what this region has; with `keep`, lowers it first to what is used and that many more. */
   report(tenant: string, keep?: number): Promise<Exchanged>
+  /** Takes from a dead region what it holds. Throws quota_authority_unavailable. */
+  fence(region: string, tenant: string): Promise<void>
 }
 
 export function createQuota(
@@ -35,6 +38,10 @@ export function createQuota(
     more: line.wait,
     // Who is alone has the whole limit in hand.
     noteUse: authority.isShared ? ahead.noteUse : () => {},
+    fence: (region, tenant) =>
+      authority.fence(region, tenant).catch((cause: unknown) => {
+        throw new AppError('quota_authority_unavailable', 'The authority over the limits does not answer.', { cause })
+      }),
     report: (tenant, keep) => ask(tenant, { reason: 'report', want: 0, ...(keep === undefined ? {} : { keep }) }),
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { reportDue } from '../../../origin/controller/quota/keep-shares.ts'
 import { AppError } from '../../../shared/errors.ts'
-import { type Answer, at, textAt, until } from '../controller/support/region.ts'
+import { type Answer, at, OPERATOR, textAt, until } from '../controller/support/region.ts'
 import { startTwoRegions, type Tenant, type TwoRegions } from './stage/two-regions.ts'
 
 let stage: TwoRegions
@@ -176,3 +176,35 @@ test('a region that was down asks before it creates, and one crash in the middle
   })
   assert.equal((await stage.create('usw1', tenant)).status, 429)
 })
+
+// A person's word: nothing else could tell a dead region from one that is only cut off and goes on serving its own callers.
+test('what a dead region holds is free again when an operator says so, and what still runs there counts when it is back', async () => {
+  const tenant = await stage.addTenant(6)
+  const inWest = await Promise.all([1, 2].map(() => stage.create('usw1', tenant)))
+  await stage.usw1.running.stop()
+  const fence = (body: object, region = stage.eu1) =>
+    region.ask('/v1/admin/quota/fence', { method: 'POST', key: OPERATOR, body })
+  const before = await fillAt('eu1', tenant)
+  assert.ok(before < 6, `${before}`)
+  assert.equal((await fence({ region: 'eu1' })).status, 422)
+  assert.equal((await fence({ region: 'usw1' })).status, 200)
+  assert.equal(before + (await fillAt('eu1', tenant)), 6)
+  await stage.usw1.restart()
+  const refused = await stage.create('usw1', tenant)
+  assert.deepEqual(at(refused.json, 'error', 'details'), { limit: 6, running: 8, tier: tenant.tier })
+  await Promise.all(inWest.map((answer) => stage.destroy(idOf(answer), tenant)))
+  assert.equal((await stage.create('usw1', tenant)).status, 429)
+  assert.equal(sumOf(await stage.shares(tenant), 'used'), 6)
+})
+
+async function fillAt(where: 'usw1' | 'eu1', tenant: Tenant): Promise<number> {
+  let made = 0
+  for (;;) {
+    const answer = await stage.create(where, tenant)
+    if (answer.status !== 201) {
+      assert.equal(codeOf(answer), 'concurrency_limit', answer.text)
+      return made
+    }
+    made += 1
+  }
+}
