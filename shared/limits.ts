@@ -98,7 +98,7 @@ export const LIMITS = {
   /** Each record is one write of KV, and an invocation has a bounded number of those. */
   edgePushRowsMax: 40,
   edgePushMs: 10_000,
-  edgePushRetryMsMax: 60_000,
+  edgePushRetryMsMax: 5_000,
   edgePushBytesMax: 1024 * 1024,
   keyUseNoteMs: 60_000,
   /** Keys that KV does not know are asked of the home region: how long that may take, and how many at a time an isolate asks for. */

@@ -1,5 +1,5 @@
 /** The two regions of the local stack, as the edge's registry knows them. */
-import type { RegionRegistry } from '../../shared/regions.ts'
+import { findRegion, type Region, type RegionRegistry } from '../../shared/regions.ts'
 
 /** `ports` by region code. Both regions run on this machine; their places only steer. */
 export function devRegistry(ports: Record<string, number>): RegionRegistry {
@@ -34,4 +34,11 @@ export function devRegistry(ports: Record<string, number>): RegionRegistry {
       },
     ],
   }
+}
+
+/** The region that keeps the accounts: where the edge sends what belongs to no other. */
+export function homeOf(registry: RegionRegistry): Region {
+  const home = findRegion(registry, registry.default)
+  if (home === undefined) throw new Error(`The registry has no region ${registry.default}.`)
+  return home
 }

@@ -1,10 +1,9 @@
 /** The edge of the local stack as a service: what it needs to know goes to its process by one environment variable. */
-import { DEFAULT_TIERS } from '../../shared/accounts.ts'
 import type { RegionRegistry } from '../../shared/regions.ts'
 import type { LocalEdgeOptions } from '../edge/local-edge.ts'
 import type { LocalConfig } from './config.ts'
 import { type Layout, REPOSITORY } from './layout.ts'
-import { keyHash, keyRecord, type Secrets } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
 import { Service, type ServiceSpec } from './service.ts'
 
 /** On this machine nothing is far, so a region that dies or comes back is noticed sooner than by the minute's cron of a deployment. */
@@ -29,8 +28,6 @@ export function startEdge({ config, layout, secrets, registry, watch }: EdgeSett
       INTERNAL_TOKEN: secrets.internalToken,
     },
     registry,
-    tiers: DEFAULT_TIERS,
-    keys: { [keyHash(secrets)]: keyRecord(secrets) },
     cronMs: CAPACITY_POLL_MS,
   }
   return new Service({

@@ -26,21 +26,26 @@ export async function waitForRegion(
           ? 'starting the database and the controller'
           : !capacity.accepting
             ? 'waiting for the host: it boots each template once and keeps it'
-            : `priming machines: ${pooled} of ${config.poolSize}`
+            : pooled < config.poolSize
+              ? `priming machines: ${pooled} of ${config.poolSize}`
+              : 'waiting for the accounts'
       if (says !== said) log(says)
       said = says
-      return capacity?.accepting === true && pooled >= config.poolSize
+      return capacity?.accepting === true && pooled >= config.poolSize && (await serves(region.url, secrets.apiKey))
     },
   )
 }
 
 /** Until the edge serves a request of the key from end to end. */
 export async function waitForRun(edgeUrl: string, apiKey: string, signal: AbortSignal): Promise<void> {
-  await until(signal, 'The edge did not become ready.', async () => {
-    const answer = await request(`${edgeUrl}/v1/sandboxes?limit=1`, { headers: { authorization: `Bearer ${apiKey}` } })
-    await answer.body.dump()
-    return answer.statusCode === 200
-  })
+  await until(signal, 'The edge did not become ready.', () => serves(edgeUrl, apiKey))
+}
+
+/** Whether the key is known there, too. */
+async function serves(url: string, apiKey: string): Promise<boolean> {
+  const answer = await request(`${url}/v1/sandboxes?limit=1`, { headers: { authorization: `Bearer ${apiKey}` } })
+  await answer.body.dump()
+  return answer.statusCode === 200
 }
 
 async function until(signal: AbortSignal, failure: string, isDone: () => Promise<boolean>): Promise<void> {

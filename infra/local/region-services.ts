@@ -21,6 +21,8 @@ export type RegionSetting = {
   index: number
   /** All of them, which callers are told of. */
   regions: Region[]
+  /** The region that keeps the accounts. */
+  home: Region
   imageDir: string
   watch: Pick<ServiceSpec, 'onChange' | 'log'>
 }
@@ -55,12 +57,13 @@ export async function startController({
   secrets,
   region,
   regions,
+  home,
   watch,
 }: RegionSetting): Promise<Service> {
   const place = layout.region(region.code)
   await mkdir(place.runDir, { recursive: true })
   await mkdir(place.databaseDir, { recursive: true })
-  await writeFile(place.seedFile, JSON.stringify(seedOf(secrets)), { mode: 0o600 })
+  const accounts = await accountSettings({ config, layout, secrets, region, home })
   const database =
     config.databaseUrl === undefined
       ? { ATOLL_DATA_DIR: place.databaseDir, DATABASE_URL: undefined }
@@ -84,11 +87,27 @@ export async function startController({
       ATOLL_WEBHOOK_ALLOW_PRIVATE: 'true',
       ATOLL_QUOTA_URL: `http://127.0.0.1:${config.edgePort}`,
       ATOLL_DEFAULT_SIZE: config.defaultSize,
-      ATOLL_SEED_FILE: place.seedFile,
+      ...accounts,
       ...database,
     },
     ...watch,
   })
+}
+
+/** One region keeps the accounts and tells the edge; the others know nothing but what it tells them. */
+async function accountSettings({
+  config,
+  layout,
+  secrets,
+  region,
+  home,
+}: Pick<RegionSetting, 'config' | 'layout' | 'secrets' | 'region' | 'home'>): Promise<ServiceSpec['env']> {
+  const { seedFile } = layout.region(region.code)
+  if (region.code !== home.code)
+    return { ATOLL_HOME_URL: home.url, ATOLL_EDGE_URL: undefined, ATOLL_SEED_FILE: undefined }
+  await writeFile(seedFile, JSON.stringify(seedOf(secrets)), { mode: 0o600 })
+  const edgeUrl = `http://127.0.0.1:${config.edgePort}`
+  return { ATOLL_HOME_URL: undefined, ATOLL_EDGE_URL: edgeUrl, ATOLL_SEED_FILE: seedFile }
 }
 
 /** What the region says of its room, or null while it does not answer. */

@@ -10,7 +10,7 @@ import { IMAGE_PACKAGES } from '../image/packages.ts'
 import { ensurePackages } from '../setup/packages.ts'
 import { describeSettings, type LocalConfig, readConfig } from './config.ts'
 import { removeDevFile, writeDevFile } from './dev-file.ts'
-import { devRegistry } from './dev-regions.ts'
+import { devRegistry, homeOf } from './dev-regions.ts'
 import { startEdge } from './edge-service.ts'
 import { refuseSecondStart, takeExclusive } from './exclusive.ts'
 import { HOST_PACKAGES } from './host-packages.ts'
@@ -91,8 +91,9 @@ async function bringUp(config: LocalConfig, layout: Layout, { step, note }: Prog
     log: note,
   }
 
+  const home = homeOf(registry)
   const regionSettings = registry.regions.map((region, index) => {
-    return { config, layout, secrets, region, index, regions: registry.regions, imageDir, watch }
+    return { config, layout, secrets, region, index, regions: registry.regions, home, imageDir, watch }
   })
   for (const setting of regionSettings) {
     await step(`region ${setting.region.code} (${setting.region.url})`, async (log) => {

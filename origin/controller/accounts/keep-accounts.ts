@@ -5,7 +5,7 @@ import { type Repeating, repeat } from '../repeat.ts'
 import { forgetUsedTickets } from './browser-tokens.ts'
 import { followHome } from './follow-home.ts'
 import { readPlace } from './places.ts'
-import { pushToEdge } from './push-to-edge.ts'
+import { pushTiers, pushToEdge } from './push-to-edge.ts'
 import { lastVersion } from './read-changes.ts'
 
 export function keepAccounts(controller: Controller): Repeating[] {
@@ -43,33 +43,47 @@ function noteUses(controller: Controller): Repeating {
   }
 }
 
-function keepFollowing(controller: Controller, homeUrl: string): Repeating {
-  const stopping = new AbortController()
-  const following = repeat(LIMITS.accountsRetryMs, controller.log, 'accounts.home_unreachable', async () => {
-    while (!stopping.signal.aborted && (await controller.instance.lead()))
-      await followHome(controller, homeUrl, stopping.signal)
-  })
-  return {
-    ...following,
-    stop() {
-      stopping.abort()
-      return following.stop()
-    },
-  }
-}
+const keepFollowing = (controller: Controller, homeUrl: string): Repeating =>
+  untilStopped((stopping) =>
+    repeat(LIMITS.accountsRetryMs, controller.log, 'accounts.home_unreachable', async () => {
+      while (!stopping.aborted && (await controller.instance.lead())) await followHome(controller, homeUrl, stopping)
+    }),
+  )
 
 /** The edge may be away for long, and each try costs it something, so the tries become fewer. */
 function keepPushing(controller: Controller, edgeUrl: string): Repeating {
+  let hasToldTiers = false
   let failures = 0
-  let notBefore = 0
-  return repeat(LIMITS.accountsNoticeMs, controller.log, 'accounts.edge_not_told', async () => {
-    if (controller.clock() < notBefore || !(await controller.instance.lead())) return
-    try {
-      while (await pushToEdge(controller, edgeUrl)) failures = 0
-    } catch (thrown) {
-      failures += 1
-      notBefore = controller.clock() + Math.min(LIMITS.accountsRetryMs * 2 ** failures, LIMITS.edgePushRetryMsMax)
-      throw thrown
-    }
-  })
+  let failed: { cause: unknown; until: number } | undefined
+  return untilStopped((stopping) =>
+    repeat(LIMITS.accountsNoticeMs, controller.log, 'accounts.edge_not_told', async () => {
+      if (!(await controller.instance.lead())) return
+      if (failed !== undefined && controller.clock() < failed.until) throw failed.cause
+      try {
+        if (!hasToldTiers) await pushTiers(controller, edgeUrl, stopping)
+        hasToldTiers = true
+        while (await pushToEdge(controller, edgeUrl, stopping));
+        failures = 0
+        failed = undefined
+      } catch (cause) {
+        failures += 1
+        const waitMs = Math.min(LIMITS.accountsRetryMs * 2 ** (failures - 1), LIMITS.edgePushRetryMsMax)
+        failed = { cause, until: controller.clock() + waitMs }
+        throw cause
+      }
+    }),
+  )
+}
+
+/** Repeating work that waits for others, and must not make a stop wait for them. */
+function untilStopped(begin: (stopping: AbortSignal) => Repeating): Repeating {
+  const stopping = new AbortController()
+  const begun = begin(stopping.signal)
+  return {
+    ...begun,
+    stop() {
+      stopping.abort()
+      return begun.stop()
+    },
+  }
 }

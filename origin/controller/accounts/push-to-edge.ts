@@ -18,12 +18,19 @@ import { lastVersion, standStill, versionOfRow } from './read-changes.ts'
 import { readTiers } from './tiers.ts'
 import type { AccountTx } from './write-account.ts'
 
+/** All tiers. Said once by every process that leads, because without them the edge serves nobody, and KV may have been lost. */
+export async function pushTiers(controller: Controller, edgeUrl: string, stopping: AbortSignal): Promise<void> {
+  const tiers = await readTiers(controller.database.db)
+  await tellEdge(controller, edgeUrl, { keys: [], tiers }, stopping)
+}
+
 /** One page. Says whether there may be more. Throws when the edge does not take it. */
-export async function pushToEdge({ accounts, database: { db } }: Controller, edgeUrl: string): Promise<boolean> {
+export async function pushToEdge(controller: Controller, edgeUrl: string, stopping: AbortSignal): Promise<boolean> {
+  const { db } = controller.database
   const from = await readPlace(db, 'edge')
   if (from >= (await lastVersion(db))) return false
   const page = await readPage(db, from)
-  for (const records of portionsOf(page.records)) await tellEdge(edgeUrl, accounts.internalToken, records)
+  for (const records of portionsOf(page.records)) await tellEdge(controller, edgeUrl, records, stopping)
   await moveOn(db, from, page.place)
   return true
 }
@@ -36,13 +43,19 @@ function portionsOf({ keys, tiers }: EdgeRecords): EdgeRecords[] {
   return portions
 }
 
-async function tellEdge(edgeUrl: string, token: string, records: EdgeRecords): Promise<void> {
+async function tellEdge(
+  { accounts }: Controller,
+  edgeUrl: string,
+  records: EdgeRecords,
+  stopping: AbortSignal,
+): Promise<void> {
   const answer = await request(new URL(EDGE_RECORDS_PATH, edgeUrl), {
     method: 'PUT',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${accounts.internalToken}`, 'content-type': 'application/json' },
     body: JSON.stringify(records),
     headersTimeout: LIMITS.edgePushMs,
     bodyTimeout: LIMITS.edgePushMs,
+    signal: stopping,
   })
   await answer.body.dump()
   if (answer.statusCode !== 204) throw new Error(`The edge answered ${answer.statusCode}.`)

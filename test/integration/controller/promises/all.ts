@@ -23,6 +23,7 @@ import { pilePromises } from './piles.ts'
 import { podflarePromises } from './podflare.ts'
 import { racePromises } from './races.ts'
 import { ratePromises } from './rates.ts'
+import { pushingPromises } from './pushing.ts'
 import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
@@ -75,6 +76,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)
     group('following', 1, followingPromises)
+    group('pushing', 1, pushingPromises)
     group('reconciliation', 1, reconcilePromises)
     group('metering', 1, meteringPromises)
     group('catalog', 1, catalogPromises)

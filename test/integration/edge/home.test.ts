@@ -1,0 +1,120 @@
+/** The home region, a region that follows it and the real edge together: what is said at home holds everywhere, in seconds. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { startLocalEdge } from '../../../infra/edge/local-edge.ts'
+import { DEFAULT_TIERS, SCOPES } from '../../../shared/accounts.ts'
+import { embedded } from '../controller/support/databases.ts'
+import {
+  at,
+  INTERNAL,
+  OPERATOR,
+  PEPPER,
+  startRegion,
+  type TestRegion,
+  textAt,
+  until,
+} from '../controller/support/region.ts'
+import { PUBLIC_KEY, registryOf, SECRETS } from './stage/edge-stage.ts'
+
+const EDGE_JWKS = JSON.stringify({ keys: [{ ...PUBLIC_KEY.export({ format: 'jwk' }), kid: 'test-1' }] })
+
+/** Nothing is put into KV but the registry: keys and tiers come from home. */
+async function setStage(t: TestContext) {
+  const server = await embedded.open()
+  t.after(() => server.remove())
+  const edge = await startLocalEdge({
+    host: '127.0.0.1',
+    port: 0,
+    secrets: { ...SECRETS, KEY_PEPPER: PEPPER, INTERNAL_TOKEN: INTERNAL },
+  })
+  t.after(() => edge.stop())
+  const start = async (code: string, env: Record<string, string>): Promise<TestRegion> => {
+    const region = await startRegion(await server.createDatabase(), {
+      code,
+      env: { ATOLL_EDGE_JWKS: EDGE_JWKS, ...env },
+    })
+    t.after(() => region.close())
+    return region
+  }
+  const home = await start('usw1', { ATOLL_EDGE_URL: edge.url.origin })
+  const eu1 = await start('eu1', { ATOLL_REGION_NAME: 'eu', ATOLL_HOME_URL: home.url })
+  await edge.putKv('CONFIG', 'regions:v1', registryOf(home, eu1))
+  await until('the edge to hear of the tiers', async () => (await edge.readKv('CONFIG', 'tiers:v1')) !== null)
+  const ask = async (path: string, key: string, init: { method?: string; body?: unknown; region?: string } = {}) => {
+    const response = await fetch(new URL(path, edge.url), {
+      method: init.method ?? 'GET',
+      headers: { authorization: `Bearer ${key}`, ...(init.region === undefined ? {} : { 'x-region': init.region }) },
+      ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, json: text === '' ? {} : JSON.parse(text), text }
+  }
+  return { edge, home, eu1, ask }
+}
+
+test('a key made through the edge works in every region, its tokens and tickets too, and all end together', async (t) => {
+  const { home, eu1, ask } = await setStage(t)
+  const region = 'eu'
+  const made = await ask('/v1/api-keys', home.key, { method: 'POST', body: { scopes: [...SCOPES] }, region })
+  assert.deepEqual([made.status, made.headers.get('x-region')], [201, 'usw1'], made.text)
+  const [id, key] = [textAt(made.json, 'data', 'id'), textAt(made.json, 'data', 'key')]
+  // At once: the edge asks the home, and the region believes the edge.
+  assert.equal((await ask('/v1/sandboxes', key, { region })).status, 200)
+  await until('the follower to know the key', async () => (await eu1.ask('/v1/sandboxes', { key })).status === 200)
+  const sandbox = await ask('/v1/sandboxes', key, { method: 'POST', body: {}, region })
+  assert.equal(sandbox.status, 201, sandbox.text)
+  const path = `/v1/sandboxes/${textAt(sandbox.json, 'data', 'id')}`
+
+  const minted = await ask('/v1/tokens', key, { method: 'POST', body: { scopes: ['sandboxes:read'] } })
+  const token = textAt(minted.json, 'data', 'token')
+  assert.equal((await ask(path, token)).status, 200)
+  assert.equal((await eu1.ask(path, { key: token })).status, 200)
+  assert.equal((await ask(path, token, { method: 'DELETE' })).status, 403)
+  const ticket = textAt((await ask('/v1/auth/sse-ticket', token, { method: 'POST', body: {} })).json, 'ticket')
+  const stream = new URL(`${path}/readiness/stream?ticket=${ticket}`, eu1.url)
+  for (const status of [200, 401]) {
+    const opened = await fetch(stream)
+    assert.equal(opened.status, status, await opened.text())
+  }
+  assert.equal((await ask(`/v1/api-keys/${id}`, home.key, { method: 'DELETE' })).status, 204)
+  await until('the key and its token to end everywhere', async () => {
+    const statuses = await Promise.all([
+      ask('/v1/sandboxes', key),
+      ask(path, token),
+      ask('/v1/sandboxes', key, { method: 'POST', body: {}, region }),
+      eu1.ask(path, { key: token }),
+      eu1.ask('/v1/sandboxes', { key }),
+    ])
+    return statuses.every(({ status }) => status === 401)
+  })
+})
+
+test('tiers, suspensions and rotated secrets reach the edge by themselves', async (t) => {
+  const { edge, home, ask } = await setStage(t)
+  const operate = (method: string, path: string, body: object) => home.ask(path, { method, body, key: OPERATOR })
+  const tenant = textAt((await operate('POST', '/v1/admin/tenants', { name: 'x', tier: 'free' })).json, 'data', 'id')
+  const made = await operate('POST', `/v1/admin/tenants/${tenant}/keys`, { scopes: [...SCOPES] })
+  const key = textAt(made.json, 'data', 'key')
+  const hash = home.running.controller.accounts.secrets.hashKey(key)
+  const record = async () => edge.readKv('KEYS', `k:${hash}`)
+  await until('the key in KV', async () => at(await record(), 'tier') === 'free')
+  await operate('PATCH', `/v1/admin/tenants/${tenant}`, { tier: 'pro', status: 'suspended' })
+  await until('the suspension in KV', async () => at(await record(), 'status') === 'revoked')
+  assert.equal((await ask('/v1/sandboxes', key)).status, 401)
+  await operate('PATCH', `/v1/admin/tenants/${tenant}`, { status: 'active' })
+  await until('its end in KV', async () => at(await record(), 'status') === 'active')
+  assert.equal(at(await record(), 'tier'), 'pro')
+  await operate('PUT', '/v1/admin/tiers/pro', { ...DEFAULT_TIERS.pro, concurrency: 7 })
+  await until('the tier in KV', async () => at(await edge.readKv('CONFIG', 'tiers:v1'), 'pro', 'concurrency') === 7)
+  const rotated = await home.ask(`/v1/api-keys/${textAt(made.json, 'data', 'id')}/rotate`, {
+    method: 'POST',
+    key,
+    body: {},
+  })
+  const second = textAt(rotated.json, 'data', 'key')
+  await until(
+    'the end of the old secret in KV',
+    async () => Number(at(await record(), 'expires') ?? Infinity) <= Date.now(),
+  )
+  assert.deepEqual([(await ask('/v1/sandboxes', key)).status, (await ask('/v1/sandboxes', second)).status], [401, 200])
+})
