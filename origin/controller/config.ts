@@ -14,7 +14,7 @@
  *   ATOLL_PRIVATE_HOSTS     allow or refuse: whether a customer's own machine may have a private address; refuse
  *   ATOLL_EDGE_JWKS         the edge's public Ed25519 keys as a JWKS, two at most; without it, no edge is believed
  *   ATOLL_KEY_PEPPER        the secret under which API keys are hashed
- *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity
+ *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity, and Prometheus for /metrics
  *   ATOLL_HOME_URL          the region that keeps the accounts, which this one follows; without it, this is that region
  *   ATOLL_EDGE_URL          the edge, which the home region tells of keys and tiers
  *   ATOLL_QUOTA_URL         the edge, which shares out the limits between regions; without it, this region is the only one

@@ -54,7 +54,7 @@ const PARAMETERS = {
     name: 'Last-Event-ID',
     in: 'header',
     required: false,
-    description: 'The `id` of the last event that was read; the stream goes on after it.',
+    description: 'The `id` of the last event that was read; a stream whose events have ids goes on after it.',
     schema: { type: 'string' },
   },
 }

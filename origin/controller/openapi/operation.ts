@@ -16,14 +16,13 @@ const STREAM_SCHEMA = {
 
 export function operationOf(route: Route, components: Components) {
   const example = EXAMPLES[keyOf(route)]
-  const query = queryParameters(route, components)
   return {
     operationId: operationIdOf(route),
     tags: [tagOf(route)],
     summary: route.summary,
     ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
     security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
-    parameters: [...pathParameters(route), ...query, ...headerParameters(route, query)],
+    parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],
     ...(route.body === undefined
       ? {}
       : {
@@ -88,13 +87,13 @@ function queryParameters({ query }: Route, components: Components) {
   }))
 }
 
-/** What makes something may be sent again under a key. A stream that goes on from an id takes it as a header, too. */
-function headerParameters({ class: kind, method, status }: Route, query: { name: string }[]) {
+/** What makes something may be sent again under a key. */
+function headerParameters({ class: kind, method, status, stream }: Route) {
   const named = (name: string) => ({ $ref: `#/components/parameters/${name}` })
   return [
     ...(method === 'POST' && status === CREATED ? [named('IdempotencyKey')] : []),
     ...(kind === 'create' || kind === 'create-run' ? [named('Region')] : []),
-    ...(query.some(({ name }) => name === 'last_event_id') ? [named('LastEventId')] : []),
+    ...(stream === 'text/event-stream' ? [named('LastEventId')] : []),
   ]
 }
 
