@@ -222,6 +222,14 @@ export function hostPromises(regionOf: () => TestRegion): void {
     assert.equal(await join(second), secondId)
   })
 
+  test('a removal that broke off after its first step is finished by the reconciler', async () => {
+    const id = await createOn(secondId)
+    await regionOf().sql('update host set removed_at = clock_timestamp() where id = $1', [secondId])
+    await until('its sandbox to be given up', async () => (await rowOf(id)).released)
+    await until('its machine to end', () => !second.double.vms.has(id))
+    assert.equal(await join(second), secondId)
+  })
+
   // The machine may only be cut off: what it still runs must be ended when it is back, for the row is an error for good.
   test('a host that is gone loses its sandboxes after the wait, and what it still runs is ended when it is back', async () => {
     const region = regionOf()
