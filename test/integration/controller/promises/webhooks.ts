@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { afterEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createKeyReader } from '../../../../origin/controller/accounts/api-keys.ts'
 import { forgetFinishedDeliveries } from '../../../../origin/controller/webhooks/forget-deliveries.ts'
 import { createSender } from '../../../../origin/controller/webhooks/send-delivery.ts'
@@ -283,6 +284,37 @@ export function webhookPromises(regionOf: () => TestRegion): void {
     await receiver.take(6)
     for (const sandbox of sandboxes)
       assert.deepEqual(typesOf(receiver.received, sandbox), ['sandbox.created', 'sandbox.running', 'sandbox.destroyed'])
+  })
+
+  // A line of deliveries moves when one ends. Whoever joins it at that very moment must not be left standing.
+  test('no delivery is left in its line while events are written, given up and sent again at the same time', async () => {
+    const region = regionOf()
+    const { key, tenant } = await region.newKey()
+    const receiver = await receive()
+    const { id } = await hook(key, receiver.url, { retry_count: 0 })
+    let isOver = false
+    receiver.answer = () => (isOver || Math.random() < 0.7 ? 200 : 500)
+    const replaying = (async () => {
+      while (!isOver) await ask(key, `/${id}/deliveries/replay`, { method: 'POST' })
+    })()
+    const events = 300
+    for (let n = 0; n < events; n++) {
+      await region.sql(
+        `insert into event (sandbox, tenant, type, data, ts) values ($1, $2, 'sandbox.running', $3, now())`,
+        [`sbx_${n % 3}`, tenant, JSON.stringify({ sandbox_id: `sbx_${n % 3}`, n })],
+      )
+      if (n % 10 === 0) await sleep(10)
+    }
+    isOver = true
+    await replaying
+    await until('every event to be delivered', async () => {
+      await ask(key, `/${id}/deliveries/replay`, { method: 'POST' })
+      const [left] = await region.sql<{ count: number }>(
+        `select count(*)::integer from delivery where webhook = $1 and status <> 'delivered'`,
+        [id],
+      )
+      return left?.count === 0 && (await deliveriesOf(key, id)).length === events
+    })
   })
 
   test('a receiver that never answers holds up no other', async () => {
