@@ -100,10 +100,20 @@ async function make(controller: Controller, making: Making, timing: Timing): Pro
     await keepAnswer(controller, claim, id, keptError(started.error))
     throw started.error
   }
-  const response = JSON.stringify(answerOf(controller, started.row, started.end, timing))
-  const kept = JSON.stringify(answerOf(controller, started.row, started.end && cutOutput(started.end), timing))
-  if (!isAnswered()) await keepAnswer(controller, claim, id, { status: CREATED, response: kept })
+  const answer = answerOf(controller, started.row, started.end, timing)
+  const response = JSON.stringify(answer)
+  if (claim !== undefined && !isAnswered())
+    await keepAnswer(controller, claim, id, {
+      status: CREATED,
+      response: boundedAnswer(answer, started.end) ?? response,
+    })
   return { status: CREATED, response, isReplay: false }
+}
+
+/** The same answer with less of what the command said; undefined when it is short enough to be kept whole. */
+function boundedAnswer(answer: object, end: CommandEnd | null): string | undefined {
+  const cut = end === null ? null : cutOutput(end)
+  return cut === null || cut === end ? undefined : JSON.stringify({ ...answer, exec: toExecAnswer(cut) })
 }
 
 /** What became of the sandbox is certain and the caller is told so, even when the answer cannot be kept: a retry then finds the claim open and is told the truth. */
@@ -118,7 +128,7 @@ async function keepAnswer(
   )
 }
 
-function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | null, timing: Timing): unknown {
+function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | null, timing: Timing): object {
   const data = toRecord(row, controller.region.code, controller.clock())
   if (end === null) return { data }
   const phases = timing.phases()

@@ -89,11 +89,11 @@ export const toExecAnswer = ({ facts, stdout, stderr, truncated }: CommandEnd): 
   truncated,
 })
 
-/** What of a command is kept for a repeat of its request. */
+/** What of a command is kept for a repeat of its request: the same thing, when it said little. */
 export function cutOutput(end: CommandEnd): CommandEnd {
   const [stdout, stderr] = [cutText(end.stdout), cutText(end.stderr)]
-  const truncated = end.truncated || stdout !== end.stdout || stderr !== end.stderr
-  return { ...end, stdout, stderr, truncated }
+  const isWhole = stdout === end.stdout && stderr === end.stderr
+  return isWhole ? end : { ...end, stdout, stderr, truncated: true }
 }
 
 /** Never in the middle of a character: a byte that continues one begins with the bits 10. */

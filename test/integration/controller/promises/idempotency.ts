@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { AppError } from '../../../../shared/errors.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { at, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function idempotencyPromises(regionOf: () => TestRegion): void {
@@ -61,6 +62,39 @@ export function idempotencyPromises(regionOf: () => TestRegion): void {
     region.host.mishaps.push({ kind: 'fail', error: new AppError('boot_failed', 'It did not boot.') })
     assert.equal((await send('/v1/sandboxes/run', key, { command: 'echo 1' })).status, 503)
     assert.equal((await send('/v1/sandboxes/run', key, { command: 'echo 1' })).status, 201)
+  })
+
+  test('an answer that is kept is kept in part when its command said much, and says so', async () => {
+    const key = randomUUID()
+    const body = { command: `repeat 5000 x${'é'.repeat(20)}` }
+    const first = await send('/v1/sandboxes/run', key, body)
+    assert.equal(at(first.json, 'exec', 'truncated'), false, first.text.slice(0, 200))
+    const again = await send('/v1/sandboxes/run', key, body)
+    assert.equal(again.headers.get('idempotent-replayed'), 'true')
+    assert.equal(at(again.json, 'exec', 'truncated'), true)
+    const kept = textAt(again.json, 'exec', 'stdout')
+    assert.ok(Buffer.byteLength(kept) <= LIMITS.keptOutputBytesMax)
+    assert.ok(textAt(first.json, 'exec', 'stdout').startsWith(kept), 'cut between two characters')
+    assert.deepEqual(at(again.json, 'data', 'id'), at(first.json, 'data', 'id'))
+  })
+
+  test('an error that is kept is the answer to every repeat, and says that it is one', async () => {
+    const region = regionOf()
+    const key = randomUUID()
+    const body = { command: `sleep 5${Date.now() % 1_000}` }
+    const first = send('/v1/sandboxes/run', key, body)
+    const command = () => region.host.commands.find((line) => line.endsWith(body.command))
+    await until('the command', () => command() !== undefined)
+    const id = String(command()?.split(':')[0])
+    await until(
+      'the row',
+      async () => (await region.sql('select from sandbox where id = $1 and state = $2', [id, 'running'])).length === 1,
+    )
+    Object.assign(region.host.vms.get(id) ?? {}, { state: 'paused' })
+    assert.deepEqual([(await first).status, (await first).headers.get('idempotent-replayed')], [409, null])
+    const again = await send('/v1/sandboxes/run', key, body)
+    assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [409, 'true'])
+    assert.deepEqual(at(again.json, 'error', 'details'), at((await first).json, 'error', 'details'))
   })
 
   // The one thing that a retry may never do.

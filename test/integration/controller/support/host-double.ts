@@ -201,7 +201,7 @@ async function sleepIn(host: HostDouble, id: string, ms: number): Promise<AppErr
   return undefined
 }
 
-/** Enough of a shell for the tests: `echo`, `sleep` and `exit`, the rest prints itself. */
+/** Enough of a shell for the tests: `echo`, `repeat` (so often, what), `sleep` and `exit`, the rest prints itself. */
 async function run(host: HostDouble, id: string, exec: HostExec, response: ServerResponse): Promise<void> {
   const line = exec.argv.at(-1) ?? ''
   const command = `${id}: ${exec.argv.join(' ')}`
@@ -216,6 +216,9 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
     response.write(encodeJsonFrame(FRAME.error, { code: stopped.code, message: stopped.message }))
     return
   }
+  const [, times, what] = /^repeat (\d+) (.+)$/.exec(line) ?? []
+  for (let n = 1; n < Number(times ?? 0); n++)
+    response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(what)))
   const words = line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
   response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(words.slice(0, 60_000))))
   response.write(
