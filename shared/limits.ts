@@ -34,8 +34,6 @@ export const LIMITS = {
   listPagesMax: 10_000,
   listPageRowsDefault: 20,
   filterCharsMax: 2_048,
-  /** Of callers who count pages. A page may have up to listRowsMax rows: the edge asks each region for all pages up to the wanted one. */
-  pageRowsDefault: 20,
   /** Proxies cut a stream that is silent for longer than about a minute, and some much sooner. */
   streamHeartbeatMs: 15_000,
 
@@ -257,6 +255,8 @@ export const LIMITS = {
   /** One question to the authority, with what the authority asks other regions meanwhile. */
   quotaExchangeMs: 4_000,
   /** How long a create waits for a larger share of its tenant's limit. */
+  /** Creates of one tenant that wait for it. */
+  quotaWaitingMax: 2_000,
   quotaWaitMs: 6_000,
   /** How often an exchange is begun anew because another one of the same tenant came between. */
   quotaTriesMax: 5,

@@ -13,6 +13,7 @@ export function listRegions(visit: Visit, regions: readonly Region[]): Promise<J
   const asked = numberedPageOf(query)
   if (asked !== null) {
     // Which rows of a region are on the page depends on the others, so each is asked for all of its rows up to the page's end.
+    for (const name of ['per_page', 'limit']) query.delete(name)
     query.set('page', '1')
     query.set('page_size', String(asked.page * asked.size))
     return askRegions(

@@ -27,7 +27,11 @@ export async function reportDue({ database: { db }, quota }: Controller): Promis
     idleMs: LIMITS.quotaIdleMs,
     rowsMax: LIMITS.quotaSweepRowsMax,
   })
-  await eachOf(due, LIMITS.quotaSweepAtOnceMax, (one) => quota.report(one.tenant, keepOf(one)))
+  await eachOf(due, LIMITS.quotaSweepAtOnceMax, async (one) => {
+    const { kind } = await quota.report(one.tenant, keepOf(one))
+    // The others would wait for the same authority in vain; the next sweep tries again.
+    if (kind === 'unavailable') throw new Error('The authority over the limits does not answer.')
+  })
 }
 
 const keepOf = ({ is_active, limit }: Due): number => (is_active ? Math.ceil(limit / KEPT_PER_LIMIT) : 0)

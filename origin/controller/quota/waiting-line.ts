@@ -1,4 +1,5 @@
 /** Creates that found no slot, waiting for a larger share: one exchange at a time for a tenant, whoever waits. */
+import { LIMITS } from '../../../shared/limits.ts'
 import type { Asked, Exchanged } from './exchange.ts'
 
 export type WaitingLine = {
@@ -32,6 +33,7 @@ export function createWaitingLine(ask: (tenant: string, asked: Asked) => Promise
     wait: (tenant) =>
       new Promise((resolve) => {
         const line = lines.get(tenant)
+        if (line !== undefined && line.length >= LIMITS.quotaWaitingMax) return void resolve({ kind: 'unavailable' })
         if (line !== undefined) return void line.push(resolve)
         const opened = [resolve]
         lines.set(tenant, opened)

@@ -108,6 +108,7 @@ test('numbered pages over regions show every row once, and count them all', asyn
     const answer = await pageOf(ask(`/v1/sandboxes?page=${page}&page_size=8`))
     seen.push(...idsOf(answer))
     assert.deepEqual(Reflect.get(answer, 'page'), { page, page_size: 8, total: 20 })
+    assert.equal(answer.next_cursor, page < 3 ? (answer.data.at(-1)?.id ?? '') : null)
   }
   assert.deepEqual(seen, ROWS)
   const tooFar = await ask('/v1/sandboxes?page=1001&page_size=1')
