@@ -4,11 +4,10 @@ import type { Rates } from '../../../shared/contracts/usage.ts'
 import type { Db } from '../database/connect.ts'
 import { rate } from '../database/schema/usage.ts'
 
-/** The migrations make one rate, and nothing leaves the table empty. */
 export async function readRates(db: Db): Promise<Rates> {
   const rows = await db.select().from(rate).orderBy(asc(rate.since))
   return {
-    currency: rows[0]?.currency ?? NO_CURRENCY,
+    currency: currencyOf(rows[0]),
     rates: rows.map((row) => ({
       since: row.since,
       vcpu: row.vcpu,
@@ -19,12 +18,15 @@ export async function readRates(db: Db): Promise<Rates> {
   }
 }
 
-/** ISO 4217 for "no currency". */
-const NO_CURRENCY = 'XXX'
-
 export async function readCurrency(db: Db): Promise<string> {
   const [row] = await db.select({ currency: rate.currency }).from(rate).limit(1)
-  return row?.currency ?? NO_CURRENCY
+  return currencyOf(row)
+}
+
+/** The migrations make one rate, and nothing of ours leaves the table empty. */
+function currencyOf(row: { currency: string } | undefined): string {
+  if (row === undefined) throw new Error('There is no rate in the table of rates.')
+  return row.currency
 }
 
 /** Who reads meanwhile sees the old ones, and who replaces meanwhile waits. */
