@@ -60,12 +60,15 @@ export function checkFields<Schema extends z.ZodType>(schema: Schema, value: unk
 const nameOf = ([field = 'body', index]: readonly PropertyKey[]): string =>
   typeof index === 'number' ? `${String(field)}.${index}` : String(field)
 
-/** No store takes NUL, and no name or filter of ours has one. */
-export function checkQuery<Schema extends z.ZodType>(schema: Schema, query: Record<string, string>): z.infer<Schema> {
-  const broken = Object.keys(query).filter((name) => query[name]?.includes('\0'))
-  if (broken.length > 0)
-    throw new AppError('invalid_request', 'A query parameter contains NUL.', {
-      details: Object.fromEntries(broken.map((name) => [name, ['must not contain NUL']])),
+/** No store takes NUL, and no name or filter of ours has one. One that is given twice would count only once. */
+export function checkQuery<Schema extends z.ZodType>(schema: Schema, query: Record<string, string[]>): z.infer<Schema> {
+  const wrong = Object.entries(query).flatMap(([name, values]) => {
+    if (values.length > 1) return [[name, ['must be given once']]]
+    return values[0]?.includes('\0') ? [[name, ['must not contain NUL']]] : []
+  })
+  if (wrong.length > 0)
+    throw new AppError('invalid_request', 'A query parameter is given twice or contains NUL.', {
+      details: Object.fromEntries(wrong.slice(0, LIMITS.fieldsRefusedMax)),
     })
-  return checkFields(schema, query)
+  return checkFields(schema, Object.fromEntries(Object.entries(query).map(([name, [value]]) => [name, value])))
 }

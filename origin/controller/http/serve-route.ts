@@ -76,7 +76,7 @@ export function serveRoute<R extends Route, Who>(
         body: (route.body === undefined
           ? undefined
           : checkFields(route.body, parseJsonObject(rawBody))) as Call<R>['body'],
-        query: (route.query === undefined ? undefined : checkQuery(route.query, c.req.query())) as Call<R>['query'],
+        query: (route.query === undefined ? undefined : checkQuery(route.query, c.req.queries())) as Call<R>['query'],
         rawBody,
         idempotencyKey: idempotencyKeyOf(arrival, claims),
         caller: c.req.raw.signal,

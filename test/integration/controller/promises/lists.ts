@@ -70,6 +70,7 @@ export function listPromises(regionOf: () => TestRegion): void {
       ['metadata=x', 'metadata'],
       ['metadata[]=x', 'metadata[]'],
       ['state=gone', 'state'],
+      ['tags=a&tags=b', 'tags'],
       ['limit=0', 'limit'],
       ['limit=1001', 'limit'],
       ['page=0', 'page'],
