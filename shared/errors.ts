@@ -35,6 +35,11 @@ export const ERRORS = {
     retry: 'never',
     next: "Use a key of the tenant's own: neither a key of an end user nor a short-lived token may do this.",
   },
+  key_too_narrow: {
+    status: 403,
+    retry: 'never',
+    next: 'Use an API key that may as much, and lives as long, as the one that it asks for.',
+  },
   not_home_region: {
     status: 421,
     retry: 'never',

@@ -1,9 +1,9 @@
 /**
- * The public API of accounts: keys, workspaces, the limits of a tenant's own users, words for browsers; and what operators may do.
+ * The public API of accounts: keys, workspaces, the limits of a tenant's own users, and words for browsers.
  * Names and quirks are a wire contract that clients in the field already speak.
  */
 import * as z from 'zod'
-import { scopeSchema, tierSchema } from '../accounts.ts'
+import { scopeSchema } from '../accounts.ts'
 import { parseId } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
 import { SIZE_NAMES } from '../machines.ts'
@@ -12,7 +12,7 @@ import { route } from './route.ts'
 import { externalIdSchema, plainText, slugSchema } from './sandbox-fields.ts'
 
 const labelSchema = plainText.max(LIMITS.nameCharsMax)
-const nonEmptyLabel = plainText.min(1).max(LIMITS.nameCharsMax)
+export const nonEmptyLabel = plainText.min(1).max(LIMITS.nameCharsMax)
 const scopesSchema = z.array(scopeSchema).min(1).max(scopeSchema.options.length)
 const momentSchema = z.iso.datetime({ offset: true })
 
@@ -69,10 +69,12 @@ export const keyRecordAnswer = z.object({
   created_at: z.string(),
 })
 /** The only answer that has the secret, under the two names that clients look for. */
-const newKeyAnswer = z.object({ data: z.object({ ...keyRecordAnswer.shape, key: z.string(), token: z.string() }) })
+export const newKeyAnswer = z.object({
+  data: z.object({ ...keyRecordAnswer.shape, key: z.string(), token: z.string() }),
+})
 const oneKey = z.object({ data: keyRecordAnswer })
 
-const pageQuery = z.object({
+export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).default(LIMITS.listRowsMax),
   cursor: z.string().min(1).max(LIMITS.nameCharsMax).optional(),
 })
@@ -288,107 +290,3 @@ export const ACCOUNT_ROUTES = {
   createTicket: ticketRoute('/v1/auth/sse-ticket'),
   createTicketOfCli: ticketRoute('/v1/sse/ticket'),
 } as const
-
-const tierNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/)
-const tenantIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
-const tenantAnswer = z.object({
-  id: z.string(),
-  name: z.string(),
-  tier: z.string(),
-  status: z.enum(['active', 'suspended']),
-  created_at: z.string(),
-})
-
-/** What the people who run the installation may do, with the operator's token. No tenant sees these. */
-export const OPERATOR_ROUTES = {
-  createTenant: route({
-    method: 'POST',
-    path: '/v1/admin/tenants',
-    class: 'home',
-    scope: null,
-    summary: 'Make a tenant.',
-    body: z.object({ id: tenantIdSchema.optional(), name: nonEmptyLabel, tier: tierNameSchema }),
-    status: 201,
-    answer: z.object({ data: tenantAnswer }),
-  }),
-  listTenants: route({
-    method: 'GET',
-    path: '/v1/admin/tenants',
-    class: 'home',
-    scope: null,
-    summary: 'List tenants.',
-    query: pageQuery,
-    status: 200,
-    answer: z.object({ data: z.array(tenantAnswer), next_cursor: z.string().nullable() }),
-  }),
-  getTenant: route({
-    method: 'GET',
-    path: '/v1/admin/tenants/:id',
-    class: 'home',
-    scope: null,
-    summary: 'Read one tenant.',
-    status: 200,
-    answer: z.object({ data: tenantAnswer }),
-  }),
-  updateTenant: route({
-    method: 'PATCH',
-    path: '/v1/admin/tenants/:id',
-    class: 'home',
-    scope: null,
-    summary: 'Give a tenant another name or tier, suspend it, or lift that.',
-    body: z.object({
-      name: nonEmptyLabel.optional(),
-      tier: tierNameSchema.optional(),
-      status: z.enum(['active', 'suspended']).optional(),
-    }),
-    status: 200,
-    answer: z.object({ data: tenantAnswer }),
-  }),
-  createTenantKey: route({
-    method: 'POST',
-    path: '/v1/admin/tenants/:id/keys',
-    class: 'home',
-    scope: null,
-    summary: 'Make the first API key of a tenant.',
-    body: createKeyBody,
-    status: 201,
-    answer: newKeyAnswer,
-  }),
-  revokeTenantKey: route({
-    method: 'DELETE',
-    path: '/v1/admin/tenants/:id/keys/:key',
-    class: 'home',
-    scope: null,
-    summary: 'Revoke an API key of a tenant.',
-    status: 204,
-  }),
-  listTiers: route({
-    method: 'GET',
-    path: '/v1/admin/tiers',
-    class: 'home',
-    scope: null,
-    summary: 'Read all tiers.',
-    status: 200,
-    answer: z.object({ data: z.record(z.string(), tierSchema) }),
-  }),
-  putTier: route({
-    method: 'PUT',
-    path: '/v1/admin/tiers/:name',
-    class: 'home',
-    scope: null,
-    summary: 'Make or change a tier. It holds for all of its tenants at once.',
-    body: tierSchema,
-    status: 200,
-    answer: z.object({ data: tierSchema }),
-  }),
-  reissue: route({
-    method: 'POST',
-    path: '/v1/admin/accounts/reissue',
-    class: 'home',
-    scope: null,
-    summary:
-      'Tell every region all accounts anew. To be said once after the database of the home region was restored from a backup.',
-    status: 204,
-  }),
-} as const
-export const tierNameParam = tierNameSchema

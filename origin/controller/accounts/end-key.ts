@@ -3,8 +3,9 @@ import { and, eq } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import { apiKey, retiredSecret } from '../database/schema/accounts.ts'
+import type { KeyRow } from './acting-key.ts'
 import { findKeyOfTenant, noSuchKey } from './find-keys.ts'
-import { type NewKey, newSecret, prefixOf, withSecret } from './make-key.ts'
+import { type NewKey, newSecret, prefixOf, requireNoWider, withSecret } from './make-key.ts'
 import type { AccountTx } from './write-account.ts'
 
 /** Safe to repeat: a key that was revoked stays as it is. Throws not_found. */
@@ -17,15 +18,17 @@ export async function revokeKey(tx: AccountTx, version: number, tenant: string, 
   if (ended.length === 0) throw noSuchKey()
 }
 
-/** Throws not_found, also for a key that has ended: it gets no new secret. */
+/** Throws what requireNoWider throws, and not_found, also for a key that has ended: it gets no new secret. */
 export async function rotateKey(
   { accounts, clock, random }: Pick<Controller, 'accounts' | 'clock' | 'random'>,
   tx: AccountTx,
   version: number,
+  actor: KeyRow,
   { tenant, id, graceSec }: { tenant: string; id: string; graceSec: number },
 ): Promise<NewKey> {
   const { row: old, limits } = await findKeyOfTenant(tx, tenant, id)
   if (old.status !== 'active') throw new AppError('not_found', 'This API key was revoked; make a new one.')
+  requireNoWider(actor, old, limits)
   const expiresAt = new Date(clock() + graceSec * 1_000)
   await tx.insert(retiredSecret).values({ hash: old.hash, key: old.id, keyVersion: old.keyVersion, expiresAt, version })
   const secret = newSecret(random)

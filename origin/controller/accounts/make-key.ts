@@ -1,4 +1,5 @@
 /** Making keys and their secrets. A key that makes another gives it nothing that it does not have itself, nor for longer. */
+import { isDeepStrictEqual } from 'node:util'
 import { and, count, eq } from 'drizzle-orm'
 import { type KeyLimits, requireScope, type Scope, type Tier, tighten } from '../../../shared/accounts.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -77,6 +78,17 @@ function withinParent(parent: KeyRow, wish: KeyWish, limits: Tier, nowMs: number
     expiresAt: wish.expiresAt ?? parent.expiresAt,
     limits: parent.limits === null ? wish.limits : tighten(tighten(limits, parent.limits), wish.limits),
   }
+}
+
+/** Whoever learns the secret of a key may all that it may. So nobody learns that of another which they could not have made. */
+export function requireNoWider(actor: KeyRow, other: KeyRow, limits: Tier): void {
+  if (actor.id === other.id) return
+  for (const scope of other.scopes) requireScope(actor, scope)
+  const mine = tighten(limits, actor.limits)
+  const isBounded = isDeepStrictEqual(tighten(mine, other.limits), tighten(limits, other.limits))
+  const outlives = actor.expiresAt !== null && (other.expiresAt === null || other.expiresAt > actor.expiresAt)
+  if (isBounded && !outlives) return
+  throw new AppError('key_too_narrow', 'This API key may less, or lives shorter, than the one that it asks for.')
 }
 
 const wrong = (field: string, what: string): AppError =>

@@ -11,21 +11,22 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { ACCOUNT_TABLES } from './account-tables.ts'
 import { readPlace, writePlace } from './places.ts'
-import { lastVersion } from './read-changes.ts'
-import { withAccountWrite } from './write-account.ts'
+import { type AccountTx, withAccountWrite } from './write-account.ts'
 
 /** `beyond` is the highest version that somebody has seen. Safe to repeat: once the versions are beyond it, nothing is done. */
-export function reissueAccounts(db: Db, beyond: number): Promise<void> {
-  return withAccountWrite(db, async (tx, version) => {
-    if (version > beyond) return
-    const floor = beyond + LIMITS.accountsReissueLeap
-    await tx.execute(sql`select setval('account_version', ${floor})`)
-    for (const name of ACCOUNT_TABLES) await tx.execute(sql`update ${sql.identifier(name)} set version = ${floor}`)
-    await writePlace(tx, 'floor', floor)
+export const reissueBeyond = (db: Db, beyond: number): Promise<void> =>
+  withAccountWrite(db, async (tx, version) => {
+    if (version <= beyond) await tellAnew(tx, beyond + LIMITS.accountsReissueLeap)
   })
-}
 
 /** By an operator's word, when the home may have gone on before another region could notice. */
-export const reissueNow = async (db: Db): Promise<void> => reissueAccounts(db, (await lastVersion(db)) + 1)
+export const reissueNow = (db: Db): Promise<void> =>
+  withAccountWrite(db, (tx, version) => tellAnew(tx, version + LIMITS.accountsReissueLeap))
+
+async function tellAnew(tx: AccountTx, floor: number): Promise<void> {
+  await tx.execute(sql`select setval('account_version', ${floor})`)
+  for (const name of ACCOUNT_TABLES) await tx.execute(sql`update ${sql.identifier(name)} set version = ${floor}`)
+  await writePlace(tx, 'floor', floor)
+}
 
 export const readFloor = (db: Db): Promise<number> => readPlace(db, 'floor')

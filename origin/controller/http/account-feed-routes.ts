@@ -3,7 +3,7 @@ import { ACCOUNT_FEED_ROUTES, type AccountPage } from '../../../shared/contracts
 import { LIMITS } from '../../../shared/limits.ts'
 import { recordOfFacts } from '../accounts/key-record.ts'
 import { readChanges } from '../accounts/read-changes.ts'
-import { readFloor, reissueAccounts } from '../accounts/reissue.ts'
+import { readFloor, reissueBeyond } from '../accounts/reissue.ts'
 import type { Db } from '../database/connect.ts'
 import { json, type Serve } from './serve-route.ts'
 
@@ -30,7 +30,7 @@ export function serveAccountFeed(serve: Serve<null>): void {
 async function pageAfter(db: Db, after: number, limit: number): Promise<AccountPage> {
   const page = await readChanges(db, after, limit)
   if (page.last < after) {
-    await reissueAccounts(db, after)
+    await reissueBeyond(db, after)
     return pageAfter(db, after, limit)
   }
   const { place, isComplete, rows } = page

@@ -33,7 +33,9 @@ export function serveKeys(serve: Serve<Principal>): void {
     const asked = { tenant: principal.tenant, id: reference, graceSec: body.grace_sec }
     const once = onceKeyOf(call, principal.tenant, `api-keys/${reference}/rotate`)
     return outcome(
-      await makeInAccounts(controller, principal, once, (tx, version) => rotateKey(controller, tx, version, asked)),
+      await makeInAccounts(controller, principal, once, (tx, version, actor) =>
+        rotateKey(controller, tx, version, actor, asked),
+      ),
     )
   })
 

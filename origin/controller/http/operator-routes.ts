@@ -1,5 +1,5 @@
 /** The routes of the people who run the installation: tenants, their first keys, and tiers. */
-import { OPERATOR_ROUTES, tierNameParam } from '../../../shared/contracts/accounts.ts'
+import { OPERATOR_ROUTES, tierNameSchema } from '../../../shared/contracts/operators.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { revokeKey } from '../accounts/end-key.ts'
 import { wishOf } from '../accounts/key-wish.ts'
@@ -59,7 +59,7 @@ function serveTiers(serve: Serve<null>): void {
   serve(OPERATOR_ROUTES.listTiers, async ({ controller }) => json({ data: await readTiers(controller.database.db) }))
 
   serve(OPERATOR_ROUTES.putTier, async ({ controller, params, body }) => {
-    const name = tierNameParam.safeParse(params.name)
+    const name = tierNameSchema.safeParse(params.name)
     if (!name.success) throw new AppError('not_found', 'No tier can have this name.')
     await writeTier(controller.database.db, name.data, body)
     controller.accounts.changed()

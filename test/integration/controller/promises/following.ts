@@ -114,6 +114,23 @@ export function followingPromises(homeOf: () => TestRegion, server: () => TestSe
     await untilSame()
   })
 
+  test('an operator has everything told anew, and the follower ends up the same', async () => {
+    const { key } = await make()
+    await untilStatus(key, 200)
+    // Something that the home has forgotten, at a place that it has passed again unseen.
+    await there().sql(`
+      insert into api_key (id, hash, tenant, tier, scopes, status, key_version, version)
+      select 'key_forgotten', 'x', tenant, tier, '{}', 'active', 1, version from api_key limit 1`)
+    assert.equal((await homeOf().ask('/v1/admin/accounts/reissue', { method: 'POST', key: OPERATOR })).status, 204)
+    await until('the forgotten key to end', async () => {
+      const rows = await there().sql(`select from api_key where id = 'key_forgotten' and status = 'revoked'`)
+      return rows.length === 1
+    })
+    await there().sql(`delete from api_key where id = 'key_forgotten'`)
+    assert.equal(await statusOf(key), 200)
+    await untilSame()
+  })
+
   test('a home that was restored from a backup is the truth again, and no revoked key wakes', async () => {
     const [kept, lost, woken] = [await make(), await make(), await make()]
     for (const { key } of [kept, lost, woken]) await untilStatus(key, 200)

@@ -94,6 +94,23 @@ export function keyPromises(regionOf: () => TestRegion): void {
     )
   })
 
+  // Whoever gives a key a new secret has it: that must not be a way to a wider key.
+  test('no key learns the secret of one that may more, or lives longer, than itself', async () => {
+    const wide = await make()
+    const soon = new Date(Date.now() + 3_600_000).toISOString()
+    const narrow = [
+      [{ scopes: ['keys:write'] }, 'insufficient_scope'],
+      [{ expires_at: soon }, 'key_too_narrow'],
+      [{ limits: { concurrency: 1 } }, 'key_too_narrow'],
+    ] as const
+    for (const [body, code] of narrow) {
+      const { id, key } = await make(body)
+      assert.deepEqual(refusal(await send(`/v1/api-keys/${wide.id}/rotate`, {}, { key })), [403, code])
+      assert.equal((await send(`/v1/api-keys/${id}/rotate`, {}, { key })).status, 200)
+    }
+    assert.equal(await works(wide.key), 200)
+  })
+
   test('a key that has been revoked or has expired makes nothing, even while it is cached', async () => {
     for (const end of [`status = 'revoked'`, `expires_at = now() - interval '1 second'`]) {
       const made = await make()
