@@ -7,15 +7,17 @@ import { createKeyReader } from '../../../../origin/controller/accounts/api-keys
 import { forgetFinishedDeliveries } from '../../../../origin/controller/webhooks/forget-deliveries.ts'
 import { createSender } from '../../../../origin/controller/webhooks/send-delivery.ts'
 import { createWebhook } from '../../../../origin/controller/webhooks/write-webhook.ts'
+import { SCOPES } from '../../../../shared/accounts.ts'
 import { deliveryRecord, testAnswer, webhookRecord } from '../../../../shared/contracts/webhooks.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
+import type { TestServer } from '../support/databases.ts'
 import { isSignedBy, type Received, type Receiver, startReceiver } from '../support/receiver.ts'
-import { type Ask, at, type TestRegion, textAt, until } from '../support/region.ts'
+import { type Ask, at, startRegion, type TestRegion, textAt, until } from '../support/region.ts'
 import { readSse } from '../support/sse.ts'
 
 const PATH = '/v1/webhooks'
 
-export function webhookPromises(regionOf: () => TestRegion): void {
+export function webhookPromises(regionOf: () => TestRegion, server: () => TestServer): void {
   const receivers: Receiver[] = []
   afterEach(async () => {
     // A receiver that is gone would be tried again for as long as the tests run.
@@ -328,6 +330,40 @@ export function webhookPromises(regionOf: () => TestRegion): void {
     await Promise.all(Array.from({ length: count }, () => live(key)))
     await quick.take(2 * count)
     assert.ok(slow.received.length <= LIMITS.webhookDeliveriesOfOneAtOnceMax)
+  })
+
+  test('a webhook is made at home, and hears of what happens in every region', async () => {
+    const home = regionOf()
+    const receiver = await receive()
+    const env = { ATOLL_REGION_NAME: 'eu', ATOLL_HOME_URL: home.url }
+    const there = await startRegion(await server().createDatabase(), { code: 'eu1', env })
+    try {
+      const { key } = await home.newKey()
+      const { id, secret } = await hook(key, receiver.url)
+      const made = await home.ask('/v1/api-keys', { method: 'POST', key, body: { scopes: [...SCOPES] } })
+      const own = textAt(made.json, 'data', 'key')
+      await until(
+        'the webhook and the key to arrive',
+        async () => (await there.ask(`${PATH}/${id}`, { key: own })).status === 200,
+      )
+      const refused = await there.ask(`${PATH}/${id}`, { method: 'DELETE', key: own })
+      assert.deepEqual([refused.status, at(refused.json, 'error', 'code')], [421, 'not_home_region'])
+      const sandbox = textAt(
+        (await there.ask('/v1/sandboxes', { method: 'POST', key: own, body: {} })).json,
+        'data',
+        'id',
+      )
+      const received = await receiver.take(2)
+      assert.deepEqual(typesOf(received, sandbox), ['sandbox.created', 'sandbox.running'])
+      assert.ok(received.every((one) => one.json.data.region === 'eu1' && isSignedBy(secret, one)))
+      const listed = await there.ask(`${PATH}/${id}/deliveries`, { key: own })
+      assert.deepEqual(
+        [listed.status, at(listed.json, 'data', 'length'), (await deliveriesOf(key, id)).length],
+        [200, 2, 0],
+      )
+    } finally {
+      await there.close()
+    }
   })
 
   test('a test is delivered at once, and its answer says what happened', async () => {
