@@ -3,7 +3,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { requireScope, type Scope } from '../../../shared/accounts.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Db } from '../database/connect.ts'
-import { apiKey } from '../database/schema/accounts.ts'
+import { apiKey, retiredSecret } from '../database/schema/accounts.ts'
 import type { Word } from './browser-tokens.ts'
 import { type KeyStanding, type Principal, requireStanding, unknown } from './principal.ts'
 
@@ -30,19 +30,28 @@ export async function wordFor(db: Db, principal: Principal, wish: WordWish): Pro
   }
 }
 
-/** Asked of the database, because a key that was revoked a moment ago may make nothing that outlives it. */
-async function secretOf(db: Db, { key, tenant }: Principal): Promise<Pick<Word, 'sub' | 'keyHash' | 'keyVersion'>> {
+/**
+ * The secret that was shown, so that the word ends with it and not with the key's next one. Asked of the database, because a key that
+ * was revoked a moment ago may make nothing that outlives it.
+ */
+async function secretOf(
+  db: Db,
+  { key, keyVersion, tenant }: Principal,
+): Promise<Pick<Word, 'sub' | 'keyHash' | 'keyVersion'>> {
   const [found] = await db
     .select({
-      sub: apiKey.id,
-      keyHash: apiKey.hash,
-      keyVersion: apiKey.keyVersion,
+      hash: apiKey.hash,
+      current: apiKey.keyVersion,
+      retired: retiredSecret.hash,
       standing: sql<KeyStanding>`standing_of_key(${apiKey.id}, ${apiKey.tenant})`,
     })
     .from(apiKey)
+    .leftJoin(retiredSecret, and(eq(retiredSecret.key, apiKey.id), eq(retiredSecret.keyVersion, keyVersion)))
     .where(and(eq(apiKey.id, key), eq(apiKey.tenant, tenant)))
   if (found === undefined) throw unknown()
-  const { standing, ...secret } = found
-  requireStanding(standing)
-  return secret
+  requireStanding(found.standing)
+  const keyHash = found.current === keyVersion ? found.hash : found.retired
+  // A secret that neither is nor was: its region has not heard yet.
+  if (keyHash === null) throw unknown()
+  return { sub: key, keyHash, keyVersion }
 }

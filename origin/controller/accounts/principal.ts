@@ -6,6 +6,8 @@ import type { KeyFacts } from './key-facts.ts'
 export type Principal = {
   /** The API key's id, never the key. */
   key: string
+  /** Which of the key's secrets was shown. */
+  keyVersion: number
   tenant: string
   tier: string
   scopes: readonly string[]
@@ -25,6 +27,7 @@ export type Principal = {
 
 export const principalOfKey = ({
   key,
+  keyVersion,
   tenant,
   tier,
   scopes,
@@ -33,6 +36,7 @@ export const principalOfKey = ({
   externalUser,
 }: KeyFacts): Principal => ({
   key,
+  keyVersion,
   tenant,
   tier,
   scopes,

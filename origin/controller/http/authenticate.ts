@@ -61,9 +61,20 @@ function requireStream(route: Route | undefined): void {
   throw new AppError('invalid_token', 'A ticket opens a stream, and nothing else.')
 }
 
-function principalOf({ sub, tenant, tier, scopes, limits, externalUser, sandbox, temporary }: EdgeClaims): Principal {
+function principalOf({
+  sub,
+  keyVersion,
+  tenant,
+  tier,
+  scopes,
+  limits,
+  externalUser,
+  sandbox,
+  temporary,
+}: EdgeClaims): Principal {
   return {
     key: sub,
+    keyVersion,
     tenant,
     tier,
     scopes,

@@ -79,6 +79,24 @@ export function tokenPromises(regionOf: () => TestRegion): void {
     assert.deepEqual(refusal(await get('/v1/sandboxes', token)), [401, 'revoked_token'])
   })
 
+  test('a token ends with the very secret that made it, though its key goes on with another', async () => {
+    const made = await regionOf().ask('/v1/api-keys', { method: 'POST', body: { scopes: [...SCOPES] } })
+    const [id, first] = [textAt(made.json, 'data', 'id'), textAt(made.json, 'data', 'key')]
+    const rotate = (graceSec: number, key: string) =>
+      regionOf().ask(`/v1/api-keys/${id}/rotate`, { method: 'POST', key, body: { grace_sec: graceSec } })
+    const second = textAt((await rotate(1, first)).json, 'data', 'key')
+    const [old, current] = [
+      await mint({ scopes: ['sandboxes:read'] }, first),
+      await mint({ scopes: ['sandboxes:read'] }, second),
+    ]
+    assert.deepEqual(
+      [(await get('/v1/sandboxes', old)).status, (await get('/v1/sandboxes', current)).status],
+      [200, 200],
+    )
+    await until('the grace to end', async () => (await get('/v1/sandboxes', old)).status === 401)
+    assert.equal((await get('/v1/sandboxes', current)).status, 200)
+  })
+
   test('a token that is forged, altered or of another kind is refused', async () => {
     const token = await mint({ scopes: ['sandboxes:read'] })
     const [head = '', body = '', seal = ''] = token.split('.')
