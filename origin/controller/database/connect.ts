@@ -18,6 +18,8 @@ export function openDatabase(url: string, log: Log): Database {
   })
   // Without a listener the loss of an idle connection would end the process.
   pool.on('error', (err) => log('warn', 'database.connection_lost', { error: describeError(err) }))
+  // Nor may the loss of one that a transaction holds: its statement fails, and that is heard.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return { pool, db: drizzle(pool), url, close: () => pool.end() }
 }
 
