@@ -3,6 +3,9 @@
  * row; of anything else the first region's word stands.
  */
 
+/** What a double holds for certain: without this 0.1 and 0.2 would be 0.30000000000000004. */
+const SIGNIFICANT_DIGITS = 15
+
 /** `parts` are the values of `data`. */
 export function sumAnswers(parts: readonly unknown[]): unknown {
   const [first, ...others] = parts.filter((part) => part !== null && part !== undefined)
@@ -11,7 +14,7 @@ export function sumAnswers(parts: readonly unknown[]): unknown {
 }
 
 function sumTwo(one: unknown, other: unknown): unknown {
-  if (typeof one === 'number' && typeof other === 'number') return one + other
+  if (typeof one === 'number' && typeof other === 'number') return Number((one + other).toPrecision(SIGNIFICANT_DIGITS))
   if (Array.isArray(one) && Array.isArray(other)) return sumRows([...one, ...other])
   if (isObject(one) && isObject(other)) return sumObjects(one, other)
   return one

@@ -121,6 +121,7 @@ test('numbers of regions are added wherever they stand, and rows that say the sa
     period: 'month',
     only_here: 1,
   })
+  assert.equal(sumAnswers([0.1, 0.2]), 0.3)
   assert.deepEqual(sumAnswers([null, 3, undefined, 4]), 7)
   assert.equal(sumAnswers([]), null)
 })
