@@ -1,4 +1,4 @@
-/** Any error as an answer of the one table. What is our fault, or a region's, is logged with its cause. */
+/** Any error as an answer of the one table. What is our fault, or a region's, is logged with its cause, and without its query: tickets travel there. */
 import { type AppError, errorBody, errorHeaders } from '../../shared/errors.ts'
 import { withoutSecrets } from '../../shared/redact.ts'
 import { rateLimitHeaders } from '../accounts/limit-rate.ts'
@@ -20,6 +20,14 @@ export function answerError(error: AppError, request: Request, requestId: string
 
 function logError(error: AppError, request: Request, requestId: string): void {
   const { code, message, detail, cause } = error
-  const line = { level: 'error', requestId, code, message, detail, cause: String(cause ?? ''), url: request.url }
+  const line = {
+    level: 'error',
+    requestId,
+    code,
+    message,
+    detail,
+    cause: String(cause ?? ''),
+    path: new URL(request.url).pathname,
+  }
   console.error(withoutSecrets(JSON.stringify(line)))
 }

@@ -21,7 +21,7 @@ export function recordRequest(controller: Controller, incoming: IncomingMessage,
     const hungUp = !outgoing.writableFinished
     const isAnswered = outgoing.headersSent
     // Whoever hung up hears nothing, but what became of their request is still found out, and logged once.
-    const answer = await arrival.handling
+    const answer = await arrival.handling?.catch(() => undefined)
     const facts = {
       status: isAnswered ? outgoing.statusCode : (answer?.status ?? CALLER_LEFT),
       metered: isAnswered ? outgoing.statusCode : CALLER_LEFT,

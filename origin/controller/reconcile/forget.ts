@@ -45,15 +45,25 @@ const FORGETTING: readonly Forgetting[] = [
   },
 ]
 
-/** A full batch says that there may be more; the rest of a long backlog waits for the next turn. */
+/** What cannot be forgotten now keeps nothing else from it. */
 export async function forgetOld(controller: Controller): Promise<void> {
-  const { database, metrics, isDraining } = controller
+  const failures: unknown[] = []
   for (const { table, forget } of FORGETTING)
-    for (let batch = 0; batch < LIMITS.forgetBatchesMax && !isDraining(); batch++) {
-      const count = await forget(database.db, LIMITS.reconcileRowsMax)
-      metrics.forgotten.inc({ table }, count)
-      if (count < LIMITS.reconcileRowsMax) break
-    }
+    await forgetBatches(controller, table, forget).catch((err: unknown) => failures.push(err))
+  if (failures.length > 0) throw failures[0]
+}
+
+/** A full batch says that there may be more; the rest of a long backlog waits for the next turn. */
+async function forgetBatches(
+  { database, metrics, isDraining }: Controller,
+  table: string,
+  forget: Forgetting['forget'],
+): Promise<void> {
+  for (let batch = 0; batch < LIMITS.forgetBatchesMax && !isDraining(); batch++) {
+    const count = await forget(database.db, LIMITS.reconcileRowsMax)
+    metrics.forgotten.inc({ table }, count)
+    if (count < LIMITS.reconcileRowsMax) return
+  }
 }
 
 /** A row that changes meanwhile is another row, and stays for the next look. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -12,6 +13,7 @@ import pg from 'pg'
 import { readManifest } from '../../../origin/controller/backup/manifest.ts'
 import { restoreBackup } from '../../../origin/controller/backup/restore-backup.ts'
 import { takeBackup } from '../../../origin/controller/backup/take-backup.ts'
+import { startEmbedded } from '../../../origin/controller/database/embedded.ts'
 import { migrateDatabase } from '../../../origin/controller/database/migrate.ts'
 import { recount } from '../../../origin/controller/reconcile/recount.ts'
 import { debian15, embedded, type TestServer } from './support/databases.ts'
@@ -160,6 +162,29 @@ describe('backup and restore', { timeout: 120_000 }, () => {
       assert.equal(statSync(join(folder, 'live', file)).mode & 0o077, 0, file)
   })
 
+  test('the command serves the embedded server, while it runs and while it does not', async (t) => {
+    const run = promisify(execFile)
+    const place = async (name: string) => {
+      const dataDir = mkdtempSync(join(tmpdir(), `atoll-${name}-`))
+      await chmod(dataDir, 0o755)
+      t.after(() => rmSync(dataDir, { recursive: true, force: true }))
+      const env = { ATOLL_DATA_DIR: dataDir, ATOLL_RUN_DIR: dataDir, PATH: process.env.PATH }
+      return { where: { dataDir, runDir: dataDir }, env }
+    }
+    const [from, to] = [await place('from'), await place('to')]
+    const serving = await startEmbedded(from.where, () => {})
+    await migrateDatabase(serving.url)
+    const [hot, cold] = [join(folder, 'hot'), join(folder, 'cold')]
+    await run(process.execPath, [MAIN, 'backup', hot], { env: from.env })
+    await ask(serving.url, `insert into rate select '2026-01-01', 'EUR', 1, 1, 1, 1`)
+    await serving.stop()
+    await run(process.execPath, [MAIN, 'backup', cold], { env: from.env })
+    await run(process.execPath, [MAIN, 'restore', cold], { env: to.env })
+    const restored = await startEmbedded(to.where, () => {})
+    t.after(() => restored.stop())
+    assert.equal((await ask(restored.url, `select from rate where since = '2026-01-01'`)).rowCount, 1)
+  })
+
   test('the command says what it did, and fails with a word and a status', async () => {
     const run = promisify(execFile)
     const env = { DATABASE_URL: region.running.controller.database.url, PATH: process.env.PATH }
@@ -172,3 +197,9 @@ describe('backup and restore', { timeout: 120_000 }, () => {
     )
   })
 })
+
+async function ask(url: string, sql: string): Promise<pg.QueryResult> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  return client.query(sql).finally(() => client.end())
+}
