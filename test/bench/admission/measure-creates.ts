@@ -1,6 +1,7 @@
 /** Creates, each followed by its destroy so that the region stays as full as it is, and what they took of time and of processor. */
 import { Pool } from 'undici'
-import type { AdmissionStage, Tenant } from './admission-stage.ts'
+import type { SeededTenant } from '../../integration/controller/support/seed-tenants.ts'
+import type { AdmissionStage } from './admission-stage.ts'
 import { cpuMsOf, cpuMsOfTree } from './cpu-time.ts'
 import { type Tail, tailOf } from './tail.ts'
 
@@ -19,7 +20,7 @@ const BATCHES = 5
 
 export async function measureCreates(
   { controller }: AdmissionStage,
-  tenants: Tenant[],
+  tenants: SeededTenant[],
   samples: number,
   concurrency: number,
 ): Promise<Creates> {
@@ -49,7 +50,7 @@ export async function measureCreates(
   }
 }
 
-async function liveOnce(pool: Pool, tenant: Tenant | undefined): Promise<{ admit: number; create: number }> {
+async function liveOnce(pool: Pool, tenant: SeededTenant | undefined): Promise<{ admit: number; create: number }> {
   const headers = { authorization: `Bearer ${tenant?.key}`, 'content-type': 'application/json' }
   const began = performance.now()
   const made = await pool.request({ method: 'POST', path: '/v1/sandboxes', headers, body: '{}' })

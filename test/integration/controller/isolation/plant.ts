@@ -1,0 +1,89 @@
+/** A tenant who has one of everything: names that others may try, and in each a word that nobody else may ever read. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { newId } from '../../../../shared/ids.ts'
+import { type Account, type Json, type TestRegion, textAt, until } from '../support/region.ts'
+
+export type Things = {
+  sandbox: string
+  sandboxName: string
+  externalUser: string
+  key: string
+  workspace: string
+  webhook: string
+  delivery: string
+  event: string
+  host: string
+}
+export type Planted = { owner: Account; things: Things; word: string }
+
+export async function plant(region: TestRegion): Promise<Planted> {
+  const owner = await region.newKey()
+  const word = `planted-${randomUUID().slice(0, 8)}`
+  const make = async (path: string, body: Json, method = 'POST'): Promise<Json> => {
+    const answer = await region.ask(path, { method, key: owner.key, body })
+    if (answer.status >= 300) throw new Error(`${method} ${path} was answered with ${answer.status}: ${answer.text}`)
+    return answer.json
+  }
+  const externalUser = `user-${randomUUID()}`
+  const sandboxName = `name ${randomUUID()}`
+  const workspace = textAt(await make('/v1/workspaces', { name: word, slug: word }), 'data', 'id')
+  const webhook = textAt(
+    await make('/v1/webhooks', { name: word, url: `http://127.0.0.1:9/${word}`, events: ['*'] }),
+    'data',
+    'id',
+  )
+  await make(`/v1/quotas/external/${externalUser}`, { concurrency: 7 }, 'PUT')
+  const key = textAt(await make('/v1/api-keys', { name: word, scopes: ['sandboxes:read'] }), 'data', 'id')
+  const made = await make('/v1/sandboxes', {
+    name: sandboxName,
+    workspace_id: workspace,
+    tags: [word],
+    metadata: { note: word },
+    env: { NOTE: word },
+    external_user_id: externalUser,
+    external_workspace_id: word,
+    external_project_id: word,
+  })
+  const sandbox = textAt(made, 'data', 'id')
+  const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
+  await region.sql(
+    `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
+     values ($1, $2, $3, 'https://127.0.0.1:9', false, false, 1, 1, 1, 1, now())`,
+    [host, word, owner.tenant],
+  )
+  const delivery = await first(region, 'select id from delivery where webhook = $1 order by id limit 1', webhook)
+  const history = await region.ask(`/v1/sandboxes/${sandbox}/history`, { key: owner.key })
+  const event = /evt_[a-z0-9_]+/.exec(history.text)?.[0] ?? ''
+  return { owner, word, things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host } }
+}
+
+/** Of each thing one that never was, in the same form. */
+export function neverMade(things: Things): Things {
+  const fresh = (kind: 'sbx' | 'hst') => newId(kind, 'usw1', Date.now(), randomBytes(16))
+  const like = (id: string): string =>
+    /_[0-9a-z]{26}[0-9a-z]{3}$/.test(id)
+      ? newId(id.split('_')[0] as 'dlv', 'usw1', Date.now(), randomBytes(16))
+      : id.replace(/[0-9a-z]{12}$/, () => randomBytes(6).toString('hex'))
+  return {
+    sandbox: fresh('sbx'),
+    sandboxName: `name ${randomUUID()}`,
+    externalUser: `user-${randomUUID()}`,
+    key: like(things.key),
+    workspace: like(things.workspace),
+    webhook: like(things.webhook),
+    delivery: like(things.delivery),
+    // Event ids are sealed, so none can be made up; another's is only a place in time.
+    event: things.event,
+    host: fresh('hst'),
+  }
+}
+
+async function first(region: TestRegion, statement: string, value: string): Promise<string> {
+  let id: unknown
+  await until(statement, async () => {
+    const [row] = await region.sql<{ id: unknown }>(statement, [value])
+    id = row?.id
+    return row !== undefined
+  })
+  return String(id)
+}
