@@ -2,10 +2,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import type { TestServer } from '../support/databases.ts'
 import { at, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function databasePromises(regionOf: () => TestRegion, serverOf: () => TestServer): void {
+  // The process would end with all that it was doing.
+  test('a connection that is lost in the middle of a transaction fails that transaction and nothing else', async () => {
+    const { db } = regionOf().running.controller.database
+    await assert.rejects(
+      db.transaction(async (tx) => {
+        await tx.execute(sql`select pg_terminate_backend(pg_backend_pid())`)
+      }),
+    )
+    assert.equal((await regionOf().ask('/v1/sandboxes')).status, 200)
+  })
+
   test('while the database is away every request says so, and when it is back all is as it was', async () => {
     const region = regionOf()
     const made = await region.ask('/v1/sandboxes', { method: 'POST', body: {} })
