@@ -19,11 +19,11 @@ const OWN_FILE = 0o600
 
 /** Throws when the folder has something in it already. */
 export async function takeBackup(url: string, folder: string, takenAt: Date): Promise<Manifest> {
-  await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
-  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty.`)
   const client = connectAlone(url)
   await client.connect()
   try {
+    await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
+    if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty.`)
     await client.query('begin isolation level repeatable read read only')
     // Held to the end, so that no table changes its form meanwhile. Reading and writing go on.
     const names = (await listTables(client)).map(({ name }) => quoted(name))
