@@ -39,6 +39,8 @@ test('routes of the contracts are known in both spellings, and what is not known
   assert.equal(classOf('GET', '/v1/sandboxes/by-name/my-box'), 'find sandboxes:read none')
   assert.equal(classOf('GET', `/v1/sandboxes/${ID}/files/tpl_x/sbx_y`), 'read - code')
   assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change - code')
+  assert.equal(classOf('POST', '/podflare/v1/sandboxes'), 'create sandboxes:write none')
+  assert.equal(classOf('DELETE', `/podflare/v1/sandboxes/${ID}`), 'change sandboxes:write code')
   assert.equal(classOf('GET', '/v1/templates'), 'read - none')
   const delivery = newId('dlv', 'eu1', 1, new Uint8Array(16))
   const replay = `/v1/webhooks/whk_1/deliveries/${delivery}/replay`

@@ -217,8 +217,7 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
     return
   }
   const [, times, what] = /^repeat (\d+) (.+)$/.exec(line) ?? []
-  for (let n = 1; n < Number(times ?? 0); n++)
-    response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(what)))
+  for (let n = 1; n < Number(times ?? 0); n++) response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(what)))
   const words = line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
   response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(words.slice(0, 60_000))))
   response.write(
