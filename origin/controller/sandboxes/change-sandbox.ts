@@ -72,7 +72,7 @@ async function tellHost(controller: Controller, changed: SandboxRow): Promise<Sa
       await moveSandbox(controller.database.db, row.id, 'pause', { revision: row.revision })
       throw new AppError(
         'sandbox_not_running',
-        'The time of the sandbox was over before the request came; it is paused.',
+        'The sandbox was paused before its end could be moved; it gets its whole timeout when it is resumed.',
       )
     }
     const now = await readSandbox(controller.database.db, row.id)
