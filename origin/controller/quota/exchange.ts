@@ -6,7 +6,7 @@ import type { Db } from '../database/connect.ts'
 import { describeError, type Log } from '../log.ts'
 import type { Metrics } from '../metrics/instruments.ts'
 import type { Authority } from './authority.ts'
-import { applyShare, type Begun, beginExchange, readGrant } from './grant-row.ts'
+import { applyShare, type Begun, beginExchange, endTurn, readGrant } from './grant-row.ts'
 
 export type Exchanged =
   /** `room` is what may be created now; with none of it, the tenant has `running` sandboxes over all regions. */
@@ -28,37 +28,50 @@ export type Asked = {
   keep?: number
 }
 
-/** Longer than an exchange takes, so that two controllers of a region do not overtake each other for ever. */
-const OVERTAKEN_PAUSE_MS = 40
-
 export async function exchange(seams: QuotaSeams, tenant: string, asked: Asked): Promise<Exchanged> {
-  let { reason, want } = asked
+  const until = performance.now() + LIMITS.quotaWaitMs
+  let turn: string | null = null
   let floor = 0
-  for (let tries = 0; tries < LIMITS.quotaTriesMax; tries++) {
-    const begun = await beginExchange(seams.db, tenant, { floor, keep: asked.keep ?? null })
+  let { reason, want } = asked
+  for (let tries = 0; tries < LIMITS.quotaTriesMax; ) {
+    const begun = await beginExchange(seams.db, tenant, {
+      floor,
+      keep: asked.keep ?? null,
+      turn,
+      turnMs: LIMITS.quotaTurnMs,
+    })
     if (begun === undefined) return { kind: 'share', room: 0, granted: 0, limit: 0, running: 0, tier: 'none' }
+    if (begun === 'busy') {
+      const room = await roomMeanwhile(seams.db, tenant)
+      if (room > 0 || reason !== 'need') return inHand(room)
+      if (performance.now() > until) break
+      continue
+    }
+    tries += 1
+    turn = begun.turn
     const answer = await askAuthority(seams, reportOf(seams, tenant, begun, { reason, want }))
-    if (answer === undefined) return { kind: 'unavailable' }
+    if (answer === undefined) {
+      await endTurn(seams.db, tenant, turn)
+      return { kind: 'unavailable' }
+    }
     if (answer.kind === 'late') {
       floor = answer.epoch
       continue
     }
     const { epoch, granted, limit } = answer
     const applied = await applyShare(seams.db, tenant, { epoch, granted, limitVersion: begun.limit_version })
-    if (applied === undefined) {
-      const found = await lookAfter(seams.db, tenant)
-      if (found > 0) return { kind: 'share', room: found, granted, limit, running: answer.running, tier: begun.tier }
-      continue
-    }
+    // The authority has taken something back in the middle of it, for another region.
+    if (applied === undefined) continue
     if (applied.granted >= begun.granted) {
       const room = Math.max(0, applied.granted - applied.used)
       const running = Math.max(answer.running, applied.used)
       return { kind: 'share', room, granted: applied.granted, limit, running, tier: begun.tier }
     }
     // What was lowered may be used elsewhere as soon as the authority hears of it.
-    ;[reason, want] = ['report', 0]
+    ;[reason, want, turn] = ['report', 0, null]
   }
   seams.metrics.quotaExchanges.inc({ outcome: 'overtaken' })
+  if (turn !== null) await endTurn(seams.db, tenant, turn)
   return { kind: 'unavailable' }
 }
 
@@ -81,9 +94,11 @@ async function askAuthority({ authority, log, metrics }: QuotaSeams, report: Quo
   }
 }
 
-/** Somebody else's exchange was written down instead of this one: perhaps it brought enough. */
-async function lookAfter(db: Db, tenant: string): Promise<number> {
-  await sleep(OVERTAKEN_PAUSE_MS * Math.random())
+/** Another controller of this region is asking: perhaps it brings enough. */
+async function roomMeanwhile(db: Db, tenant: string): Promise<number> {
+  await sleep(LIMITS.quotaBusyPollMs)
   const row = await readGrant(db, tenant)
-  return row === undefined ? 0 : row.granted - row.used
+  return row === undefined ? 0 : Math.max(0, row.granted - row.used)
 }
+
+const inHand = (room: number): Exchanged => ({ kind: 'share', room, granted: 0, limit: 0, running: 0, tier: 'none' })

@@ -9,31 +9,45 @@ import type { Db } from '../database/connect.ts'
 
 const number = z.coerce.number()
 const rowSchema = z.object({ granted: number, used: number, epoch: number })
-const begunSchema = rowSchema.extend({ tier: z.string(), limit: number, limit_version: number })
+const begunSchema = rowSchema.extend({ turn: z.string(), tier: z.string(), limit: number, limit_version: number })
 export type Begun = z.infer<typeof begunSchema>
 export type Grant = { granted: number; used: number }
 
+/** `turn` is what an earlier try of the same exchange was given; with it, nobody else's turn is waited for. */
+export type Beginning = { floor: number; keep: number | null; turn: string | null; turnMs: number }
+
 /**
  * Draws an epoch above `floor` and above the last one, so that no answer to an older question can be applied any more. With `keep`
- * the row is lowered to what is used and that many more. Undefined when there is no such tenant here.
+ * the row is lowered to what is used and that many more. `busy` when another controller of the region has its turn: it is left to
+ * it for so long, because two that overtake each other get nothing written down. Undefined when there is no such tenant here.
  */
 export async function beginExchange(
   db: Db,
   tenant: string,
-  { floor, keep }: { floor: number; keep: number | null },
-): Promise<Begun | undefined> {
+  { floor, keep, turn, turnMs }: Beginning,
+): Promise<Begun | 'busy' | undefined> {
   const { rows } = await db.execute(sql`
     with known as (
       select t.id, r.name as tier, r.concurrency, greatest(t.version, r.version) as version
       from tenant t join tier r on r.name = t.tier where t.id = ${tenant}
     )
-    insert into quota_grant as q (tenant, granted, epoch) select id, 0, ${floor}::bigint + 1 from known
+    insert into quota_grant as q (tenant, granted, epoch, asking_until)
+    select id, 0, ${floor}::bigint + 1, clock_timestamp() + make_interval(secs => ${turnMs / 1_000}) from known
     on conflict (tenant) do update set
       epoch = greatest(q.epoch, ${floor}::bigint) + 1,
-      granted = least(q.granted, coalesce(q.used + ${keep}::integer, q.granted))
-    returning q.granted, q.used, q.epoch, (select tier from known) as tier, (select concurrency from known) as limit,
-      (select version from known) as limit_version`)
-  return rows[0] === undefined ? undefined : begunSchema.parse(rows[0])
+      granted = least(q.granted, coalesce(q.used + ${keep}::integer, q.granted)),
+      asking_until = excluded.asking_until
+    where q.asking_until <= clock_timestamp() or q.asking_until = ${turn}::timestamptz
+    returning q.granted, q.used, q.epoch, q.asking_until::text as turn, (select tier from known) as tier,
+      (select concurrency from known) as limit, (select version from known) as limit_version`)
+  if (rows[0] !== undefined) return begunSchema.parse(rows[0])
+  return (await readGrant(db, tenant)) === undefined ? undefined : 'busy'
+}
+
+/** Lets the next controller ask, after an exchange that came to nothing. */
+export async function endTurn(db: Db, tenant: string, turn: string): Promise<void> {
+  await db.execute(sql`
+    update quota_grant set asking_until = '-infinity' where tenant = ${tenant} and asking_until = ${turn}::timestamptz`)
 }
 
 /** Undefined when the epoch is another by now: the answer is late, and nothing was written. A row with nothing in it is due no more. */
@@ -43,7 +57,7 @@ export async function applyShare(
   share: { epoch: number; granted: number; limitVersion: number },
 ): Promise<Grant | undefined> {
   const { rows } = await db.execute(sql`
-    update quota_grant set granted = ${share.granted}, limit_version = ${share.limitVersion},
+    update quota_grant set granted = ${share.granted}, limit_version = ${share.limitVersion}, asking_until = '-infinity',
       reported_at = case when ${share.granted}::integer = 0 and used = 0 then 'infinity' else clock_timestamp() end
     where tenant = ${tenant} and epoch = ${share.epoch}
     returning granted, used, epoch`)
@@ -73,9 +87,9 @@ export async function lowerIdle(db: Db, tenant: string, need: number): Promise<Q
  */
 export async function forfeitShares(db: Db): Promise<void> {
   await db.execute(sql`
-    update quota_grant set granted = 0, reported_at = '-infinity',
+    update quota_grant set granted = 0, reported_at = '-infinity', asking_until = '-infinity',
       epoch = greatest(epoch + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
-    where granted > 0`)
+    where granted > 0 or asking_until > '-infinity'`)
 }
 
 const dueSchema = z.object({ tenant: z.string(), limit: number, is_active: z.boolean() })

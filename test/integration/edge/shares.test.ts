@@ -51,9 +51,35 @@ test('of 200 creates at once over both regions and the edge exactly 50 live at a
   assert.equal(answers.length - refused.length, 50)
   assert.equal(sumOf(await stage.shares(tenant), 'used'), 50)
   for (const { json, headers } of refused) {
-    assert.deepEqual(at(json, 'error', 'details'), { limit: 50, running: 50, tier: tenant.tier })
+    assert.equal(at(json, 'error', 'details', 'limit'), 50)
+    assert.equal(at(json, 'error', 'details', 'tier'), tenant.tier)
+    // The last slots may have been promised to creates that are still on their way.
+    const running = Number(at(json, 'error', 'details', 'running'))
+    assert.ok(running > 25 && running <= 50, `${running}`)
     assert.equal(headers.get('ratelimit-policy'), '"concurrency";q=50;qu="concurrent-requests"')
     assert.ok(headers.get('retry-after'))
+  }
+})
+
+// Each draws epochs for the same row, and so may overtake the other in the middle of an exchange.
+test('two controllers of one region share its part, and together with the other region keep to the limit', async () => {
+  const tenant = await stage.addTenant(20)
+  const second = await stage.usw1.join()
+  const urls = [stage.usw1.url, `http://${second.address.host}:${second.address.port}`, stage.eu1.url]
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: 90 }, (_, n) =>
+        fetch(`${urls[n % 3]}/v1/sandboxes`, {
+          method: 'POST',
+          body: '{}',
+          headers: { authorization: `Bearer ${tenant.key}` },
+        }),
+      ),
+    )
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))].toSorted(), [201, 429])
+    assert.equal(answers.filter(({ status }) => status === 201).length, 20)
+  } finally {
+    await second.stop()
   }
 })
 
@@ -71,7 +97,7 @@ test('at the limit, a slot freed in one region is free for the very next create 
   }
 })
 
-test('nine in ten creates ask nobody', async () => {
+test('nine in ten creates ask nobody', async (t) => {
   const tenant = await stage.addTenant(50)
   const before = await needs()
   let creates = 0
@@ -81,6 +107,7 @@ test('nine in ten creates ask nobody', async () => {
     await Promise.all(made.map((id) => stage.destroy(id, tenant)))
   }
   const asked = (await needs()) - before
+  t.diagnostic(`${asked} of ${creates} creates waited for the authority`)
   assert.ok(asked <= creates / 10, `${asked} of ${creates}`)
 })
 
@@ -175,6 +202,29 @@ test('a region that was down asks before it creates, and one crash in the middle
     return sumOf(await stage.shares(tenant), 'used') === 8
   })
   assert.equal((await stage.create('usw1', tenant)).status, 429)
+})
+
+// What one region keeps for nothing, the others would have to ask it for, one create at a time.
+test('a share that is idle is given back after a while, and an active tenant keeps some of it in hand', async () => {
+  const tenant = await stage.addTenant(40)
+  for (let n = 0; n < 6; n++) await stage.create('usw1', tenant)
+  const { controller } = stage.usw1.running
+  const sweepLater = async (): Promise<number> => {
+    await stage.usw1.sql(`update quota_grant set reported_at = '-infinity' where tenant = $1`, [tenant.tenant])
+    await reportDue(controller)
+    const [west] = await stage.shares(tenant)
+    return (west?.granted ?? 0) - (west?.used ?? 0)
+  }
+  const atFirst = await sweepLater()
+  assert.ok(atFirst >= 1 && atFirst <= 5, `${atFirst}`)
+  await stage.usw1.sql(`update sandbox set created_at = created_at - interval '1 day' where tenant = $1`, [
+    tenant.tenant,
+  ])
+  assert.equal(await sweepLater(), 0)
+  await stage.usw1.running.stop()
+  // So the other region can have all of the rest without asking for any of it.
+  assert.equal(await fillAt('eu1', tenant), 34)
+  await stage.usw1.restart()
 })
 
 // A person's word: nothing else could tell a dead region from one that is only cut off and goes on serving its own callers.

@@ -15,6 +15,8 @@ export const quotaGrant = pgTable(
     /** Drawn anew for every exchange with the authority; an answer to an older one is late and changes nothing. */
     epoch: bigint({ mode: 'number' }).notNull().default(0),
     limitVersion: bigint('limit_version', { mode: 'number' }).notNull().default(0),
+    /** While one controller asks for more, the others of the region wait for what it brings instead of overtaking it. */
+    askingUntil: moment('asking_until').notNull().default(sql`'-infinity'`),
     /** When the authority last heard of this share; infinity when there is nothing to hear. */
     reportedAt: moment('reported_at').notNull().default(sql`'infinity'`),
   },

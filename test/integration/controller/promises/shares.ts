@@ -72,6 +72,20 @@ export function sharePromises(regionOf: () => TestRegion): void {
     assert.ok(used <= granted && granted <= 12, `${used} of ${granted}`)
   })
 
+  // What a controller was asking for when it was killed must not stand in the way of the others.
+  test('a turn that nobody ends is over by itself, and until then slots in hand are taken as ever', async () => {
+    const { key, tenant } = await regionOf().newKey({ concurrency: 2 })
+    await createAs(key)
+    await regionOf().sql(
+      `update quota_grant set asking_until = clock_timestamp() + interval '2 seconds' where tenant = $1`,
+      [tenant],
+    )
+    assert.equal((await createAs(key)).status, 201)
+    const began = Date.now()
+    assert.equal((await createAs(key)).status, 429)
+    assert.ok(Date.now() - began < 5_000)
+  })
+
   test('what is given up is given up whole, and the epochs go on by the clock', async () => {
     const { key, tenant } = await regionOf().newKey({ concurrency: 8 })
     await createAs(key)

@@ -125,7 +125,7 @@ export async function startRegion(databaseUrl: string, options: RegionOptions = 
       region.running = running
       region.url = urlOf(running)
     },
-    join: () => startController(config, seams),
+    join: () => startController({ ...config, listen: { ...config.listen, port: 0 } }, seams),
     async close() {
       await running.stop()
       await Promise.all(hosts.map((one) => one.close()))

@@ -1,0 +1,1 @@
+ALTER TABLE "quota_grant" ADD COLUMN "asking_until" timestamp (3) with time zone DEFAULT '-infinity' NOT NULL;
