@@ -250,20 +250,19 @@ export const LIMITS = {
   /** Longer than any client's pool keeps an idle connection, so that the side that sends is the one that closes. */
   keepAliveMs: 75_000,
 
-  // Events and webhooks.
   // Concurrency over regions.
   /** One question to the authority, with what the authority asks other regions meanwhile. */
   quotaExchangeMs: 4_000,
-  quotaWaitMs: 6_000,
   /** How long a create waits for a larger share of its tenant's limit. */
+  quotaWaitMs: 6_000,
   /** Creates of one tenant that wait for it. */
   quotaWaitingMax: 2_000,
   /** How often an exchange is begun anew because another one of the same tenant came between. */
+  quotaTriesMax: 5,
   /** How often a controller looks for what another one of its region is asking for. */
   quotaBusyPollMs: 15,
   /** Longer than one question takes, and shorter than a create waits: a controller that was killed in its turn costs nobody theirs. */
   quotaTurnMs: 5_000,
-  quotaTriesMax: 5,
   /** Of the authority's question to a region whether it can do with less, and how often it asks one whose share is on its way. */
   quotaGiveBackMs: 1_000,
   quotaGiveBackRounds: 3,
@@ -283,6 +282,7 @@ export const LIMITS = {
   rateWindowMs: 60_000,
   rateBucketsMax: 10_000,
 
+  // Events and webhooks.
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */
   eventPollMs: 100,
   /** What is written within this time is published together. */
