@@ -3,12 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '../../../infra/local/config.ts'
 import { progressTo } from '../../../infra/local/progress.ts'
+import { fillRegion } from '../../integration/controller/support/fill-region.ts'
 import { describeMachine } from '../describe-machine.ts'
 import { measureFloor } from './admission-floor.ts'
 import { type AdmissionReport, type Level, renderAdmission } from './admission-report.ts'
 import { type AdmissionStage, startAdmissionStage } from './admission-stage.ts'
 import { cpuMsOf, cpuMsOfTree } from './cpu-time.ts'
-import { fillRegion } from './fill-region.ts'
 import { measureCreates } from './measure-creates.ts'
 
 const LEVELS = [1_000, 10_000, 50_000]
@@ -24,7 +24,7 @@ export async function benchAdmission(samples: number): Promise<void> {
     const levels: Level[] = []
     let live = 0
     for (const level of LEVELS) {
-      await step(`${level} live sandboxes`, () => fillRegion(stage, level - live))
+      await step(`${level} live sandboxes`, () => fill(stage, level - live))
       live = level
       levels.push(await step(`creates at ${level}`, () => measureLevel(stage, level, samples)))
     }
@@ -42,6 +42,12 @@ export async function benchAdmission(samples: number): Promise<void> {
     await stage.end()
   }
 }
+
+const fill = ({ controller, hosts, tenants, know }: AdmissionStage, count: number): Promise<void> =>
+  fillRegion(
+    { sql: controller.sql, hosts: hosts.map(({ name }) => name), tenants: tenants.map(({ id }) => id), know },
+    count,
+  )
 
 async function measureLevel(stage: AdmissionStage, live: number, samples: number): Promise<Level> {
   await measureCreates(stage, stage.tenants, WARM_UP, CONCURRENCY)
