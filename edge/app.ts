@@ -6,6 +6,7 @@
  *   steering/   which region
  *   forward/    signed, sent, streamed back        failover/   what to do when that fails
  *   lists/      what several regions answer together
+ *   previews/   visitors of what runs in a sandbox
  *   quota/      how a tenant's limit is shared out between regions
  *   capacity/   what regions have free             kv/         copies of what KV says
  *
@@ -19,6 +20,7 @@ import { answerError } from './answers/answer-error.ts'
 import { corsHeaders } from './answers/answer-headers.ts'
 import { answerPreflight } from './answers/answer-preflight.ts'
 import type { Edge } from './bindings.ts'
+import { servePreviewHost } from './previews/serve-preview.ts'
 import { serveQuota } from './quota/serve-quota.ts'
 import type { Arrival } from './requests/visit.ts'
 import { DOCUMENT_PATHS, serveDocument } from './serve-document.ts'
@@ -31,6 +33,9 @@ app.use((c, next) => {
   c.set('startedAtMs', Date.now())
   return next()
 })
+
+/** Such a host belongs to a sandbox whole: no path of it is ours. */
+app.use((c, next) => servePreviewHost(arrivalOf(c)) ?? next())
 
 app.options('*', (c) => answerPreflight(c.req.raw, c.get('requestId')))
 

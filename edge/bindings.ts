@@ -13,6 +13,8 @@ export type Bindings = {
   KEY_PEPPER: string
   INTERNAL_TOKEN: string
   TRUSTED_PROXY?: string
+  /** Under which the hosts of previews are. */
+  PREVIEW_DOMAIN: string
 }
 
 /** What Hono's handlers find in their context. */

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { BROWSER_SECRET } from '../shared/browser-token.ts'
 import { EDGE_TOKEN } from '../shared/edge-token.ts'
 import { AppError } from '../shared/errors.ts'
+import { SHARE_SECRET } from '../shared/preview-words.ts'
 import type { Bindings } from './bindings.ts'
 
 const configSchema = z.object({
@@ -26,6 +27,8 @@ export type Config = {
   pepper: CryptoKey
   /** Under which words for browsers are signed. */
   browserSecret: Uint8Array
+  /** Under which the shares of previews are signed. */
+  shareSecret: Uint8Array
   internalToken: string
   trustsProxy: boolean
 }
@@ -56,15 +59,16 @@ async function importConfig(values: z.infer<typeof configSchema>): Promise<Confi
   return {
     signing: { key, kid: jwk.kid },
     pepper: await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
-    browserSecret: await browserSecretOf(pepper),
+    browserSecret: await derive(pepper, BROWSER_SECRET),
+    shareSecret: await derive(pepper, SHARE_SECRET),
     internalToken: values.INTERNAL_TOKEN,
     trustsProxy: values.TRUSTED_PROXY === 'true',
   }
 }
 
-async function browserSecretOf(pepper: Uint8Array): Promise<Uint8Array> {
+async function derive(pepper: Uint8Array, secret: { info: string; bytes: number }): Promise<Uint8Array> {
   const key = await crypto.subtle.importKey('raw', pepper, 'HKDF', false, ['deriveBits'])
-  const info = new TextEncoder().encode(BROWSER_SECRET.info)
+  const info = new TextEncoder().encode(secret.info)
   const algorithm = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info }
-  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, BROWSER_SECRET.bytes * 8))
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, secret.bytes * 8))
 }

@@ -217,6 +217,34 @@ export const ERRORS = {
   },
   sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
 
+  // Previews.
+  preview_not_found: {
+    status: 404,
+    retry: 'never',
+    next: 'Check the address. The owner of a sandbox opens a port of it with POST /v1/sandboxes/{id}/expose.',
+  },
+  preview_token_required: {
+    status: 401,
+    retry: 'never',
+    next: 'Ask the owner of the sandbox for a new link: POST /v1/sandboxes/{id}/previews/{preview}/share makes one.',
+  },
+  port_closed: {
+    status: 502,
+    retry: 'later',
+    next: 'Start a server in the sandbox that listens on this port of 127.0.0.1 or 0.0.0.0, and send the request again.',
+  },
+  port_no_answer: {
+    status: 502,
+    retry: 'later',
+    next: 'Look at what the server in the sandbox prints; it must speak HTTP/1.1 on this port.',
+  },
+  port_busy: {
+    status: 429,
+    retry: 'later',
+    next: 'Wait until some of the connections to this sandbox have ended.',
+    executed: false,
+  },
+
   // Servers that fail.
   region_unavailable: {
     status: 503,

@@ -282,6 +282,21 @@ export const LIMITS = {
   rateWindowMs: 60_000,
   rateBucketsMax: 10_000,
 
+  // Previews.
+  previewsPerSandboxMax: 100,
+  /** Where a caller names no port. */
+  previewPortDefault: 3_000,
+  shareSecDefault: 3_600,
+  shareSecMax: 30 * 24 * 3_600,
+  shareTokenCharsMax: 2_048,
+  /** Connections into one sandbox. Beside its commands they fit into what its agent serves at a time. */
+  tunnelsPerSandboxMax: 256,
+  /** Requests for previews that one controller carries at a time. */
+  previewsAtOnceMax: 4_096,
+  /** How long the edge waits for the head of a preview's answer: the sandbox may have to wake, and its server to think. */
+  previewHeadMs: 100_000,
+  previewHeaderBytesMax: 64 * 1024,
+
   // Events and webhooks.
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */
   eventPollMs: 100,

@@ -18,7 +18,7 @@ export function answerError(error: AppError, request: Request, requestId: string
   return new Response(body, { status: error.status, headers })
 }
 
-function logError(error: AppError, request: Request, requestId: string): void {
+export function logError(error: AppError, request: Request, requestId: string): void {
   const { code, message, detail, cause } = error
   const line = {
     level: 'error',
