@@ -4,13 +4,13 @@
  * Cron triggers do not fire by themselves here, so a timer calls them. `request.cf` is empty unless a request carries the header
  * MF-CF-Blob with JSON in it, which only this runtime understands.
  */
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import type { KeyRecord, Tiers } from '../../shared/accounts.ts'
 import type { RegionRegistry } from '../../shared/regions.ts'
 import { bundleEdge } from './bundle-edge.ts'
+import { workerdProgram } from './workerd-program.ts'
 
 export type EdgeSecrets = {
   /** A private Ed25519 JWK as JSON, with a kid. */
@@ -80,19 +80,9 @@ async function runtimeOptions(options: LocalEdgeOptions): Promise<ConstructorPar
     cf: {},
     logRequests: false,
     telemetry: { enabled: false },
-    unsafeRuntimeEnv: { ATOLL_WORKERD: workerdPath() },
+    unsafeRuntimeEnv: { ATOLL_WORKERD: workerdProgram() },
     ...(options.persistDir === undefined ? {} : { resourcePersistencePath: options.persistDir }),
   })
-}
-
-/** workerd is miniflare's dependency, not ours, so it is looked up from there. */
-function workerdPath(): string {
-  const fromHere = createRequire(import.meta.url)
-  const found: unknown = createRequire(fromHere.resolve('miniflare'))('workerd')
-  if (typeof found === 'object' && found !== null && 'default' in found && typeof found.default === 'string') {
-    return found.default
-  }
-  throw new Error('The package workerd does not say where its program is.')
 }
 
 function edgeOn(runtime: Miniflare, url: URL): Omit<LocalEdge, 'stop'> {
