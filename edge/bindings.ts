@@ -6,9 +6,9 @@ export type Bindings = {
   KEYS: KVNamespace
   CAPACITY: KVNamespace
   TENANT_QUOTA: DurableObjectNamespace<TenantQuota>
-  RATE_FREE?: RateLimit
-  RATE_PRO?: RateLimit
-  RATE_SCALE?: RateLimit
+  RATE_FREE: RateLimit
+  RATE_PRO: RateLimit
+  RATE_SCALE: RateLimit
   EDGE_SIGNING_KEY: string
   KEY_PEPPER: string
   INTERNAL_TOKEN: string
