@@ -12,6 +12,7 @@ export const keepPolling = (controller: Controller, one: Host): Repeating =>
 export async function pollHost(controller: Controller, one: Host): Promise<void> {
   const answer = await one.capacity()
   if (answer.kind !== 'done') throw answer.error
+  controller.ledger.hear(one.name)
   const row = await writerOf(controller.database.pool)(one, answer.value)
   // What has left the region is still looked at for a while, but offers nothing.
   if (row === undefined) return controller.ledger.forget(one.name)

@@ -24,6 +24,8 @@ export type Ledger = {
   /** What some host that is for this tenant can start. */
   templates(tenant: string): ReadonlySet<string>
   observe(offer: Omit<Offer, 'seenAtMs'>): void
+  /** It lives, whatever else became of its word: a database that is away for long must not make every host look lost. */
+  hear(host: string): void
   /** The host has left the region. */
   forget(host: string): void
   /** A promise was made: counted at once, so that the next pick within the same poll sees it. */
@@ -58,6 +60,10 @@ export function createLedger(steady: () => number): Ledger {
       if (known !== undefined && isFresh(known) && isAlike(known, seen)) return void Object.assign(known, seen)
       byHost.set(offer.host, seen)
       kept = undefined
+    },
+    hear(host) {
+      const offer = byHost.get(host)
+      if (offer !== undefined && isFresh(offer)) offer.seenAtMs = steady()
     },
     forget(host) {
       byHost.delete(host)
