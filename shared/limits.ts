@@ -73,7 +73,7 @@ export const LIMITS = {
   guestSessionMemoryMibMax: 16,
   guestHeadersMax: 32,
   /** What a guest may send of one answer before the host has taken it in. */
-  guestWindowBytes: 256 * 1024,
+  guestWindowBytes: 64 * 1024,
 
   // Accounts.
   /** Of a tenant, living ones. */
@@ -291,6 +291,8 @@ export const LIMITS = {
   shareTokenCharsMax: 2_048,
   /** Connections into one sandbox. Beside its commands they fit into what its agent serves at a time. */
   tunnelsPerSandboxMax: 256,
+  /** Until the agent has connected to its own port, or knows that it cannot. */
+  tunnelOpenMs: 10_000,
   /** Requests for previews that one controller carries at a time. */
   previewsAtOnceMax: 4_096,
   /** How long the edge waits for the head of a preview's answer: the sandbox may have to wake, and its server to think. */

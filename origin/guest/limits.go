@@ -16,8 +16,9 @@ const (
 	timerSlackNs           = 2_000_000
 	timerSlackNsOfCommands = 50_000
 	deviceWait             = 10 * time.Second
-	streamsMax             = 128
-	uploadWindowBytes      = 1 << 20
+	portDialWait           = 5 * time.Second
+	streamsMax             = 384
+	uploadWindowBytes      = 64 << 10
 	entropyBytesMax        = 4 << 10
 	lingeringLooksMax      = 4
 	processesMax           = 4096

@@ -16,6 +16,7 @@ func newRoutes(processes *processes) http.Handler {
 	routes.HandleFunc("/v1/exec", func(response http.ResponseWriter, request *http.Request) {
 		handleExec(response, request, environment, processes)
 	})
+	routes.HandleFunc(portsPath, handleTunnel)
 	return routes
 }
 

@@ -83,7 +83,12 @@ func (s *session) serve(nonce string, routes http.Handler) error {
 	if err := skipThrough(incoming, "begin "+nonce+"\n"); err != nil {
 		return err
 	}
-	server := http2.Server{MaxConcurrentStreams: streamsMax, MaxUploadBufferPerStream: uploadWindowBytes}
+	// Whoever does not read what it is sent holds up its own stream and no other.
+	server := http2.Server{
+		MaxConcurrentStreams:         streamsMax,
+		MaxUploadBufferPerStream:     uploadWindowBytes,
+		MaxUploadBufferPerConnection: streamsMax * uploadWindowBytes,
+	}
 	server.ServeConn(sessionConn{s.data, s, incoming}, &http2.ServeConnOpts{Handler: routes})
 	return nil
 }

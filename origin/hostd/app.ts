@@ -3,13 +3,21 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { consoleQuery, createVmBody, HOST_ROUTES, hostExec, vmDeadlines } from '../../shared/contracts/host.ts'
+import {
+  consoleQuery,
+  createVmBody,
+  HOST_ROUTES,
+  hostExec,
+  portSchema,
+  vmDeadlines,
+} from '../../shared/contracts/host.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Frame } from '../../shared/frames.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { capacityOf } from './capacity/report.ts'
 import type { Host } from './host.ts'
 import { answerError } from './http/answer-error.ts'
+import { carryTunnel } from './http/carry-tunnel.ts'
 import { sendFrames } from './http/send-frames.ts'
 import { describe } from './log.ts'
 import { createVm } from './vm/create-vm.ts'
@@ -18,11 +26,21 @@ import { execInVm } from './vm/exec.ts'
 import { consoleOf, statsOf } from './vm/inspect.ts'
 import { pauseVm, resumeVm } from './vm/pause.ts'
 import { setDeadlines } from './vm/set-deadlines.ts'
+import { tunnelToVm } from './vm/tunnel.ts'
 
 type Env = { Bindings: HttpBindings }
 
 export function buildApp(host: Host): Hono<Env> {
   const app = new Hono<Env>()
+  // Before the bound on bodies, because what goes through a tunnel has none.
+  app.post(HOST_ROUTES.tunnel.path, async (c) => {
+    const { incoming, outgoing } = c.env
+    const left = new AbortController()
+    outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
+    const port = portSchema.parse(c.req.param('port'))
+    await carryTunnel(incoming, outgoing, await tunnelToVm(host, c.req.param('id'), port, left.signal))
+    return RESPONSE_ALREADY_SENT
+  })
   app.use(bodyLimit({ maxSize: LIMITS.bodyBytesMax, onError: () => answerError(tooLarge(), host.log) }))
   app.onError((error) => answerError(error, host.log))
   app.notFound(() => answerError(new AppError('route_not_found', 'There is no such route.'), host.log))

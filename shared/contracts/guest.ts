@@ -12,6 +12,8 @@
  *                               The process group is killed when the request's stream is reset.
  *                               422 with `guestRefusal` when the process could not be started: nothing ran.
  *                               A signal that ended it is 128 + n, a timeout is 124.
+ *   POST /v1/ports/PORT         200, a connection to that port: the request's body goes to the server, what it says is the answer's.
+ *                               502 when nothing listens there.
  */
 import * as z from 'zod'
 

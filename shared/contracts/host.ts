@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { machineSchema } from '../machines.ts'
+import { PORT_MAX } from '../preview-address.ts'
 import { guestExec } from './guest.ts'
 import { route } from './route.ts'
 
@@ -68,6 +69,9 @@ export const vmLoss = z.object({
   cause: z.enum(['died', 'expired']).optional(),
   at_ms: z.number(),
 })
+
+/** As a path has it. */
+export const portSchema = z.coerce.number().int().min(1).max(PORT_MAX)
 
 export const vmInventory = z.object({ vms: z.array(vmRecord), lost: z.array(vmLoss) })
 export type VmInventory = z.infer<typeof vmInventory>
@@ -154,6 +158,15 @@ export const HOST_ROUTES = {
     scope: null,
     summary: 'Run a command; the answer is frames.',
     body: hostExec,
+    status: 200,
+  }),
+  tunnel: route({
+    method: 'POST',
+    path: '/v1/vms/:id/ports/:port',
+    class: 'change',
+    scope: null,
+    summary:
+      'A connection to a port of the machine: the body goes in, what the port says is the answer, both for as long as they like.',
     status: 200,
   }),
   pause: route({

@@ -8,6 +8,8 @@ export type Ask = {
   method: 'GET' | 'POST'
   path: string
   body?: unknown
+  /** The caller goes on sending on the stream that it gets. */
+  isOpenEnded?: boolean
   /** The caller's; when it ends the request, the caller hears its reason. */
   signal?: AbortSignal | undefined
   /** How long the whole answer may take; null leaves it to the signal. */
@@ -17,10 +19,10 @@ export type Answer = { status: number; stream: ClientHttp2Stream }
 
 /** Sends a request and waits for the head of its answer. The signal and the limit reset the stream, also later while it is read. */
 export async function ask(session: ClientHttp2Session, request: Ask): Promise<Answer> {
-  const { method, path, body, signal, limitMs } = request
+  const { method, path, body, isOpenEnded = body !== undefined, signal, limitMs } = request
   signal?.throwIfAborted()
   if (session.closed || session.destroyed) throw unreachable('The session with the sandbox has ended.')
-  const stream = session.request({ ':method': method, ':path': path }, { endStream: body === undefined })
+  const stream = session.request({ ':method': method, ':path': path }, { endStream: !isOpenEnded })
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
   const timer = limitMs === null ? undefined : setTimeout(cancel, limitMs)
   signal?.addEventListener('abort', cancel, { once: true })

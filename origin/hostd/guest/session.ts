@@ -4,11 +4,12 @@
  * A machine has at most one session at a time; opening a new one ends the one before, also inside the guest. What the
  * guest sends is bounded and parsed; a guest that misbehaves fails its session and nothing else.
  */
-import { type ClientHttp2Session, connect, constants } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import { type GuestExec, type GuestHealth, type GuestWake, guestHealth } from '../../../shared/contracts/guest.ts'
 import type { Frame } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { closePorts, type Ports, shakeHands, unreachable } from './handshake.ts'
+import { openTunnel } from './open-tunnel.ts'
 import { ask, readAnswer } from './request.ts'
 import { runExec } from './run-exec.ts'
 
@@ -33,6 +34,8 @@ export type GuestSession = {
    * the command; a guest that does not end it in time is the caller's to abort. A process that could not be started is what a shell makes of it: stderr, then exited with 127 or 126.
    */
   exec(exec: GuestExec, options?: CallOptions): AsyncIterable<Frame>
+  /** A connection to a port of the machine. Aborting breaks it off. Fails with AppError('port_closed') when nothing listens there. */
+  tunnel(port: number, options?: CallOptions): Promise<ClientHttp2Stream>
   /** Resolves when the session has ended, for whatever reason. It never rejects. */
   readonly closed: Promise<void>
   /** Ends the session and its commands. Safe to repeat; it also happens when the guest hangs up. */
@@ -56,6 +59,7 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
       if (status !== 204) throw unreachable(`The agent in the sandbox could not wake (${status}).`)
     },
     exec: (exec, { signal } = {}) => runExec(session, exec, signal),
+    tunnel: (port, { signal } = {}) => openTunnel(session, port, signal),
     closed,
     close: () => session.destroy(),
   }

@@ -4,10 +4,13 @@ import * as z from 'zod'
 import { AppError, errorBody, errorHeaders, toAppError } from '../../../shared/errors.ts'
 import { describe, type Log } from '../log.ts'
 
+/** That nothing listens on a port is its sandbox's own affair, and visitors may ask often. */
+const isOurs = ({ status, code }: AppError): boolean => status >= 500 && code !== 'port_closed'
+
 export function answerError(thrown: unknown, log: Log): Response {
   const error = asAppError(thrown)
   const requestId = randomUUID()
-  if (error.status >= 500) log('request-failed', { request: requestId, code: error.code, ...describe(thrown) })
+  if (isOurs(error)) log('request-failed', { request: requestId, code: error.code, ...describe(thrown) })
   return Response.json(errorBody(error, requestId), { status: error.status, headers: errorHeaders(error) })
 }
 

@@ -17,6 +17,7 @@ export type Vm = {
   activeAtMs: number
   /** Those whose caller was told that they are frozen count until they end, too. */
   commandsRunning: number
+  tunnelsOpen: number
   /** Aborts with the reason when the machine is paused, for all who wait for a command in it. The next time it runs has another one. */
   frozen: AbortController
   /** Ends whatever is being done for this sandbox, with the reason it is given. */
@@ -39,6 +40,7 @@ export function newVm(spec: Spec, nowMs: number): Vm {
     startedAtMs: nowMs,
     activeAtMs: nowMs,
     commandsRunning: 0,
+    tunnelsOpen: 0,
     frozen: new AbortController(),
     ending: new AbortController(),
     started: Promise.resolve(),
