@@ -14,9 +14,11 @@
  * Durable Objects and is never on the path of a request.
  */
 import { type Context, Hono } from 'hono'
+import { ERROR_PAGE_PATH } from '../shared/error-page.ts'
 import { toAppError } from '../shared/errors.ts'
 import { serveRecords } from './accounts/accept-records.ts'
 import { answerError } from './answers/answer-error.ts'
+import { answerErrorPage } from './answers/answer-error-page.ts'
 import { corsHeaders } from './answers/answer-headers.ts'
 import { answerPreflight } from './answers/answer-preflight.ts'
 import type { Edge } from './bindings.ts'
@@ -47,6 +49,8 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
 
 serveQuota(app)
 serveRecords(app)
+
+app.get(ERROR_PAGE_PATH, (c) => answerErrorPage(c.get('requestId')))
 
 for (const path of DOCUMENT_PATHS) app.get(path, (c) => serveDocument(arrivalOf(c)))
 
