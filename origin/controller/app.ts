@@ -18,6 +18,7 @@ import { serveKeys } from './http/key-routes.ts'
 import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
+import { servePreviews } from './http/preview-routes.ts'
 import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
@@ -58,6 +59,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveQuota(serveInternal)
   serveFences(serveOperator)
   serveInspection(serve)
+  servePreviews(serve)
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)

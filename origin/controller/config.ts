@@ -18,6 +18,7 @@
  *   ATOLL_HOME_URL          the region that keeps the accounts, which this one follows; without it, this is that region
  *   ATOLL_EDGE_URL          the edge, which the home region tells of keys and tiers
  *   ATOLL_QUOTA_URL         the edge, which shares out the limits between regions; without it, this region is the only one
+ *   ATOLL_PREVIEW_URL       what previews are under, as visitors see it; http://preview.localhost:8787
  *   ATOLL_OPERATOR_TOKEN    the bearer token of the people who run this; without it, the routes of operators are shut
  *   ATOLL_WEBHOOK_ALLOW_PRIVATE  true: webhooks may have private addresses and plain http, as on a local stack; false
  *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
@@ -98,6 +99,7 @@ const schema = z
     ATOLL_HOME_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_EDGE_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_QUOTA_URL: z.url({ protocol: /^https?$/ }).optional(),
+    ATOLL_PREVIEW_URL: z.url({ protocol: /^https?$/ }).default('http://preview.localhost:8787'),
     ATOLL_OPERATOR_TOKEN: z.string().min(16).optional(),
     ATOLL_WEBHOOK_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
@@ -133,6 +135,7 @@ const schema = z
       homeUrl: env.ATOLL_HOME_URL,
       edgeUrl: env.ATOLL_EDGE_URL,
       quotaUrl: env.ATOLL_QUOTA_URL,
+      previewUrl: env.ATOLL_PREVIEW_URL,
       operatorToken: env.ATOLL_OPERATOR_TOKEN,
       webhookReach: env.ATOLL_WEBHOOK_ALLOW_PRIVATE === 'true' ? ('anywhere' as const) : ('public' as const),
       defaultSize: env.ATOLL_DEFAULT_SIZE,

@@ -10,6 +10,7 @@ import type { Instance } from './instance.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/instruments.ts'
 import type { Ledger } from './placement/ledger.ts'
+import type { Previews } from './previews/previews.ts'
 import type { Quota } from './quota/quota.ts'
 import type { Policy } from './sandboxes/plan-sandbox.ts'
 import type { StateWatch } from './sandboxes/state-watch.ts'
@@ -24,6 +25,7 @@ export type Controller = {
   accounts: Accounts
   events: Events
   webhooks: Sender
+  previews: Previews
   /** As of now: hosts come and go. */
   hosts: ReadonlyMap<string, Host>
   hostRules: HostRules

@@ -25,6 +25,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
+import { createPreviews } from './previews/previews.ts'
 import { type Authority, aloneAuthority, edgeAuthority } from './quota/authority.ts'
 import { forfeitIfDead } from './quota/forfeit.ts'
 import { keepShares } from './quota/keep-shares.ts'
@@ -77,6 +78,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const hosts = new Map<string, Host>()
   const metrics = createMetrics()
   let draining = false
+  const accounts = createAccounts(database.db, config, clock)
   const controller: Controller = {
     ...seams,
     clock,
@@ -84,9 +86,10 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     regions: config.regions,
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
     database,
-    accounts: createAccounts(database.db, config, clock),
+    accounts,
     events: createEvents(database.db, config.keyPepper, config.region.code),
     webhooks: createSender(config.webhookReach, systemNames, clock),
+    previews: createPreviews(config, accounts.secrets.shareSecret, clock),
     hosts,
     hostRules: config.hostRules,
     ledger: createLedger(() => performance.now()),

@@ -8,6 +8,7 @@ import { EVENT_ROUTES } from './events.ts'
 import { MACHINE_ROUTES } from './hosts.ts'
 import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
+import { PREVIEW_ROUTES } from './previews.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { USAGE_ROUTES } from './usage.ts'
@@ -18,6 +19,7 @@ export const ALL_ROUTES: readonly Route[] = [
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,
+  PREVIEW_ROUTES,
   MACHINE_ROUTES,
   USAGE_ROUTES,
   CATALOG_ROUTES,

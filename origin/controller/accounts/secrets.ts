@@ -1,6 +1,7 @@
 /** What is derived from the one secret of the installation, the pepper: hashes of keys, the seal on kept answers, the word of tokens. */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { BROWSER_SECRET } from '../../../shared/browser-token.ts'
+import { SHARE_SECRET } from '../../../shared/preview-words.ts'
 
 export type AccountSecrets = {
   /** Hex HMAC-SHA256(pepper, key): all that is ever stored of a key. */
@@ -10,6 +11,7 @@ export type AccountSecrets = {
   /** Throws when it was sealed under another pepper, or altered. */
   open(sealed: string): string
   browserSecret: Uint8Array
+  shareSecret: Uint8Array
 }
 
 const SEAL_INFO = 'atoll sealed answers'
@@ -39,5 +41,6 @@ export function createAccountSecrets(pepper: string): AccountSecrets {
       )
     },
     browserSecret: derive(BROWSER_SECRET.info, BROWSER_SECRET.bytes),
+    shareSecret: derive(SHARE_SECRET.info, SHARE_SECRET.bytes),
   }
 }

@@ -15,6 +15,7 @@ const NAMED: [path: RegExp, parameter: string, thing: keyof Things][] = [
   [/^\/v1\/hosts\//, 'id', 'host'],
   [/^\/v1\/webhooks\//, 'id', 'webhook'],
   [/^\/v1\/webhooks\//, 'delivery', 'delivery'],
+  [/^\/v1\/sandboxes\/:id\/previews\//, 'preview', 'preview'],
   // Templates are everybody's.
   [/^\/v1\/sandbox-templates\//, 'id', 'sandboxName'],
 ]
@@ -31,6 +32,10 @@ const BODIES: Record<string, (things: Things) => object> = {
   'POST /v1/sandboxes/:id/extend': () => ({ timeout_sec: 4_000 }),
   'POST /v1/sandboxes/:id/exec': () => ({ command: 'echo 1' }),
   'POST /v1/sandboxes/:id/template/start': () => ({}),
+  'POST /v1/sandboxes/:id/expose': () => ({ port: 4_000 }),
+  'POST /v1/sandboxes/:id/previews': () => ({ port: 4_000, visibility: 'public' }),
+  'POST /v1/sandboxes/:id/previews/:preview/share': () => ({}),
+  'POST /v1/sandboxes/:id/preview-token': () => ({}),
   'POST /podflare/v1/sandboxes': () => ({}),
   'POST /v1/api-keys': () => ({ scopes: SCOPES }),
   'POST /v1/api-keys/scoped': (things) => ({ scopes: SCOPES, external_user_id: things.externalUser }),

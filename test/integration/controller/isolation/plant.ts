@@ -13,6 +13,7 @@ export type Things = {
   delivery: string
   event: string
   host: string
+  preview: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -45,6 +46,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
     external_project_id: word,
   })
   const sandbox = textAt(made, 'data', 'id')
+  const preview = textAt(await make(`/v1/sandboxes/${sandbox}/previews`, { port: 3_000 }), 'data', 'id')
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -54,7 +56,11 @@ export async function plant(region: TestRegion): Promise<Planted> {
   const delivery = await first(region, 'select id from delivery where webhook = $1 order by id limit 1', webhook)
   const history = await region.ask(`/v1/sandboxes/${sandbox}/history`, { key: owner.key })
   const event = /evt_[a-z0-9_]+/.exec(history.text)?.[0] ?? ''
-  return { owner, word, things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host } }
+  return {
+    owner,
+    word,
+    things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host, preview },
+  }
 }
 
 /** Of each thing one that never was, in the same form. */
@@ -75,6 +81,7 @@ export function neverMade(things: Things): Things {
     // Event ids are sealed, so none can be made up; another's is only a place in time.
     event: things.event,
     host: fresh('hst'),
+    preview: like(things.preview),
   }
 }
 

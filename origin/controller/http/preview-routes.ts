@@ -1,0 +1,63 @@
+/** The routes of previews: parse, call, translate. */
+import { PREVIEW_ROUTES } from '../../../shared/contracts/previews.ts'
+import type { Route } from '../../../shared/contracts/route.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { PreviewRow } from '../database/schema/previews.ts'
+import {
+  endShares,
+  exposeAnswerOf,
+  exposePort,
+  findPreview,
+  listPreviews,
+  openPreview,
+  previewAnswer,
+  shutPreview,
+} from '../previews/manage-previews.ts'
+import { sharePreview, tokenForPort } from '../previews/share-preview.ts'
+import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
+import { type Call, json, type Serve } from './serve-route.ts'
+
+export function servePreviews(serve: Serve<Principal>): void {
+  serve(PREVIEW_ROUTES.expose, async (call) => {
+    // Clients read the address where other answers have `data`.
+    return json(exposeAnswerOf(call.controller, await exposePort(call.controller, await changed(call), call.body.port)))
+  })
+  serve(PREVIEW_ROUTES.create, async (call) => {
+    const { port, visibility } = call.body
+    const row = await openPreview(call.controller, await changed(call), port, visibility)
+    return json({ data: previewAnswer(call.controller, row) }, PREVIEW_ROUTES.create.status)
+  })
+  serve(PREVIEW_ROUTES.list, async (call) => {
+    const rows = await listPreviews(call.controller.database.db, await read(call))
+    return json({ data: rows.map((row) => previewAnswer(call.controller, row)) })
+  })
+  serve(PREVIEW_ROUTES.get, async (call) =>
+    json({ data: previewAnswer(call.controller, await named(call, await read(call))) }),
+  )
+  serve(PREVIEW_ROUTES.delete, async (call) => {
+    await shutPreview(call.controller.database.db, await changed(call), call.params.preview ?? '')
+    return { text: null }
+  })
+  serve(PREVIEW_ROUTES.share, async (call) =>
+    json(await sharePreview(call.controller, await named(call, await changed(call)), call.body.ttl_seconds)),
+  )
+  serve(PREVIEW_ROUTES.revokeShare, async (call) => {
+    await endShares(call.controller.database.db, await changed(call), call.params.preview ?? '')
+    return { text: null }
+  })
+  serve(PREVIEW_ROUTES.previewToken, async (call) => {
+    const { port, expires_in: ttlSec } = call.body
+    return json(await tokenForPort(call.controller, await changed(call), { port, ttlSec }))
+  })
+}
+
+type Asked = Pick<Call<Route>, 'controller' | 'principal' | 'reference' | 'params'>
+
+/** The sandbox's id, found for reading or for a change. */
+const read = async ({ controller, principal, reference }: Asked): Promise<string> =>
+  (await findSandbox(controller.database.db, principal, reference, controller.region.code)).id
+const changed = async ({ controller, principal, reference }: Asked): Promise<string> =>
+  (await findForChange(controller.database.db, principal, reference, controller.region.code)).id
+
+const named = ({ controller, params }: Asked, sandboxId: string): Promise<PreviewRow> =>
+  findPreview(controller.database.db, sandboxId, params.preview ?? '')

@@ -1,0 +1,95 @@
+/** Opening and shutting ports. Whoever asks has found the sandbox already, and with it the right to change it. */
+import { and, asc, eq, sql } from 'drizzle-orm'
+import type { ExposeAnswer, PreviewRecord, Visibility } from '../../../shared/contracts/previews.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { newId, parseId } from '../../../shared/ids.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { Controller } from '../controller.ts'
+import type { Db } from '../database/connect.ts'
+import { type PreviewRow, preview } from '../database/schema/previews.ts'
+
+const ID_BYTES = 16
+
+/** What there is for the port stays as it is: a private preview is not made public by somebody who wants its address. */
+export async function exposePort(controller: Controller, sandboxId: string, port: number): Promise<PreviewRow> {
+  return (
+    (await find(controller.database.db, sandboxId, port)) ?? openPreview(controller, sandboxId, port, 'public', 'keep')
+  )
+}
+
+/** One statement, so that two who open one port at once make one preview. Throws account_limit. */
+export async function openPreview(
+  { database: { db }, region, clock, random }: Controller,
+  sandboxId: string,
+  port: number,
+  visibility: Visibility,
+  ifThere: 'change' | 'keep' = 'change',
+): Promise<PreviewRow> {
+  const count = await db.$count(preview, eq(preview.sandbox, sandboxId))
+  if (count >= LIMITS.previewsPerSandboxMax && (await find(db, sandboxId, port)) === undefined)
+    throw new AppError('account_limit', `A sandbox has at most ${LIMITS.previewsPerSandboxMax} previews.`)
+  const kept = ifThere === 'change' ? sql`excluded.visibility` : preview.visibility
+  const [made] = await db
+    .insert(preview)
+    .values({ id: newId('prv', region.code, clock(), random(ID_BYTES)), sandbox: sandboxId, port, visibility })
+    .onConflictDoUpdate({ target: [preview.sandbox, preview.port], set: { visibility: kept } })
+    .returning()
+  if (made === undefined) throw new Error('An insert that changes what it finds gave no row.')
+  return made
+}
+
+async function find(db: Db, sandboxId: string, port: number): Promise<PreviewRow | undefined> {
+  const [found] = await db
+    .select()
+    .from(preview)
+    .where(and(eq(preview.sandbox, sandboxId), eq(preview.port, port)))
+  return found
+}
+
+export const listPreviews = (db: Db, sandboxId: string): Promise<PreviewRow[]> =>
+  db.select().from(preview).where(eq(preview.sandbox, sandboxId)).orderBy(asc(preview.createdAt), asc(preview.id))
+
+/** Throws not_found. */
+export async function findPreview(db: Db, sandboxId: string, id: string): Promise<PreviewRow> {
+  const [found] = parseId(id, 'prv') === null ? [] : await db.select().from(preview).where(named(sandboxId, id))
+  if (found === undefined) throw noSuchPreview()
+  return found
+}
+
+/** Its shares end with it: another preview of the port has another id. Throws not_found. */
+export async function shutPreview(db: Db, sandboxId: string, id: string): Promise<void> {
+  const gone = await db.delete(preview).where(named(sandboxId, id)).returning({ id: preview.id })
+  if (gone.length === 0) throw noSuchPreview()
+}
+
+/** Throws not_found. */
+export async function endShares(db: Db, sandboxId: string, id: string): Promise<void> {
+  const ended = await db
+    .update(preview)
+    .set({ round: sql`${preview.round} + 1` })
+    .where(named(sandboxId, id))
+    .returning({ id: preview.id })
+  if (ended.length === 0) throw noSuchPreview()
+}
+
+const named = (sandboxId: string, id: string) => and(eq(preview.id, id), eq(preview.sandbox, sandboxId))
+const noSuchPreview = (): AppError => new AppError('not_found', 'There is no such preview of this sandbox.')
+
+export const previewAnswer = ({ previews }: Controller, row: PreviewRow): PreviewRecord => ({
+  id: row.id,
+  sandbox_id: row.sandbox,
+  port: row.port,
+  visibility: row.visibility,
+  url: previews.urlOf(row.sandbox, row.port),
+  created_at: row.createdAt.toISOString(),
+})
+
+export const exposeAnswerOf = ({ previews }: Controller, { sandbox, port }: PreviewRow): ExposeAnswer => ({
+  url: previews.urlOf(sandbox, port),
+  url_class: 'temporary_preview',
+  class: 'temporary_preview',
+  stable_for_embedding: false,
+  recommended_next_action: null,
+  port,
+  alias_slug: null,
+})

@@ -1,0 +1,26 @@
+/** What a controller holds about previews: where they are, how shares are signed, and whose word on visitors it takes. */
+import type { JSONWebKeySet } from 'jose'
+import { previewLabel } from '../../../shared/preview-address.ts'
+import { createPassReader, type PassReader } from './read-pass.ts'
+
+export type Previews = {
+  /** Where visitors find a port of a sandbox. */
+  urlOf(sandbox: string, port: number): string
+  shareSecret: Uint8Array
+  /** Undefined without an edge, and then nobody can visit. */
+  readPass: PassReader | undefined
+  /** Requests of visitors that are being carried. */
+  carried: number
+}
+
+type Setting = { previewUrl: string; edgeKeys: JSONWebKeySet | undefined; region: { code: string } }
+
+export const createPreviews = (setting: Setting, shareSecret: Uint8Array, clock: () => number): Previews => ({
+  urlOf: (sandbox, port) => {
+    const { protocol, host } = new URL(setting.previewUrl)
+    return `${protocol}//${previewLabel(port, sandbox)}.${host}`
+  },
+  shareSecret,
+  readPass: setting.edgeKeys === undefined ? undefined : createPassReader(setting.edgeKeys, setting.region.code, clock),
+  carried: 0,
+})

@@ -1,0 +1,54 @@
+/** Links that open a private preview for a time. Nothing is stored of one: it names the round of its preview, and ends with that. */
+import { SignJWT } from 'jose'
+import type { PreviewTokenAnswer, ShareAnswer } from '../../../shared/contracts/previews.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { SHARE_TOKEN, type ShareClaims } from '../../../shared/preview-words.ts'
+import type { Controller } from '../controller.ts'
+import type { PreviewRow } from '../database/schema/previews.ts'
+import { listPreviews, openPreview } from './manage-previews.ts'
+
+/** How much of a token is shown to tell it from others; all of them begin with the same header. */
+const PREFIX_CHARS = 12
+
+type Share = { token: string; expiresAt: Date; url: string; sharedUrl: string }
+
+async function makeShare({ previews, clock }: Controller, row: PreviewRow, ttlSec: number): Promise<Share> {
+  const exp = Math.floor(clock() / 1_000) + ttlSec
+  const claims: ShareClaims = { sub: row.id, sandbox: row.sandbox, port: row.port, round: row.round, exp }
+  const jwt = await new SignJWT(claims)
+    .setProtectedHeader({ alg: SHARE_TOKEN.algorithm, typ: SHARE_TOKEN.type })
+    .setIssuer(SHARE_TOKEN.issuer)
+    .setAudience(SHARE_TOKEN.audience)
+    .sign(previews.shareSecret)
+  const token = SHARE_TOKEN.prefix + jwt
+  const url = previews.urlOf(row.sandbox, row.port)
+  return { token, expiresAt: new Date(exp * 1_000), url, sharedUrl: `${url}/?${SHARE_TOKEN.parameter}=${token}` }
+}
+
+export async function sharePreview(controller: Controller, row: PreviewRow, ttlSec: number): Promise<ShareAnswer> {
+  const { token, expiresAt, sharedUrl } = await makeShare(controller, row, ttlSec)
+  const words = { preview_token: token, share_url: sharedUrl }
+  return {
+    data: {
+      id: row.id,
+      share_token_prefix: token.slice(0, PREFIX_CHARS),
+      share_token_expires_at: expiresAt.toISOString(),
+      ...words,
+    },
+    ...words,
+  }
+}
+
+/** For the port, or for that of the first preview. What is not open yet is opened to those with a share only. */
+export async function tokenForPort(
+  controller: Controller,
+  sandboxId: string,
+  wish: { port: number | undefined; ttlSec: number },
+): Promise<PreviewTokenAnswer> {
+  const open = await listPreviews(controller.database.db, sandboxId)
+  const found = wish.port === undefined ? open[0] : open.find(({ port }) => port === wish.port)
+  const port = wish.port ?? LIMITS.previewPortDefault
+  const row = found ?? (await openPreview(controller, sandboxId, port, 'private', 'keep'))
+  const { token, expiresAt, url, sharedUrl } = await makeShare(controller, row, wish.ttlSec)
+  return { data: { token, url, embed_url: sharedUrl, expires_at: expiresAt.toISOString(), scope: 'read' } }
+}

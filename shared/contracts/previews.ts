@@ -1,0 +1,144 @@
+/** Ports of a sandbox, opened to visitors. Field names and quirks are a wire contract that clients in the field already speak. */
+import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
+import { PORT_MAX } from '../preview-address.ts'
+import { route } from './route.ts'
+
+const port = z.int().min(1).max(PORT_MAX)
+
+/** `public` lets in whoever knows the address; `private` whoever has a share of it. */
+export const VISIBILITIES = ['private', 'public'] as const
+export type Visibility = (typeof VISIBILITIES)[number]
+
+const URL_CLASS = 'temporary_preview'
+
+export const exposeAnswer = z.object({
+  url: z.url(),
+  url_class: z.literal(URL_CLASS),
+  class: z.literal(URL_CLASS),
+  /** The address ends with the sandbox. */
+  stable_for_embedding: z.literal(false),
+  recommended_next_action: z.null(),
+  port,
+  alias_slug: z.null(),
+})
+export type ExposeAnswer = z.infer<typeof exposeAnswer>
+
+export const previewRecord = z.object({
+  id: z.string(),
+  sandbox_id: z.string(),
+  port,
+  visibility: z.enum(VISIBILITIES),
+  url: z.url(),
+  created_at: z.iso.datetime(),
+})
+export type PreviewRecord = z.infer<typeof previewRecord>
+
+const shareWords = { preview_token: z.string(), share_url: z.url() }
+
+/** Clients drop what stands beside `data`; documents show it there. */
+export const shareAnswer = z.object({
+  data: z.object({
+    id: z.string(),
+    share_token_prefix: z.string(),
+    share_token_expires_at: z.iso.datetime(),
+    ...shareWords,
+  }),
+  ...shareWords,
+})
+export type ShareAnswer = z.infer<typeof shareAnswer>
+
+export const previewTokenAnswer = z.object({
+  data: z.object({
+    token: z.string(),
+    url: z.url(),
+    embed_url: z.url(),
+    expires_at: z.iso.datetime(),
+    scope: z.literal('read'),
+  }),
+})
+export type PreviewTokenAnswer = z.infer<typeof previewTokenAnswer>
+
+const seconds = z.int().min(1).max(LIMITS.shareSecMax).default(LIMITS.shareSecDefault)
+
+export const PREVIEW_ROUTES = {
+  expose: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/expose',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Open a port to everybody who knows its address. A preview that is there already stays as it is.',
+    body: z.object({ port: port.default(LIMITS.previewPortDefault) }),
+    status: 200,
+    answer: exposeAnswer,
+  }),
+  create: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/previews',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Open a port, to everybody or to those with a share. Asked again, it changes who is let in.',
+    body: z.object({ port, visibility: z.enum(VISIBILITIES).default('private') }),
+    status: 201,
+    answer: z.object({ data: previewRecord }),
+  }),
+  list: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/previews',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'The open ports of a sandbox.',
+    status: 200,
+    answer: z.object({ data: z.array(previewRecord) }),
+  }),
+  get: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/previews/:preview',
+    class: 'read',
+    scope: 'sandboxes:read',
+    summary: 'One open port.',
+    status: 200,
+    answer: z.object({ data: previewRecord }),
+  }),
+  delete: route({
+    method: 'DELETE',
+    path: '/v1/sandboxes/:id/previews/:preview',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Shut a port. Connections that are open end by themselves.',
+    status: 204,
+  }),
+  share: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/previews/:preview/share',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Make a link that opens a private preview for a time. Links made before stay good.',
+    body: z.object({ ttl_seconds: seconds }),
+    status: 200,
+    answer: shareAnswer,
+  }),
+  revokeShare: route({
+    method: 'DELETE',
+    path: '/v1/sandboxes/:id/previews/:preview/share',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'End every link and token of a preview at once.',
+    status: 204,
+  }),
+  previewToken: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/preview-token',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Make a token for one port, which is opened as a private preview if it is not open yet.',
+    body: z.object({
+      expires_in: seconds,
+      scope: z.literal('read').default('read'),
+      /** Without one, that of the first preview. */
+      port: port.optional(),
+    }),
+    status: 200,
+    answer: previewTokenAnswer,
+  }),
+} as const
