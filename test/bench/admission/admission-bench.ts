@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '../../../infra/local/config.ts'
 import { progressTo } from '../../../infra/local/progress.ts'
 import { fillRegion } from '../../integration/controller/support/fill-region.ts'
+import { until } from '../../integration/controller/support/region.ts'
 import { describeMachine } from '../describe-machine.ts'
 import { measureFloor } from './admission-floor.ts'
 import { type AdmissionReport, type Level, renderAdmission } from './admission-report.ts'
@@ -43,11 +44,20 @@ export async function benchAdmission(samples: number): Promise<void> {
   }
 }
 
-const fill = ({ controller, hosts, tenants, know }: AdmissionStage, count: number): Promise<void> =>
-  fillRegion(
-    { sql: controller.sql, hosts: hosts.map(({ name }) => name), tenants: tenants.map(({ id }) => id), know },
-    count,
+async function fill({ controller, hosts, tenants, know }: AdmissionStage, count: number): Promise<void> {
+  const names = { hosts: hosts.map(({ name }) => name), tenants: tenants.map(({ id }) => id) }
+  await fillRegion({ sql: controller.sql, ...names, know }, count)
+  // What so many rows at once leave to be done is no part of a region that has been full for long.
+  await until(
+    'every event to have its place',
+    async () => {
+      return (await controller.sql('select from event where position is null limit 1')).length === 0
+    },
+    60_000,
   )
+  await controller.sql('vacuum analyze')
+  await controller.sql('checkpoint')
+}
 
 async function measureLevel(stage: AdmissionStage, live: number, samples: number): Promise<Level> {
   await measureCreates(stage, stage.tenants, WARM_UP, CONCURRENCY)

@@ -16,7 +16,7 @@ export type Creates = {
 }
 
 /** The 99th percentile of a batch hangs on its few slowest; the median over batches is the region's and not the machine's. */
-const BATCHES = 5
+const BATCHES = 10
 
 export async function measureCreates(
   { controller }: AdmissionStage,

@@ -1,9 +1,13 @@
-/** The median and the 99th percentile of samples taken in batches: of each batch one, and the median of those. */
-export type Tail = { p50: number; p99: number }
+/**
+ * The median and the 99th percentile of samples taken in batches: of each batch one, and the median of those. `p99Least` is that of the
+ * batch in which the machine disturbed least; only that can be compared between two moments of a busy machine.
+ */
+export type Tail = { p50: number; p99: number; p99Least: number }
 
 export const tailOf = (batches: number[][]): Tail => ({
   p50: median(batches.map((batch) => rank(batch, 0.5))),
   p99: median(batches.map((batch) => rank(batch, 0.99))),
+  p99Least: Math.min(...batches.map((batch) => rank(batch, 0.99))),
 })
 
 const median = (values: number[]): number => rank(values, 0.5)
