@@ -4,13 +4,14 @@ import * as z from 'zod'
 import { BROWSER_SECRET } from '../shared/browser-token.ts'
 import { EDGE_TOKEN } from '../shared/edge-token.ts'
 import { AppError } from '../shared/errors.ts'
+import { type InternalTokens, internalTokensSchema } from '../shared/internal-token.ts'
 import { SHARE_SECRET } from '../shared/preview-words.ts'
 import type { Bindings } from './bindings.ts'
 
 const configSchema = z.object({
   EDGE_SIGNING_KEY: z.string().min(1),
   KEY_PEPPER: z.string().min(16),
-  INTERNAL_TOKEN: z.string().min(16),
+  INTERNAL_TOKEN: internalTokensSchema,
   TRUSTED_PROXY: z.enum(['true', 'false']).default('false'),
 })
 
@@ -29,7 +30,7 @@ export type Config = {
   browserSecret: Uint8Array
   /** Under which the shares of previews are signed. */
   shareSecret: Uint8Array
-  internalToken: string
+  internalTokens: InternalTokens
   trustsProxy: boolean
 }
 
@@ -61,7 +62,7 @@ async function importConfig(values: z.infer<typeof configSchema>): Promise<Confi
     pepper: await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
     browserSecret: await derive(pepper, BROWSER_SECRET),
     shareSecret: await derive(pepper, SHARE_SECRET),
-    internalToken: values.INTERNAL_TOKEN,
+    internalTokens: values.INTERNAL_TOKEN,
     trustsProxy: values.TRUSTED_PROXY === 'true',
   }
 }

@@ -12,8 +12,8 @@ export default {
 
   async scheduled(_controller, bindings, ctx) {
     const reading = { nowMs: Date.now(), inBackground: (work: Promise<unknown>) => ctx.waitUntil(work) }
-    const { internalToken } = await readConfig(bindings)
-    const silent = await pollCapacity(await readRegistry(bindings, reading), internalToken, bindings.CAPACITY)
+    const { internalTokens } = await readConfig(bindings)
+    const silent = await pollCapacity(await readRegistry(bindings, reading), internalTokens.sent, bindings.CAPACITY)
     if (silent.length > 0)
       console.error(JSON.stringify({ level: 'error', message: 'Regions gave no capacity.', silent }))
   },

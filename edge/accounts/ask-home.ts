@@ -30,7 +30,7 @@ async function ask(hash: string, { bindings, config, reading }: Asking): Promise
   if (home === undefined) throw new Error('The registry names no home region.')
   const { key } = ACCOUNT_FEED_ROUTES
   const response = await fetch(new URL(key.path.replace(':hash', hash), home.url), {
-    headers: { authorization: `Bearer ${config.internalToken}` },
+    headers: { authorization: `Bearer ${config.internalTokens.sent}` },
     redirect: 'manual',
     signal: AbortSignal.timeout(LIMITS.homeKeyMs),
   })

@@ -6,6 +6,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { QuotaAnswer, QuotaReport } from '../../shared/contracts/quota.ts'
+import { internalTokensSchema } from '../../shared/internal-token.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
 import { askBack } from './ask-back.ts'
@@ -60,7 +61,10 @@ export class TenantQuota extends DurableObject<Secrets> {
   async #askAll(lenders: readonly Region[], tenant: string, need: number): Promise<boolean> {
     const settled = await Promise.all(
       lenders.map(async ({ code, url }) => {
-        const row = await askBack(url, this.env.INTERNAL_TOKEN, { tenant, need: Math.max(1, need) })
+        const row = await askBack(url, internalTokensSchema.parse(this.env.INTERNAL_TOKEN).sent, {
+          tenant,
+          need: Math.max(1, need),
+        })
         if (row === null) return true
         return changeShares(this.ctx.storage, (shares) => {
           const next = noteRow(shares, code, row)

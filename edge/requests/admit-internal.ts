@@ -1,4 +1,4 @@
-/** Lets in our own regions and nobody else: one secret, compared by digest so that time tells nothing of it. */
+/** Lets in our own regions and nobody else: a secret, or the one before it while it is replaced, compared by digest so that time tells nothing of it. */
 import { AppError } from '../../shared/errors.ts'
 import type { Bindings } from '../bindings.ts'
 import { readConfig } from '../config.ts'
@@ -8,8 +8,9 @@ const BEARER = /^Bearer +(.*\S) *$/i
 
 /** Throws invalid_token. */
 export async function admitInternal(request: Request, bindings: Bindings): Promise<void> {
-  const { internalToken } = await readConfig(bindings)
+  const { internalTokens } = await readConfig(bindings)
   const given = BEARER.exec(request.headers.get('authorization') ?? '')?.[1] ?? ''
-  if ((await sha256Hex(given)) === (await sha256Hex(internalToken))) return
+  const [digest, ...believed] = await Promise.all([given, ...internalTokens.believed].map(sha256Hex))
+  if (believed.some((one) => one === digest)) return
   throw new AppError('invalid_token', 'This token does not open this route.')
 }

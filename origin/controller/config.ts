@@ -14,7 +14,7 @@
  *   ATOLL_PRIVATE_HOSTS     allow or refuse: whether a customer's own machine may have a private address; refuse
  *   ATOLL_EDGE_JWKS         the edge's public Ed25519 keys as a JWKS, two at most; without it, no edge is believed
  *   ATOLL_KEY_PEPPER        the secret under which API keys are hashed
- *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity, and Prometheus for /metrics
+ *   ATOLL_INTERNAL_TOKEN    the bearer token with which the edge asks for the capacity, and Prometheus for /metrics; `new,old` while it is replaced
  *   ATOLL_HOME_URL          the region that keeps the accounts, which this one follows; without it, this is that region
  *   ATOLL_EDGE_URL          the edge, which the home region tells of keys and tiers
  *   ATOLL_QUOTA_URL         the edge, which shares out the limits between regions; without it, this region is the only one
@@ -27,6 +27,7 @@
  */
 import * as z from 'zod'
 import { type RegionFacts, regionFacts } from '../../shared/contracts/catalog.ts'
+import { internalTokensSchema } from '../../shared/internal-token.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'
 import { regionCodeSchema } from '../../shared/regions.ts'
@@ -95,7 +96,7 @@ const schema = z
     ATOLL_PRIVATE_HOSTS: z.enum(['allow', 'refuse']).default('refuse'),
     ATOLL_EDGE_JWKS: publicKeys.optional(),
     ATOLL_KEY_PEPPER: z.string().min(16),
-    ATOLL_INTERNAL_TOKEN: z.string().min(16),
+    ATOLL_INTERNAL_TOKEN: internalTokensSchema,
     ATOLL_HOME_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_EDGE_URL: z.url({ protocol: /^https?$/ }).optional(),
     ATOLL_QUOTA_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -131,7 +132,8 @@ const schema = z
       },
       edgeKeys: env.ATOLL_EDGE_JWKS,
       keyPepper: env.ATOLL_KEY_PEPPER,
-      internalToken: env.ATOLL_INTERNAL_TOKEN,
+      internalToken: env.ATOLL_INTERNAL_TOKEN.sent,
+      internalTokensBelieved: env.ATOLL_INTERNAL_TOKEN.believed,
       homeUrl: env.ATOLL_HOME_URL,
       edgeUrl: env.ATOLL_EDGE_URL,
       quotaUrl: env.ATOLL_QUOTA_URL,

@@ -133,7 +133,7 @@ const credentialsOf = (config: Config, { accounts, clock }: Controller): Credent
   readKey: createKeyReader(accounts, clock),
   readEdgeToken:
     config.edgeKeys === undefined ? undefined : createEdgeTokenReader(config.edgeKeys, config.region.code, clock),
-  internalToken: config.internalToken,
+  internalTokens: config.internalTokensBelieved,
   operatorToken: config.operatorToken,
 })
 

@@ -16,7 +16,7 @@ export type Credentials = {
   readKey: KeyReader
   readEdgeToken: EdgeTokenReader | undefined
   /** What the edge and the other regions say. */
-  internalToken: string
+  internalTokens: readonly string[]
   /** What the people who run this installation say; without one, nobody is an operator. */
   operatorToken: string | undefined
 }
@@ -90,32 +90,31 @@ function principalOf({
 /** For what only our own machines ask, or anybody with a key. Compared by digest, so that time tells nothing. */
 export async function authenticateInternal(credentials: Credentials, arrival: Arrival): Promise<void> {
   const authorization = header(arrival, 'authorization')
-  if (authorization !== undefined && isSame(bearerOf(authorization), credentials.internalToken)) return
+  if (authorization !== undefined && isAnyOf(bearerOf(authorization), credentials.internalTokens)) return
   await authenticate(credentials, arrival)
 }
 
 /** For what no tenant may ask. */
-export function requireInternal({ internalToken }: Credentials, arrival: Arrival): void {
-  admitBearer(arrival, internalToken)
+export function requireInternal({ internalTokens }: Credentials, arrival: Arrival): void {
+  admitBearer(arrival, internalTokens)
 }
 
 /** The doors of what only our own machines, or only operators, may ask. */
 export const internalDoor =
-  ({ internalToken }: Credentials): Door<null> =>
+  ({ internalTokens }: Credentials): Door<null> =>
   async (arrival) =>
-    admitBearer(arrival, internalToken)
+    admitBearer(arrival, internalTokens)
 
 export const operatorDoor =
   ({ operatorToken }: Credentials): Door<null> =>
   async (arrival) =>
-    admitBearer(arrival, operatorToken)
+    admitBearer(arrival, operatorToken === undefined ? [] : [operatorToken])
 
-function admitBearer(arrival: Arrival, wanted: string | undefined): { who: null; claims: undefined } {
+function admitBearer(arrival: Arrival, wanted: readonly string[]): { who: null; claims: undefined } {
   const given = bearerOf(header(arrival, 'authorization'))
-  if (wanted === undefined || !isSame(given, wanted))
-    throw new AppError('invalid_token', 'This token does not open this route.')
+  if (!isAnyOf(given, wanted)) throw new AppError('invalid_token', 'This token does not open this route.')
   return { who: null, claims: undefined }
 }
 
-const isSame = (given: string, wanted: string): boolean =>
-  timingSafeEqual(Buffer.from(sha256Hex(given)), Buffer.from(sha256Hex(wanted)))
+const isAnyOf = (given: string, wanted: readonly string[]): boolean =>
+  wanted.some((one) => timingSafeEqual(Buffer.from(sha256Hex(given)), Buffer.from(sha256Hex(one))))

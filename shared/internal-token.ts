@@ -1,0 +1,15 @@
+/**
+ * The secret between the edge, the regions and those who run them. Its setting may name two, `new,old`: the first is sent, either is
+ * believed. So it can be replaced machine by machine while all of them go on speaking to each other.
+ */
+import * as z from 'zod'
+
+export type InternalTokens = { sent: string; believed: readonly string[] }
+
+const tokenSchema = z.string().min(16)
+
+export const internalTokensSchema = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.union([z.tuple([tokenSchema]), z.tuple([tokenSchema, tokenSchema])]))
+  .transform((believed): InternalTokens => ({ sent: believed[0], believed }))
