@@ -24,6 +24,7 @@ import { answerPreflight } from './answers/answer-preflight.ts'
 import type { Edge } from './bindings.ts'
 import { servePreviewHost } from './previews/serve-preview.ts'
 import { serveQuota } from './quota/serve-quota.ts'
+import { serveRegistry } from './regions/serve-registry.ts'
 import type { Arrival } from './requests/visit.ts'
 import { DOCUMENT_PATHS, serveDocument } from './serve-document.ts'
 import { serveRequest } from './serve-request.ts'
@@ -49,6 +50,7 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
 
 serveQuota(app)
 serveRecords(app)
+serveRegistry(app)
 
 app.get(ERROR_PAGE_PATH, (c) => answerErrorPage(c.get('requestId')))
 

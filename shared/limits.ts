@@ -356,6 +356,7 @@ export const LIMITS = {
   capacityPollMs: 5_000,
   edgeCacheEntriesMax: 10_000,
   regionsMax: 64,
+  registryBytesMax: 64 * 1024,
   /** How many regions one X-Region header may name, and how long it may be. */
   regionsNamedMax: 8,
   regionHeaderCharsMax: 200,

@@ -2,6 +2,10 @@
 import * as z from 'zod'
 import { LIMITS } from './limits.ts'
 
+/** Where the registry lies in the namespace CONFIG, and where operators read and replace it at the edge. */
+export const REGISTRY_KEY = 'regions:v1'
+export const REGISTRY_PATH = '/internal/v1/regions'
+
 export const regionCodeSchema = z.string().regex(/^[a-z][a-z0-9]{1,5}$/)
 
 export const regionSchema = z.object({

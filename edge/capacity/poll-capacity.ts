@@ -20,8 +20,8 @@ export async function pollCapacity(
   return silent
 }
 
-/** The time is the edge's own, because its age is judged by the edge's clock. */
-async function askRegion(region: Region, internalToken: string): Promise<RegionCapacity | null> {
+/** Null when it does not answer as itself. The time is the edge's own, because its age is judged by the edge's clock. */
+export async function askRegion(region: Region, internalToken: string): Promise<RegionCapacity | null> {
   try {
     const response = await fetch(new URL('/v1/capacity', region.url), {
       headers: { authorization: `Bearer ${internalToken}` },

@@ -2,7 +2,7 @@
 import { type Tiers, tiersSchema } from '../../shared/accounts.ts'
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
-import { type RegionRegistry, regionRegistrySchema } from '../../shared/regions.ts'
+import { REGISTRY_KEY, type RegionRegistry, regionRegistrySchema } from '../../shared/regions.ts'
 import type { Bindings } from '../bindings.ts'
 import { KeptCopies, type Lifetimes, type Reading } from '../kv/kept-copies.ts'
 
@@ -12,7 +12,10 @@ const tierTables = new KeptCopies<Tiers>(() => LIFETIMES)
 
 /** Throws configuration_unavailable when the record is missing or corrupt and none was good before. */
 export const readRegistry = (bindings: Bindings, reading: Reading): Promise<RegionRegistry> =>
-  registries.read('regions:v1', () => load(bindings, 'regions:v1', regionRegistrySchema), reading)
+  registries.read(REGISTRY_KEY, () => load(bindings, REGISTRY_KEY, regionRegistrySchema), reading)
+
+/** The next request of this isolate reads it again. */
+export const forgetRegistry = (): void => registries.forget(REGISTRY_KEY)
 
 /** Throws configuration_unavailable likewise. */
 export const readTiers = (bindings: Bindings, reading: Reading): Promise<Tiers> =>
