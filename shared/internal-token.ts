@@ -6,7 +6,8 @@ import * as z from 'zod'
 
 export type InternalTokens = { sent: string; believed: readonly string[] }
 
-const tokenSchema = z.string().min(16)
+/** What an Authorization header can carry as one word. */
+const tokenSchema = z.string().regex(/^[\x21-\x7e]{16,}$/)
 
 export const internalTokensSchema = z
   .string()

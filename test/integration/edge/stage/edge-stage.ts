@@ -8,7 +8,7 @@ import type { Region, RegionRegistry } from '../../../../shared/regions.ts'
 import { type FakeRegion, startFakeRegion } from './fake-region.ts'
 
 export const PEPPER = 'a pepper that only tests know'
-export const INTERNAL_TOKEN = 'an internal token of tests'
+export const INTERNAL_TOKEN = 'an-internal-token-of-tests'
 const PRESENT_MS = Date.now()
 
 const signing = generateKeyPairSync('ed25519')
