@@ -19,6 +19,7 @@ import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
 import { servePreviews } from './http/preview-routes.ts'
+import { serveVisits } from './http/preview-visits.ts'
 import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
@@ -46,6 +47,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   const serveOperator = behind(operatorDoor(credentials))
   const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
+  serveVisits(app, controller)
   serveSandboxes(serve)
   serveOrphans(serveInternal)
   servePodflare(behind(tenants, answerPodflareError))

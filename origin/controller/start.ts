@@ -18,7 +18,7 @@ import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
 import { openRoster } from './hosts/roster.ts'
 import type { Credentials } from './http/authenticate.ts'
-import { type Door, openDoor } from './http/door.ts'
+import { type Door, openDoor, type Watch } from './http/door.ts'
 import { recordRequest } from './http/record-request.ts'
 import { joinRegion } from './instance.ts'
 import type { Log } from './log.ts'
@@ -26,6 +26,7 @@ import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
 import { createPreviews } from './previews/previews.ts'
+import { visitorUpgrades } from './previews/visitor-upgrades.ts'
 import { type Authority, aloneAuthority, edgeAuthority } from './quota/authority.ts'
 import { forfeitIfDead } from './quota/forfeit.ts'
 import { keepShares } from './quota/keep-shares.ts'
@@ -117,7 +118,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
 
   undo.push(controller.background.drain)
   const app = createApp(controller, credentialsOf(config, controller))
-  const door = await openDoor(app, config.listen, (request, response) => recordRequest(controller, request, response))
+  const record: Watch = (request, response) => recordRequest(controller, request, response)
+  const door = await openDoor(app, config.listen, record, visitorUpgrades(controller))
   undo.push(door.close)
   log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
   const stop = async (): Promise<void> => {

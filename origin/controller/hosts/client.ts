@@ -17,8 +17,10 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { connectPinned } from './connect-pinned.ts'
-import { type Trouble, troubleOfAnswer, troubleOfThrown } from './outcome.ts'
-import { type JsonBody, readJson } from './read-json.ts'
+import { openTunnel, type Tunnel } from './open-tunnel.ts'
+import { type Trouble, troubleOfThrown } from './outcome.ts'
+import { readJson } from './read-json.ts'
+import { readRefusal } from './read-refusal.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
 
 export type Answer<T> = { kind: 'done'; value: T } | Trouble
@@ -31,6 +33,8 @@ export type Host = {
   start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
   /** When `caller` is aborted the call is broken off, at which the host ends the command. */
   exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
+  /** A connection to one of its ports; aborting `caller` breaks it off. */
+  tunnel(id: string, port: number, caller: AbortSignal): Promise<Tunnel | Trouble>
   pause(id: string): Promise<Answer<VmRecord>>
   resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
   setDeadlines(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
@@ -61,7 +65,7 @@ export function connectHost(address: HostAddress): Host {
         ...contentOf(body),
         signal: AbortSignal.timeout(LIMITS.hostRequestMs),
       })
-      if (response.statusCode >= 300) return await refusal(response)
+      if (response.statusCode >= 300) return await readRefusal(response)
       if (route.answer === undefined) {
         await response.body.dump()
         return { kind: 'done', value: null }
@@ -87,7 +91,7 @@ export function connectHost(address: HostAddress): Host {
     const signal = caller === undefined ? deadline.signal : AbortSignal.any([deadline.signal, caller])
     try {
       const response = await commands.request({ method: 'POST', path, ...contentOf(body), signal })
-      if (response.statusCode >= 300) return await refusal(response)
+      if (response.statusCode >= 300) return await readRefusal(response)
       return await readRun(response.body, {
         ...watch,
         onReady: (ready) => {
@@ -110,6 +114,7 @@ export function connectHost(address: HostAddress): Host {
     isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
     exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
+    tunnel: (id, port, caller) => openTunnel(address, id, port, caller),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
     resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
     setDeadlines: (id, deadlines) => required(call(HOST_ROUTES.deadlines, id, deadlines)),
@@ -162,15 +167,6 @@ function contentFor(address: HostAddress) {
     body === undefined
       ? { headers: credential }
       : { headers: { ...credential, 'content-type': 'application/json' }, body: JSON.stringify(body) }
-}
-
-async function refusal(response: {
-  statusCode: number
-  headers: Record<string, string | string[] | undefined>
-  body: JsonBody
-}): Promise<Trouble> {
-  const body = await readJson(response.body).catch(() => undefined)
-  return troubleOfAnswer(response.statusCode, response.headers['x-not-executed'] === '1', body)
 }
 
 /** Narrows an answer whose route has a body. */

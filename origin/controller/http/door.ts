@@ -1,5 +1,6 @@
 /** The listening socket: opened before anything is served, closed only when what came in has been answered. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -11,11 +12,27 @@ export type Door = { address: { host: string; port: number }; close(): Promise<v
 const POLL_MS = 20
 
 /** Hears of every request. */
-type Watch = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+export type Watch = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+
+/** Those who want to speak another protocol than HTTP on their connection. */
+export type Upgrades = {
+  /** Any other request is answered as if it had not asked for it. */
+  isWanted(incoming: IncomingMessage): boolean
+  serve(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Ends them all in good order, because nobody else would. */
+  end(): void
+}
 
 /** Port 0 takes any free port; `address` says which. Fails when the port is in use. */
-export async function openDoor(app: Hono<Env>, listen: { host: string; port: number }, watch: Watch): Promise<Door> {
-  const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }) as Server
+export async function openDoor(
+  app: Hono<Env>,
+  listen: { host: string; port: number },
+  watch: Watch,
+  upgrades: Upgrades,
+): Promise<Door> {
+  const serverOptions = { shouldUpgradeCallback: upgrades.isWanted }
+  const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port, serverOptions }) as Server
+  server.on('upgrade', upgrades.serve)
   server.keepAliveTimeout = LIMITS.keepAliveMs
   let inside = 0
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -35,6 +52,7 @@ export async function openDoor(app: Hono<Env>, listen: { host: string; port: num
   return {
     address: { host: listen.host, port },
     async close() {
+      upgrades.end()
       // It goes on listening while it drains: a caller who is told "draining" goes elsewhere at once.
       // What it has answered last is told to come back on another connection, and may have been on its way here already.
       const until = Date.now() + LIMITS.drainMs

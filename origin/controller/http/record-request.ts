@@ -6,10 +6,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Controller } from '../controller.ts'
 import { describeError, type Fields, type Level } from '../log.ts'
+import { VISIT_ROUTE } from '../previews/enter-visit.ts'
 import { type Arrival, arrive, header } from './arrival.ts'
 
 /** What machines of ours ask every few seconds: counted, but logged only when it fails. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics', '/v1/capacity'])
+/** What comes of a sandbox, and of whoever wrote the server in it, is no failure of ours. */
+const SANDBOXS_OWN: ReadonlySet<string | undefined> = new Set([undefined, 'port_closed', 'port_no_answer'])
 /** As nginx has it: the caller left before there was an answer. Never sent. */
 const CALLER_LEFT = 499
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-|$)/
@@ -65,9 +68,9 @@ function report({ log, region }: Controller, arrival: Arrival, { status, hungUp,
 }
 
 /** That a call broke off because its caller left is no failure of ours; a mistake of ours is one, whoever waits for the answer. */
-function levelOf({ failure }: Arrival, status: number, hungUp: boolean): Level {
+function levelOf({ failure, route }: Arrival, status: number, hungUp: boolean): Level {
   if (failure?.code === 'internal') return 'error'
-  if (hungUp) return 'info'
+  if (hungUp || (route === VISIT_ROUTE && SANDBOXS_OWN.has(failure?.code))) return 'info'
   if (status >= 500) return 'error'
   return status >= 400 ? 'warn' : 'info'
 }

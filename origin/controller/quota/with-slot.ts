@@ -10,7 +10,7 @@ export type NoSlot = typeof NO_SLOT
 /** `attempt` has done nothing when it found no slot. Throws concurrency_limit, or quota_authority_unavailable. */
 export async function withSlot<Got extends { kind: string }>(
   { quota, clock }: Pick<Controller, 'quota' | 'clock'>,
-  { tenant }: Principal,
+  { tenant }: Pick<Principal, 'tenant'>,
   attempt: () => Promise<Got | NoSlot>,
 ): Promise<Exclude<Got, NoSlot>> {
   const until = clock() + LIMITS.quotaWaitMs

@@ -8,6 +8,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { Tunnel } from '../hosts/open-tunnel.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
@@ -43,8 +44,9 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   return conclude(controller, row, outcome)
 }
 
-const isPausedThere = (outcome: Run | Trouble): boolean =>
-  outcome.kind !== 'ran' && outcome.kind !== 'unknown' && outcome.error.code === 'sandbox_not_running'
+/** The host says that it is paused there, and has begun nothing. */
+export const isPausedThere = (outcome: Run | Tunnel | Trouble): boolean =>
+  'error' in outcome && outcome.kind !== 'unknown' && outcome.error.code === 'sandbox_not_running'
 
 async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {
   if (outcome.kind === 'ran' && outcome.exit !== null) return toExecAnswer(outcome.exit)

@@ -19,12 +19,11 @@ const verdictSchema = z.discriminatedUnion('verdict', [
   z.object({ verdict: z.enum(['concurrency_limit', 'external_limit']), granted: z.int(), used: z.int() }),
 ])
 
+/** On whose behalf a sandbox is woken. */
+export type Waker = Pick<Principal, 'tenant' | 'externalMax'>
+
 /** The row of the running sandbox. Throws what the caller should hear when it cannot run. */
-export async function ensureRunning(
-  controller: Controller,
-  principal: Principal,
-  found: SandboxRow,
-): Promise<SandboxRow> {
+export async function ensureRunning(controller: Controller, principal: Waker, found: SandboxRow): Promise<SandboxRow> {
   const until = controller.clock() + LIMITS.resumeWaitMs
   let row = found
   for (;;) {
@@ -56,7 +55,7 @@ export async function ensureRunning(
 }
 
 /** Undefined when somebody else moved it first. */
-async function wake(controller: Controller, principal: Principal, row: SandboxRow): Promise<SandboxRow | undefined> {
+async function wake(controller: Controller, principal: Waker, row: SandboxRow): Promise<SandboxRow | undefined> {
   const host = hostOf(controller, row)
   controller.inFlight.add(row.id)
   try {
@@ -83,7 +82,7 @@ async function wake(controller: Controller, principal: Principal, row: SandboxRo
 async function takeSlot(
   controller: Controller,
   id: string,
-  { externalMax }: Principal,
+  { externalMax }: Waker,
 ): Promise<{ kind: 'resumed' | 'elsewhere' | 'external_limit' } | NoSlot> {
   const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
     name: 'resume_sandbox',

@@ -21,6 +21,7 @@ import { meteringPromises } from './metering.ts'
 import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
 import { podflarePromises } from './podflare.ts'
+import { previewPromises } from './previews.ts'
 import { pushingPromises } from './pushing.ts'
 import { racePromises } from './races.ts'
 import { ratePromises } from './rates.ts'
@@ -81,6 +82,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('metering', 1, meteringPromises)
     group('catalog', 1, catalogPromises)
     group('inspection', 1, inspectionPromises)
+    group('previews', 1, previewPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)

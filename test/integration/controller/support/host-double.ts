@@ -2,8 +2,10 @@
  * A host that speaks the real contract on a real unix socket and can be told to refuse, to die, to hang and to be slow.
  * It keeps its machines in memory and remembers every command it was ever told to run.
  */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -51,6 +53,10 @@ export type HostDouble = {
   accepting: boolean
   /** What the consoles of all its machines said. */
   console: string[]
+  /** What listens in every machine: a port there, and the port of this one's loopback that stands in for it. */
+  servers: Map<number, number>
+  /** The connections to them that are open; ending one is what a machine does that dies. */
+  tunnels: Set<Socket>
   /** Closes the socket as a killed host does; its machines live on. */
   away(): Promise<void>
   back(): Promise<void>
@@ -73,6 +79,8 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     memoryMib: 4_000_000,
     accepting: true,
     console: [],
+    servers: new Map(),
+    tunnels: new Set(),
     away: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -101,8 +109,38 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
   return host
 }
 
+/** As hostd does it, with a server of this machine in place of one in the sandbox. */
+async function tunnel(
+  host: HostDouble,
+  port: number,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const real = host.servers.get(port)
+  if (real === undefined) throw new AppError('port_closed', `Nothing in the sandbox listens on port ${port}.`)
+  const socket = connect(real, '127.0.0.1')
+  await once(socket, 'connect')
+  host.tunnels.add(socket)
+  response.writeHead(200).flushHeaders()
+  request.on('error', () => socket.destroy()).pipe(socket)
+  socket.pipe(response, { end: false })
+  socket.on('error', () => {})
+  socket.once('end', () => response.end())
+  socket.once('close', () => !response.writableEnded && response.destroy())
+  response.once('close', () => {
+    host.tunnels.delete(socket)
+    socket.destroy()
+  })
+}
+
 async function answer(host: HostDouble, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const [, , resource, id, verb] = (request.url ?? '').split('/')
+  const [, , resource, id, verb, port] = (request.url ?? '').split('/')
+  if (verb === 'ports') {
+    const state = host.vms.get(id ?? '')?.state
+    if (state === undefined) throw new AppError('sandbox_not_found', 'No such machine.')
+    if (state !== 'running') throw new AppError('sandbox_not_running', `It is ${state}.`)
+    return tunnel(host, Number(port), request, response)
+  }
   const body = await bodyOf(request)
   if (host.slowMs > 0) await sleep(host.slowMs)
   const json = (value: unknown): void => {

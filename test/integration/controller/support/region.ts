@@ -10,6 +10,7 @@ import { type RunningController, startController } from '../../../../origin/cont
 import { DEFAULT_TIERS, SCOPES } from '../../../../shared/accounts.ts'
 import { EDGE_TOKEN } from '../../../../shared/edge-token.ts'
 import { newApiKey } from '../../../../shared/ids.ts'
+import { type PassClaims, PREVIEW_PASS } from '../../../../shared/preview-words.ts'
 import { type HostDouble, startHostDouble } from './host-double.ts'
 
 export const PEPPER = 'a-pepper-for-the-tests'
@@ -196,6 +197,24 @@ export async function edgeToken(
     .setIssuedAt(nowSec + Math.min(0, changes.expiresInSec ?? 0))
     .setExpirationTime(nowSec + (changes.expiresInSec ?? 60))
     .sign(changes.signWith ?? edge.privateKey)
+}
+
+/** A pass as the edge would sign it for a visitor's request, but for what is changed. */
+export function previewPass(claims: Partial<PassClaims>, path: string, audience: string, signWith = edge.privateKey) {
+  const nowSec = Math.floor(Date.now() / 1_000)
+  const pathHash = createHash('sha256').update(path).digest('hex')
+  const whose = {
+    hasBadShare: false,
+    requestId: 'req_of_a_visitor',
+    method: 'GET',
+    host: 'a.preview.localhost',
+    scheme: 'http',
+  }
+  return new SignJWT({ ...whose, pathHash, jti: randomUUID(), iat: nowSec, exp: nowSec + 60, ...claims })
+    .setProtectedHeader({ alg: PREVIEW_PASS.algorithm, kid: 'k1' })
+    .setIssuer(PREVIEW_PASS.issuer)
+    .setAudience(audience)
+    .sign(signWith)
 }
 
 export const foreignEdgeKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey
