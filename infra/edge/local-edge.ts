@@ -33,6 +33,8 @@ export type LocalEdgeOptions = {
   tiers?: Tiers
   /** By hex HMAC-SHA256(pepper, key). */
   keys?: Record<string, KeyRecord>
+  /** Another Worker than the real one, such as one that looks at it through a slower store. */
+  entry?: string
   /** How often the capacity of the regions is read; left out, only `runCron` does it. */
   cronMs?: number
 }
@@ -74,7 +76,7 @@ async function runtimeOptions(options: LocalEdgeOptions): Promise<ConstructorPar
     ...worker,
     bindings: Object.assign({}, worker.bindings, options.secrets),
     modules: true,
-    script: await bundleEdge(ENTRY),
+    script: await bundleEdge(options.entry ?? ENTRY),
     host: options.host,
     port: options.port,
     cf: {},

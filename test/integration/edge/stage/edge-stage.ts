@@ -53,6 +53,8 @@ export type StageOptions = {
   registry?: (registry: RegionRegistry) => RegionRegistry
   key?: Partial<KeyRecord>
   seed?: (edge: LocalEdge) => Promise<void>
+  /** Another Worker than the real one. */
+  entry?: string
 }
 
 export async function setStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
@@ -69,6 +71,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     registry,
     tiers: DEFAULT_TIERS,
     keys: { [hashOf(apiKey)]: aKeyRecord(options.key) },
+    ...(options.entry === undefined ? {} : { entry: options.entry }),
   })
   t.after(() => edge.stop())
   await options.seed?.(edge)
