@@ -355,6 +355,11 @@ export const LIMITS = {
   capacityStaleMs: 180_000,
   capacityPollMs: 5_000,
   edgeCacheEntriesMax: 10_000,
+  /** How fast a region's distance, as an isolate has seen it, is forgotten; and after how long without an answer it counts no more. */
+  rttForgetMs: 10_000,
+  rttSeenMs: 60_000,
+  /** Nearer than this, load says more than distance. */
+  rttMsMin: 5,
   regionsMax: 64,
   registryBytesMax: 64 * 1024,
   /** How many regions one X-Region header may name, and how long it may be. */

@@ -2,10 +2,17 @@
 import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
 import type { HeardLoad } from '../steering/load.ts'
+import { PeakEwma } from '../steering/peak-ewma.ts'
 import { Breaker } from './breaker.ts'
 import { RetryBudget } from './retry-budget.ts'
 
-export type RegionHealth = { breaker: Breaker; budget: RetryBudget; heard: HeardLoad | null }
+export type RegionHealth = {
+  breaker: Breaker
+  budget: RetryBudget
+  heard: HeardLoad | null
+  /** From one of Cloudflare's locations. An isolate stays in its own; elsewhere requests may be said to come from anywhere. */
+  way: { colo: string; seen: PeakEwma } | null
+}
 
 const seen = new Map<string, RegionHealth>()
 
@@ -15,9 +22,16 @@ export function healthOf(region: Region): RegionHealth {
   const known = seen.get(key)
   if (known !== undefined) return known
   if (seen.size >= 2 * LIMITS.regionsMax) seen.clear()
-  const health = { breaker: new Breaker(), budget: new RetryBudget(), heard: null }
+  const health = { breaker: new Breaker(), budget: new RetryBudget(), heard: null, way: null }
   seen.set(key, health)
   return health
+}
+
+/** The way from this location to the region, to be told of and asked about. */
+export function wayTo(region: Region, colo: string): PeakEwma {
+  const health = healthOf(region)
+  if (health.way?.colo !== colo) health.way = { colo, seen: new PeakEwma() }
+  return health.way.seen
 }
 
 /** Whether the region gets no requests for now. */

@@ -1,16 +1,19 @@
 /**
  * Which region serves a new sandbox best.
  *
- *   score = estimated RTT x (1 + load) / weight, the smallest first
+ *   score = RTT x (1 + load) / weight, the smallest first; the RTT that was seen, else the estimated one
  *
  * Regions within 15% of the best are as good as each other: of those, the two that the tenant's hash prefers are compared by
  * load. So load is shared out, and a tenant keeps coming to where its templates are warm.
  */
+import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
 import { estimateRttMs, type Whereabouts } from './estimate-rtt.ts'
 
 export type Candidate = {
   region: Region
+  /** As this isolate has seen it; null or left out when it has not. */
+  seenRttMs?: number | null
   load: number
   /** False when the breaker is open or there is no room; such a region is used only when no other is left. */
   isUsable: boolean
@@ -38,8 +41,10 @@ export function rankRegions(
   return [best, ...byPreference(rest, best.failover)]
 }
 
-export function scoreOf({ region, load }: Candidate, from: Whereabouts, defaultRegion: string): number {
-  return (estimateRttMs(from, region, defaultRegion) * (1 + load)) / region.weight
+export function scoreOf(candidate: Candidate, from: Whereabouts, defaultRegion: string): number {
+  const { region, load, seenRttMs } = candidate
+  const rttMs = seenRttMs ?? estimateRttMs(from, region, defaultRegion)
+  return (Math.max(rttMs, LIMITS.rttMsMin) * (1 + load)) / region.weight
 }
 
 function pickOfTwo(scored: readonly (Candidate & { score: number })[], scoreMax: number, tenant: string): Region {

@@ -18,6 +18,12 @@ export function geoClaim(geography: Geography): { continent?: string; country?: 
   return { ...(continent === null ? {} : { continent }), ...(country === null ? {} : { country }) }
 }
 
+/** The location of Cloudflare's that the request came to; null where there is none, as in development. */
+export function coloOf(geography: Geography): string | null {
+  const colo = field(geography, 'colo')
+  return typeof colo === 'string' && /^[A-Z]{3}$/.test(colo) ? colo : null
+}
+
 const field = (geography: Geography, name: string): unknown =>
   geography === undefined ? undefined : Reflect.get(geography, name)
 
