@@ -86,6 +86,7 @@ export async function startController({
       // The servers of whoever develops here are on this machine, too.
       ATOLL_WEBHOOK_ALLOW_PRIVATE: 'true',
       ATOLL_QUOTA_URL: `http://127.0.0.1:${config.edgePort}`,
+      ATOLL_PREVIEW_URL: `http://preview.localhost:${config.edgePort}`,
       ATOLL_DEFAULT_SIZE: config.defaultSize,
       ...accounts,
       ...database,
