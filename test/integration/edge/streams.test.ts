@@ -152,6 +152,65 @@ test('a WebSocket carries text, bytes and close codes, both ways', async (t) => 
   assert.deepEqual([code, reason.toString()], [4_321, 'as you wish'])
 })
 
+test('no stream has a fixed life: one that began goes on past every deadline of its request', async (t) => {
+  const { ask, usw1 } = await setStage(t)
+  usw1.respond(async (_received, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1' })
+    for (let tick = 0; tick < 8; tick += 1) {
+      response.write(`data: ${tick}\n\n`)
+      await sleep(200)
+    }
+    response.end()
+  })
+  const answer = await ask(pathOf('/events'), { headers: { 'x-timeout-ms': '500' } })
+  assert.equal((await answer.text()).match(/data: /g)?.length, 8)
+})
+
+// The edge hands a WebSocket on whole, with its back-pressure, so it cannot speak in it; what it can do is to hide nothing.
+test('a WebSocket whose region dies ends at once as a failure, never as if it had been closed', async (t) => {
+  const { edge, usw1, apiKey } = await setStage(t)
+  const server = new WebSocketServer({ noServer: true })
+  t.after(() => server.close())
+  const url = new URL(pathOf('/terminal/ws'), edge.url)
+  url.protocol = 'ws:'
+  for (const die of ['destroy', 'resetAndDestroy'] as const) {
+    usw1.onUpgrade((request, socket) => {
+      server.handleUpgrade(request, socket, Buffer.alloc(0), (peer) => {
+        peer.send('hello')
+        peer.on('message', () => socket[die]())
+      })
+    })
+    const client = new WebSocket(url, { headers: { authorization: `Bearer ${apiKey}` } })
+    t.after(() => client.terminate())
+    client.on('error', () => undefined)
+    await once(client, 'message')
+    const atMs = performance.now()
+    client.send('die')
+    const [code] = await once(client, 'close')
+    assert.equal(code, 1_006)
+    assert.ok(performance.now() - atMs < 500)
+  }
+})
+
+test('a WebSocket client that leaves is noticed by the region within 500 ms, with its code', async (t) => {
+  const { edge, usw1, apiKey } = await setStage(t)
+  const server = new WebSocketServer({ noServer: true })
+  t.after(() => server.close())
+  const left = new Promise<number>((resolve) => {
+    usw1.onUpgrade((request, socket) => {
+      server.handleUpgrade(request, socket, Buffer.alloc(0), (peer) => peer.once('close', resolve))
+    })
+  })
+  const url = new URL(pathOf('/terminal/ws'), edge.url)
+  url.protocol = 'ws:'
+  const client = new WebSocket(url, { headers: { authorization: `Bearer ${apiKey}` } })
+  await once(client, 'open')
+  const atMs = performance.now()
+  client.close(4_001)
+  assert.equal(await left, 4_001)
+  assert.ok(performance.now() - atMs < 500)
+})
+
 test('a WebSocket to a region that is down, or without a key, is refused in words', async (t) => {
   const { edge, usw1, apiKey } = await setStage(t)
   await usw1.refuse()
