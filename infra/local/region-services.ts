@@ -83,6 +83,7 @@ export async function startController({
       ATOLL_EDGE_JWKS: JSON.stringify(publicKeySet(secrets)),
       ATOLL_KEY_PEPPER: secrets.pepper,
       ATOLL_INTERNAL_TOKEN: secrets.internalToken,
+      ATOLL_OPERATOR_TOKEN: secrets.operatorToken,
       // The servers of whoever develops here are on this machine, too.
       ATOLL_WEBHOOK_ALLOW_PRIVATE: 'true',
       ATOLL_QUOTA_URL: `http://127.0.0.1:${config.edgePort}`,

@@ -13,20 +13,23 @@ const secretsSchema = z.object({
   tenantId: z.string(),
   pepper: z.string(),
   internalToken: z.string(),
+  operatorToken: z.string().default(() => newToken()),
   signingKey: z.record(z.string(), z.unknown()),
 })
 export type Secrets = z.infer<typeof secretsSchema>
 
 /** Those of the last start, or new ones. */
 export async function loadOrMakeSecrets(file: string): Promise<Secrets> {
-  if (existsSync(file)) return secretsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  const made = await makeSecrets()
-  // In one step: half a file would keep every later start from its databases.
+  const secrets = existsSync(file) ? secretsSchema.parse(JSON.parse(await readFile(file, 'utf8'))) : await makeSecrets()
+  // Written every time, because a file of an earlier version lacks what is new; in one step, because half a file would keep every
+  // later start from its databases.
   const temporary = `${file}.${process.pid}`
-  await writeFile(temporary, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  await writeFile(temporary, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 })
   await rename(temporary, file)
-  return made
+  return secrets
 }
+
+const newToken = (): string => randomBytes(32).toString('hex')
 
 async function makeSecrets(): Promise<Secrets> {
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
@@ -34,8 +37,9 @@ async function makeSecrets(): Promise<Secrets> {
     apiKey: newApiKey('test', randomBytes(32)),
     keyId: `key_${randomUUID()}`,
     tenantId: `ten_${randomUUID()}`,
-    pepper: randomBytes(32).toString('hex'),
-    internalToken: randomBytes(32).toString('hex'),
+    pepper: newToken(),
+    internalToken: newToken(),
+    operatorToken: newToken(),
     signingKey: { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: 'EdDSA', use: 'sig' },
   }
 }
