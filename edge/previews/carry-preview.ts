@@ -75,7 +75,9 @@ async function send(arrival: Arrival, errand: Errand, isUpgrade: boolean, deadli
   headers.set(HOPS_HEADER, String(hopsAfter(request.headers)))
   try {
     const { method, body } = request
-    const response = await fetch(url, { method, headers, body, redirect: 'manual', signal: deadline.signal })
+    // A cache between here and the region would show to one what another was let in to see.
+    const how = { redirect: 'manual', cache: 'no-store' } as const
+    const response = await fetch(url, { method, headers, body, ...how, signal: deadline.signal })
     const marks = {
       isFromOrigin: response.headers.has('x-origin'),
       saysNotExecuted: response.headers.has('x-not-executed'),

@@ -3,7 +3,7 @@
  * is said between the edge and a region, does not. Pure.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { type PassClaims, PREVIEW_PASS, REFUSED_HEADER } from '../../../shared/preview-words.ts'
+import { type PassClaims, REFUSED_HEADER } from '../../../shared/preview-words.ts'
 
 /** As Node gives and takes them: name, value, name, value, ... */
 export type RawHeaders = readonly string[]
@@ -20,7 +20,10 @@ const OF_THE_CONNECTION = [
   'upgrade',
   'expect',
 ]
-const FROM_VISITOR: ReadonlySet<string> = new Set([...OF_THE_CONNECTION, 'host', PREVIEW_PASS.header, 'x-edge-hops'])
+/** `pragma` is what the edge says to caches in between. */
+const FROM_VISITOR: ReadonlySet<string> = new Set([...OF_THE_CONNECTION, 'host', 'pragma', 'forwarded', 'x-real-ip'])
+/** What the edge, and whatever stands between it and here, says to this region; and what only this region may say of a visitor. */
+const BETWEEN_US = ['x-edge-', 'cf-', 'cdn-', 'x-forwarded-']
 const FROM_SANDBOX: ReadonlySet<string> = new Set([
   ...OF_THE_CONNECTION,
   REFUSED_HEADER,
@@ -38,7 +41,7 @@ const FROM_SANDBOX: ReadonlySet<string> = new Set([
 export function headersToSandbox(raw: RawHeaders, pass: PassClaims, framing: Framing): string[] {
   return [
     ...['host', pass.host],
-    ...without(raw, FROM_VISITOR),
+    ...without(raw, isKeptFromSandbox),
     ...['x-forwarded-host', pass.host, 'x-forwarded-proto', pass.scheme],
     ...(pass.clientIp === undefined ? [] : ['x-forwarded-for', pass.clientIp]),
     ...framing,
@@ -54,19 +57,23 @@ export function framingOf(headers: IncomingHttpHeaders): Framing {
   return isChunked ? ['transfer-encoding', 'chunked', 'connection', 'close'] : ['connection', 'close']
 }
 
-export const headersToVisitor = (raw: RawHeaders): string[] => [...without(raw, FROM_SANDBOX), 'x-origin', '1']
+export const headersToVisitor = (raw: RawHeaders): string[] => [...without(raw, isKeptFromVisitor), 'x-origin', '1']
 
 /** Those of a switched protocol: what says that it was switched stays. */
 export const upgradeHeadersToVisitor = (raw: RawHeaders): string[] => [
-  ...without(raw, FROM_SANDBOX),
+  ...without(raw, isKeptFromVisitor),
   ...['connection', 'Upgrade', 'upgrade', 'websocket', 'x-origin', '1'],
 ]
 
-function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
+const isKeptFromSandbox = (name: string): boolean =>
+  FROM_VISITOR.has(name) || BETWEEN_US.some((beginning) => name.startsWith(beginning))
+const isKeptFromVisitor = (name: string): boolean => FROM_SANDBOX.has(name)
+
+function without(raw: RawHeaders, isKeptBack: (name: string) => boolean): string[] {
   const kept: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const [name = '', value = ''] = raw.slice(at, at + 2)
-    if (!names.has(name.toLowerCase())) kept.push(name, value)
+    if (!isKeptBack(name.toLowerCase())) kept.push(name, value)
   }
   return kept
 }

@@ -76,6 +76,25 @@ test('a preview is carried to the region of its sandbox, with path, query, metho
   assert.equal(stage.usw1.received.length, 0)
 })
 
+test('what a visitor asks of caches reaches the sandbox, and no cache in between answers for it', async (t) => {
+  const stage = await setStage(t)
+  const host = hostOf(aSandboxIn('usw1'), stage)
+  stage.usw1.respond((received, response) => {
+    response.writeHead(200, { 'x-origin': '1', 'cache-control': 'public, max-age=3600', etag: '"1"' })
+    response.end(String(received.headers['cache-control']))
+  })
+  for (const said of ['max-age=0', 'max-age=5']) {
+    const answer = await visit(stage, host, '/app.js', {
+      headers: { 'cache-control': said, 'if-none-match': '"1"', range: 'bytes=0-9' },
+    })
+    assert.equal(answer.headers['cache-control'], 'public, max-age=3600')
+    assert.equal(answer.body.toString(), said)
+    assert.equal(stage.usw1.received.at(-1)?.headers['if-none-match'], '"1"')
+    assert.equal(stage.usw1.received.at(-1)?.headers.range, 'bytes=0-9')
+  }
+  assert.equal(stage.usw1.received.length, 2)
+})
+
 test('no path of a preview is the edge’s own, and none of the API is reached by its host', async (t) => {
   const stage = await setStage(t)
   const sandbox = aSandboxIn('usw1')

@@ -187,7 +187,13 @@ export function previewPromises(regionOf: () => TestRegion): void {
     const answer = await visit(sandbox, '/a%2Fb//c?x=%20&y', {
       method: 'POST',
       body: 'hello',
-      headers: { 'x-their': 'own', connection: 'keep-alive', 'x-edge-hops': '1' },
+      headers: {
+        'x-their': 'own',
+        connection: 'keep-alive',
+        'x-edge-hops': '1',
+        'cf-worker': 'x',
+        'x-forwarded-for': 'spoofed',
+      },
       claims: { host: '3000-x.preview.localhost', scheme: 'https', clientIp: '192.0.2.7' },
     })
     assert.deepEqual([answer.status, answer.statusText, await answer.text()], [503, 'Try Later', 'not now'])
@@ -201,7 +207,7 @@ export function previewPromises(regionOf: () => TestRegion): void {
       ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-for'].map((name) => headers[name]),
       ['https', '3000-x.preview.localhost', '192.0.2.7'],
     )
-    for (const inner of [PREVIEW_PASS.header, 'x-edge-hops']) assert.equal(headers[inner], undefined)
+    for (const inner of [PREVIEW_PASS.header, 'x-edge-hops', 'cf-worker']) assert.equal(headers[inner], undefined)
   })
 
   test('16 MB pass in both directions, and an answer begins before the question has ended', async (t) => {
