@@ -19,6 +19,11 @@ export const SITUATIONS = {
     what: 'You asked for a region, by X-Region or in another way, and it is down.',
     says: 'The region us-west (usw1) cannot be reached at the moment.',
   },
+  regionDraining: {
+    code: 'region_unavailable',
+    what: 'You asked for a new sandbox in a region that is being emptied. The sandboxes that are there go on.',
+    says: 'The region us-west (usw1) takes no new sandboxes at the moment.',
+  },
   sandboxRegionDown: {
     code: 'region_unavailable',
     what: 'The region in which your sandbox lives is down. The sandbox goes on there, and answers when the region is reached again.',

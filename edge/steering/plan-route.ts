@@ -64,7 +64,14 @@ function planCreate(wish: Wish | null, steer: () => Region[]): Plan {
   const wished = wish.regions.filter((region) => region.status === 'active')
   if (wish.orAny) return nonEmpty({ regions: [...new Set([...wished, ...steer()])], by: 'steering' })
   if (wished.length > 0) return { regions: wished, by: 'wish' }
-  throw unavailable(wish.regions)
+  if (wish.regions.every(({ status }) => status === 'down')) throw unavailable(wish.regions)
+  throw new AppError(
+    'region_unavailable',
+    `The region ${namesOf(wish.regions)} takes no new sandboxes at the moment.`,
+    {
+      details: { regions: wish.regions.map(({ code }) => code) },
+    },
+  )
 }
 
 /** A region that is draining still has rows; one that is down is asked too, so that the answer says it is missing. */
@@ -78,9 +85,10 @@ function nonEmpty(plan: Plan): Plan {
 
 /** The refusal of a request that may go nowhere else. */
 export function unavailable(regions: readonly Region[], cause?: unknown): AppError {
-  const names = regions.map(({ name, code }) => `${name} (${code})`).join(', ')
-  return new AppError('region_unavailable', `The region ${names} cannot be reached at the moment.`, {
+  return new AppError('region_unavailable', `The region ${namesOf(regions)} cannot be reached at the moment.`, {
     details: { regions: regions.map(({ code }) => code) },
     cause,
   })
 }
+
+const namesOf = (regions: readonly Region[]): string => regions.map(({ name, code }) => `${name} (${code})`).join(', ')

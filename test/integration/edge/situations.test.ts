@@ -32,6 +32,10 @@ const BRING_ABOUT: Record<Exclude<keyof typeof SITUATIONS, 'tooManySandboxes'>, 
     await usw1.refuse()
     return untilRefused(8, () => ask(RUN, post({}, WEST)), 503)
   },
+  regionDraining: async (stage) => {
+    await stage.edge.putKv('CONFIG', 'regions:v1', withStatus('draining', stage))
+    return stage.ask(RUN, post({}, WEST))
+  },
   sandboxRegionDown: async ({ ask, eu1 }) => {
     await eu1.refuse()
     return ask(`/v1/sandboxes/${aSandboxIn('eu1')}`)
