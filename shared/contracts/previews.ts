@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { PORT_MAX } from '../preview-address.ts'
 import { route } from './route.ts'
+import { urlInfo } from './sandbox-records.ts'
 
 const port = z.int().min(1).max(PORT_MAX)
 
@@ -10,18 +11,7 @@ const port = z.int().min(1).max(PORT_MAX)
 export const VISIBILITIES = ['private', 'public'] as const
 export type Visibility = (typeof VISIBILITIES)[number]
 
-const URL_CLASS = 'temporary_preview'
-
-export const exposeAnswer = z.object({
-  url: z.url(),
-  url_class: z.literal(URL_CLASS),
-  class: z.literal(URL_CLASS),
-  /** The address ends with the sandbox. */
-  stable_for_embedding: z.literal(false),
-  recommended_next_action: z.null(),
-  port,
-  alias_slug: z.null(),
-})
+export const exposeAnswer = urlInfo.extend({ port, alias_slug: z.null() })
 export type ExposeAnswer = z.infer<typeof exposeAnswer>
 
 export const previewRecord = z.object({

@@ -2,6 +2,16 @@
 import * as z from 'zod'
 import { STATES } from '../lifecycle.ts'
 
+/** An address that ends with its sandbox. There is no other kind of address that could be recommended instead. */
+export const urlInfo = z.object({
+  url: z.url(),
+  class: z.literal('temporary_preview'),
+  url_class: z.literal('temporary_preview'),
+  stable_for_embedding: z.literal(false),
+  recommended_next_action: z.null(),
+})
+export type UrlInfo = z.infer<typeof urlInfo>
+
 export const sandboxRecord = z.object({
   id: z.string(),
   slug: z.string(),
@@ -30,11 +40,11 @@ export const sandboxRecord = z.object({
   persistent: z.boolean(),
   boot_path: z.enum(['warm', 'restore', 'cold']).nullable(),
   boot_ms: z.int().nullable(),
-  /** Null until a port of the sandbox is exposed. */
-  preview_url: z.null(),
-  preview_domain: z.null(),
-  url_info: z.null(),
-  url_class: z.null(),
+  /** Of the port that was opened first; null until one is, as is all that follows from it. */
+  preview_url: z.url().nullable(),
+  preview_domain: z.string().nullable(),
+  url_info: urlInfo.nullable(),
+  url_class: urlInfo.shape.url_class.nullable(),
   stable_for_embedding: z.boolean(),
   recommended_next_action: z.null(),
   metadata: z.record(z.string(), z.unknown()),

@@ -38,7 +38,7 @@ export function serveSandboxes(serve: Serve<Principal>): void {
   serve(SANDBOX_ROUTES.destroy, destroy)
 }
 
-const record = ({ region, clock }: Controller, row: SandboxRow) => toRecord(row, region.code, clock())
+const record = (controller: Controller, row: SandboxRow) => toRecord(row, controller)
 
 function create(call: Call<Routes['create']>): Promise<Outcome> {
   const claim = claimOf(call.idempotencyKey, { principal: call.principal, kind: 'create', body: call.rawBody })

@@ -7,6 +7,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type PreviewRow, preview } from '../database/schema/previews.ts'
+import { urlInfoOf } from './previews.ts'
 
 const ID_BYTES = 16
 
@@ -85,11 +86,7 @@ export const previewAnswer = ({ previews }: Controller, row: PreviewRow): Previe
 })
 
 export const exposeAnswerOf = ({ previews }: Controller, { sandbox, port }: PreviewRow): ExposeAnswer => ({
-  url: previews.urlOf(sandbox, port),
-  url_class: 'temporary_preview',
-  class: 'temporary_preview',
-  stable_for_embedding: false,
-  recommended_next_action: null,
+  ...urlInfoOf(previews.urlOf(sandbox, port)),
   port,
   alias_slug: null,
 })

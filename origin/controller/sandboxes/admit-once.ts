@@ -54,7 +54,7 @@ async function settleAbandoned(controller: Controller, claim: Claim, sandboxId: 
   const { db } = controller.database
   const row = await readSandbox(db, sandboxId)
   if (row !== undefined && row.readyAt !== null) {
-    const response = JSON.stringify({ data: toRecord(row, controller.region.code, controller.clock()) })
+    const response = JSON.stringify({ data: toRecord(row, controller) })
     await finishClaim(db, claim, sandboxId, { status: 201, response })
     return { kind: 'replay', status: 201, response }
   }

@@ -77,7 +77,7 @@ async function answerBy(controller: Controller, making: Making, made: Promise<Re
   making.isAnswered = true
   const row = await readSandbox(controller.database.db, making.id)
   if (row === undefined) throw notFound()
-  const response = JSON.stringify({ data: toRecord(row, controller.region.code, controller.clock()) })
+  const response = JSON.stringify({ data: toRecord(row, controller) })
   await keepAnswer(controller, making.claim, making.id, { status: CREATED, response })
   return { status: CREATED, response, isReplay: false }
 }
@@ -129,7 +129,7 @@ async function keepAnswer(
 }
 
 function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | null, timing: Timing): object {
-  const data = toRecord(row, controller.region.code, controller.clock())
+  const data = toRecord(row, controller)
   if (end === null) return { data }
   const phases = timing.phases()
   const timings = Object.entries(phases).map(([phase, ms]) => [`${phase}_ms`, Math.round(ms)] as const)

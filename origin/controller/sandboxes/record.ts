@@ -3,22 +3,27 @@ import type { ExecAnswer, SandboxRecord } from '../../../shared/contracts/sandbo
 import { idToLabel } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { sizeOf } from '../../../shared/machines.ts'
+import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
+import { type Previews, urlInfoOf } from '../previews/previews.ts'
 
 /** Of the sizes as they are named in `resource_contract`. */
 const CONTRACT_VERSION = 1
 
-const NO_PREVIEW = {
-  preview_url: null,
-  preview_domain: null,
-  url_info: null,
-  url_class: null,
-  stable_for_embedding: false,
-  recommended_next_action: null,
-} as const
+const NO_PREVIEW = { preview_url: null, preview_domain: null, url_info: null, url_class: null } as const
 
-export function toRecord(row: SandboxRow, region: string, nowMs: number): SandboxRecord {
+function previewOf({ id, previewPort }: SandboxRow, { urlOf, domain }: Previews) {
+  if (previewPort === null) return NO_PREVIEW
+  const info = urlInfoOf(urlOf(id, previewPort))
+  return { preview_url: info.url, preview_domain: domain, url_info: info, url_class: info.url_class }
+}
+
+export function toRecord(
+  row: SandboxRow,
+  { region: { code: region }, previews, clock }: Pick<Controller, 'region' | 'previews' | 'clock'>,
+): SandboxRecord {
+  const nowMs = clock()
   const size = sizeOf({ vcpus: row.vcpus, memoryMib: row.memoryMib, diskMib: row.diskMib })
   return {
     id: row.id,
@@ -48,7 +53,9 @@ export function toRecord(row: SandboxRow, region: string, nowMs: number): Sandbo
     persistent: row.persistent,
     boot_path: row.bootPath,
     boot_ms: row.bootMs,
-    ...NO_PREVIEW,
+    ...previewOf(row, previews),
+    stable_for_embedding: false,
+    recommended_next_action: null,
     metadata: row.lastError === null ? row.metadata : { ...row.metadata, last_error: row.lastError },
     tags: row.tags,
     region,

@@ -36,6 +36,7 @@ const rowOf = (over: Partial<SandboxRow>): SandboxRow => ({
   externalProjectId: null,
   workspace: null,
   workspaceSlug: null,
+  previewPort: null,
   workspaceName: null,
   bootPath: 'warm',
   bootMs: 1,

@@ -88,14 +88,21 @@ export const sandbox = pgTable(
 const ofWorkspace = (column: 'slug' | 'name') =>
   sql.raw(`(select w.${column} from workspace w where w.id = sandbox.workspace)`) as SQL<string | null>
 
+/** The port that was opened first, of those that are open. */
+const FIRST_PREVIEW = sql.raw(
+  '(select p.port from preview p where p.sandbox = sandbox.id order by p.created_at, p.port limit 1)',
+) as SQL<number | null>
+
 /** What is read of a row: all but the environment, which may be long and secret, and which only a start needs. */
 const { env: _, ...columns } = getTableColumns(sandbox)
 export const SANDBOX_COLUMNS = {
   ...columns,
   workspaceSlug: ofWorkspace('slug'),
   workspaceName: ofWorkspace('name'),
+  previewPort: FIRST_PREVIEW,
 }
 export type SandboxRow = Omit<typeof sandbox.$inferSelect, 'env'> & {
   workspaceSlug: string | null
   workspaceName: string | null
+  previewPort: number | null
 }

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { jwtVerify } from 'jose'
 import { WebSocket, WebSocketServer } from 'ws'
 import { PREVIEW_ROUTES } from '../../../../shared/contracts/previews.ts'
+import { SANDBOX_ROUTES } from '../../../../shared/contracts/sandboxes.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { type PassClaims, PREVIEW_PASS, SHARE_TOKEN, shareClaimsSchema } from '../../../../shared/preview-words.ts'
 import { at, edgeToken, foreignEdgeKey, previewPass, type TestRegion, textAt } from '../support/region.ts'
@@ -84,6 +85,23 @@ export function previewPromises(regionOf: () => TestRegion): void {
       assert.equal((await regionOf().ask(`${path}/${unknown}`)).status, 404)
     const other = await create()
     assert.equal((await regionOf().ask(`/v1/sandboxes/${other}/previews/${id}`)).status, 404)
+  })
+
+  test('the record of a sandbox tells the address of the port that was opened first, and none before', async () => {
+    const sandbox = await create()
+    const read = async () =>
+      SANDBOX_ROUTES.get.answer.parse((await regionOf().ask(`/v1/sandboxes/${sandbox}`)).json).data
+    assert.deepEqual([(await read()).preview_url, (await read()).url_info], [null, null])
+    await open(sandbox, 'private', 5_000)
+    await open(sandbox, 'public', 4_000)
+    const { preview_url, preview_domain, url_info, url_class } = await read()
+    assert.match(String(preview_url), /^http:\/\/5000-sbx-usw1-/)
+    assert.deepEqual(
+      [preview_domain, url_info?.url, url_class],
+      ['preview.localhost:8787', preview_url, 'temporary_preview'],
+    )
+    const listed = await regionOf().ask('/v1/sandboxes?limit=1000')
+    assert.ok(listed.text.includes(String(preview_url)))
   })
 
   test('exposing a port opens it to everybody, but never what was opened to a few', async () => {
