@@ -28,6 +28,8 @@ export type LocalEdgeOptions = {
   /** Where KV lives; left out, it is forgotten at the end. */
   persistDir?: string
   secrets: EdgeSecrets
+  /** Other settings than those of wrangler.toml. */
+  vars?: Record<string, string>
   /** Written to KV before the first request; left out, whatever KV holds already stays. */
   registry?: RegionRegistry
   tiers?: Tiers
@@ -74,7 +76,7 @@ async function runtimeOptions(options: LocalEdgeOptions): Promise<ConstructorPar
   const { modulesRules: _, ...worker } = unstable_getMiniflareWorkerOptions(WRANGLER_FILE).workerOptions
   return convertV4MiniflareOptions({
     ...worker,
-    bindings: Object.assign({}, worker.bindings, options.secrets),
+    bindings: Object.assign({}, worker.bindings, options.vars, options.secrets),
     modules: true,
     script: await bundleEdge(options.entry ?? ENTRY),
     host: options.host,

@@ -21,6 +21,14 @@ test('a continent that the client made up in a header steers nothing', async (t)
   assert.equal(await regionOf(ask(RUN, { ...spoofed, cf: {} })), 'usw1')
 })
 
+test('a continent that a proxy of ours vouches for steers, and what Cloudflare itself says is stronger', async (t) => {
+  const { ask } = await setStage(t, { vars: { TRUSTED_PROXY: 'true' } })
+  const vouched = post({}, { 'cf-ipcontinent': 'EU' })
+  assert.equal(await regionOf(ask(RUN, { ...vouched, cf: {} })), 'eu1')
+  assert.equal(await regionOf(ask(RUN, { ...vouched, cf: { continent: 'NA' } })), 'usw1')
+  assert.equal(await regionOf(ask(RUN, { ...post({}, { 'cf-ipcontinent': 'Mars' }), cf: {} })), 'usw1')
+})
+
 test('X-Region is obeyed by code, by name, as a list and with "any"', async (t) => {
   const { ask } = await setStage(t)
   for (const said of ['eu1', 'eu', 'EU', 'eu, us-west', 'eu,any', 'eu,eu1,eu']) {

@@ -55,6 +55,8 @@ export type StageOptions = {
   seed?: (edge: LocalEdge) => Promise<void>
   /** Another Worker than the real one. */
   entry?: string
+  /** Other settings than those of wrangler.toml. */
+  vars?: Record<string, string>
 }
 
 export async function setStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
@@ -72,6 +74,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     tiers: DEFAULT_TIERS,
     keys: { [hashOf(apiKey)]: aKeyRecord(options.key) },
     ...(options.entry === undefined ? {} : { entry: options.entry }),
+    ...(options.vars === undefined ? {} : { vars: options.vars }),
   })
   t.after(() => edge.stop())
   await options.seed?.(edge)
