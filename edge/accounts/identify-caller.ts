@@ -9,9 +9,9 @@ import {
   STREAM_TICKET,
 } from '../../shared/browser-token.ts'
 import { AppError } from '../../shared/errors.ts'
-import { hmacHex } from '../digest.ts'
 import type { Credential } from './credential.ts'
 import { type Asking, findKey } from './find-key.ts'
+import { hashKey } from './hash-key.ts'
 import { admitKey } from './judge-key.ts'
 
 export type Caller = KeyRecord & {
@@ -27,7 +27,7 @@ export type Caller = KeyRecord & {
 export async function identifyCaller(credential: Credential, asking: Asking): Promise<Caller> {
   const { nowMs } = asking.reading
   if (credential.kind === 'key')
-    return admitKey(await findKey(await hmacHex(asking.config.pepper, credential.key), asking), nowMs)
+    return admitKey(await findKey(await hashKey(asking.config.pepper, credential.key), asking), nowMs)
   const claims = await verify(credential.kind, credential.jwt, asking)
   const key = admitKey(await findKey(claims.keyHash, asking), nowMs)
   if (key.id !== claims.sub || key.keyVersion !== claims.keyVersion) throw refused()

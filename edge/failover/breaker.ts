@@ -11,7 +11,7 @@ import { LIMITS } from '../../shared/limits.ts'
 export type BreakerState = 'closed' | 'suspect' | 'open' | 'half-open'
 
 export class Breaker {
-  #outcomes: { atMs: number; isFailure: boolean }[] = []
+  readonly #outcomes: { atMs: number; isFailure: boolean }[] = []
   #failuresInARow = 0
   #openUntilMs: number | null = null
   #openMs: number = LIMITS.breakerOpenMs
@@ -52,8 +52,13 @@ export class Breaker {
   }
 
   #note(nowMs: number, isFailure: boolean): void {
-    const recent = this.#outcomes.filter(({ atMs }) => nowMs - atMs < LIMITS.breakerWindowMs)
-    this.#outcomes = [...recent, { atMs: nowMs, isFailure }].slice(-LIMITS.breakerOutcomesMax)
+    this.#outcomes.push({ atMs: nowMs, isFailure })
+    while (this.#outcomes.length > LIMITS.breakerOutcomesMax || this.#oldestIsOver(nowMs)) this.#outcomes.shift()
+  }
+
+  #oldestIsOver(nowMs: number): boolean {
+    const [oldest] = this.#outcomes
+    return oldest !== undefined && nowMs - oldest.atMs >= LIMITS.breakerWindowMs
   }
 
   #open(nowMs: number, forMs: number): void {
@@ -64,6 +69,6 @@ export class Breaker {
 
   #close(): void {
     this.#openUntilMs = null
-    this.#outcomes = []
+    this.#outcomes.length = 0
   }
 }

@@ -50,12 +50,15 @@ function keyFor(visit: Visit, region: Region): string | null {
   return newEdgeKey(region.code, crypto.randomUUID())
 }
 
-function headersFor(visit: Visit, token: string, idempotencyKey: string | null): Headers {
-  const headers = new Headers(forwardedHeaders(visit.request.headers, visit.isUpgrade))
-  headers.set(EDGE_TOKEN.header, token)
-  headers.set('x-request-id', visit.requestId)
-  headers.set(HOPS_HEADER, String(hopsAfter(visit.request.headers)))
-  if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey)
+/** What is added is stripped of what a client sends, so no name comes twice. */
+function headersFor(visit: Visit, token: string, idempotencyKey: string | null): [string, string][] {
+  const headers = forwardedHeaders(visit.request.headers, visit.isUpgrade)
+  headers.push(
+    [EDGE_TOKEN.header, token],
+    ['x-request-id', visit.requestId],
+    [HOPS_HEADER, String(hopsAfter(visit.request.headers))],
+  )
+  if (idempotencyKey !== null && visit.idempotencyKey === null) headers.push(['idempotency-key', idempotencyKey])
   return headers
 }
 

@@ -36,11 +36,17 @@ const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 const PARAMETER = /:[A-Za-z_]+/g
 const parametersOf = ({ path }: Route): number => path.match(PARAMETER)?.length ?? 0
 
+/** A path has as many segments as its route, so that a request is compared with the few routes that it may be. */
+const shapeOf = (method: string, path: string): string => `${method} ${path.replace(/\/$/, '').split('/').length}`
+
 /** What names more is tried first: `/sandboxes/by-name/:name` before `/sandboxes/:id/exec` and its like. */
-const TABLE = ALL_ROUTES.toSorted((one, other) => parametersOf(one) - parametersOf(other)).map((route) => ({
-  route,
-  pattern: new RegExp(`^${route.path.replaceAll(PARAMETER, '[^/]+')}/?$`),
-}))
+const BY_SHAPE = Map.groupBy(
+  ALL_ROUTES.toSorted((one, other) => parametersOf(one) - parametersOf(other)).map((route) => ({
+    route,
+    pattern: new RegExp(`^${route.path.replaceAll(PARAMETER, '[^/]+')}/?$`),
+  })),
+  ({ route }) => shapeOf(route.method, route.path),
+)
 
 /** Null for a path under which no region has anything. */
 export function classifyRequest(method: string, url: URL): Call | null {
@@ -50,7 +56,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
   const segments = plain.split('/').slice(1).map(decoded)
   if (!ROOTS.has(segments[0] ?? '')) return null
   const route = routeOf(method, plain)
-  const idRegion = regionOfId(wordsThatName(segments, url.searchParams))
+  const idRegion = regionOfId(wordsThatName(segments, url))
   return {
     class: classOf(method, route, segments, idRegion.kind),
     scope: route?.scope ?? null,
@@ -63,8 +69,8 @@ export function classifyRequest(method: string, url: URL): Call | null {
 }
 
 function routeOf(method: string, path: string): Route | undefined {
-  const like = method === 'HEAD' ? 'GET' : method
-  return TABLE.find(({ route, pattern }) => route.method === like && pattern.test(path))?.route
+  const alike = BY_SHAPE.get(shapeOf(method === 'HEAD' ? 'GET' : method, path))
+  return alike?.find(({ pattern }) => pattern.test(path))?.route
 }
 
 function classOf(
@@ -86,9 +92,9 @@ const isByName = (segments: readonly string[]): boolean =>
   segments[1] === 'sandboxes' && (segments[2] === 'by-name' ? segments.length === 4 : segments.length === 3)
 
 /** Where an id may stand. Below a sandbox no deeper than this: what follows may be a file's name. */
-function wordsThatName(segments: readonly string[], query: URLSearchParams): string[] {
+function wordsThatName(segments: readonly string[], url: URL): string[] {
   // A stream of a tenant's is gone on with, or narrowed to one sandbox, where that is.
-  if (segments[1] === 'events') return [query.get('sandbox_id') ?? '', query.get('last_event_id') ?? '']
+  if (segments[1] === 'events') return ['sandbox_id', 'last_event_id'].map((name) => url.searchParams.get(name) ?? '')
   return segments.slice(0, segments[1] === 'webhooks' ? 5 : 4)
 }
 
@@ -102,6 +108,7 @@ function regionOfId(words: readonly string[]): Call['idRegion'] {
 }
 
 function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)
   } catch {
