@@ -48,7 +48,7 @@ async function carry(controller: Controller, upgrading: Upgrading, stopping: Abo
   asked.end()
   const { response, socket, head } = await answerOf(asked, pass.port)
   if (socket !== undefined) return join(upgrading, { response, socket, head: head ?? new Uint8Array(0) }, stopping)
-  // The server would not switch: what it says instead is an answer as any other.
+  // The server would not switch: what it says instead is an ordinary answer.
   const headers = [...headersToVisitor(response.rawHeaders), 'connection', 'close']
   visitor.write(headText(response.statusCode ?? 0, response.statusMessage, headers))
   await pour(response, visitor)
