@@ -295,6 +295,7 @@ export const LIMITS = {
   tunnelOpenMs: 10_000,
   /** Requests for previews that one controller carries at a time. */
   previewsAtOnceMax: 4_096,
+  previewsPerTenantAtOnceMax: 1_024,
   /** How long the edge waits for the head of a preview's answer: the sandbox may have to wake, and its server to think. */
   previewHeadMs: 100_000,
   previewHeaderBytesMax: 64 * 1024,

@@ -19,14 +19,12 @@ export function serveVisits(app: Hono<Env>, controller: Controller): void {
 
 async function visit(controller: Controller, exchange: Exchange): Promise<Response> {
   const arrival = arrive(exchange.incoming)
-  const { previews } = controller
   try {
-    const { row, pass } = await enterVisit(controller, arrival)
-    previews.carried += 1
+    const { row, pass, leave } = await enterVisit(controller, arrival)
     try {
       await carryVisit(controller, row, pass, exchange)
     } finally {
-      previews.carried -= 1
+      leave()
     }
     return RESPONSE_ALREADY_SENT
   } catch (thrown) {

@@ -9,7 +9,7 @@ import { arrive } from '../http/arrival.ts'
 import { refuseVisitor } from './answer-visitor.ts'
 import { type Answered, answerOf, askSandbox } from './ask-sandbox.ts'
 import { pour } from './carry-visit.ts'
-import { enterVisit } from './enter-visit.ts'
+import { enterVisit, type Visit } from './enter-visit.ts'
 import { closeFrame, followFrames } from './frame-boundary.ts'
 import { openPort } from './open-port.ts'
 import { headersToVisitor, upgradeHeadersToVisitor } from './sandbox-headers.ts'
@@ -23,9 +23,8 @@ export type Upgrading = { incoming: IncomingMessage; visitor: Duplex; head: Uint
 export async function carryUpgrade(controller: Controller, upgrading: Upgrading, stopping: AbortSignal): Promise<void> {
   const { incoming, visitor } = upgrading
   const arrival = arrive(incoming)
-  const { previews, log } = controller
+  const { log } = controller
   visitor.on('error', () => {})
-  previews.carried += 1
   try {
     await carry(controller, upgrading, stopping)
     log('info', 'preview.socket_ended', { request: arrival.requestId, tenant: arrival.caller?.tenant })
@@ -33,8 +32,6 @@ export async function carryUpgrade(controller: Controller, upgrading: Upgrading,
     const { status, headers, body } = refuseVisitor(arrival, thrown)
     visitor.end(headText(status, undefined, [...Object.entries(headers).flat(), 'connection', 'close']) + body)
     log('info', 'preview.socket_refused', { request: arrival.requestId, code: arrival.failure?.code })
-  } finally {
-    previews.carried -= 1
   }
 }
 
@@ -42,12 +39,28 @@ async function carry(controller: Controller, upgrading: Upgrading, stopping: Abo
   const { incoming, visitor } = upgrading
   const left = new AbortController()
   visitor.once('close', () => left.abort(new Error('The visitor is gone.')))
-  const { row, pass } = await enterVisit(controller, arrive(incoming))
-  const tunnel = await openPort(controller, { row, port: pass.port }, left.signal)
+  const visit = await enterVisit(controller, arrive(incoming))
+  try {
+    await carryInto(controller, visit, upgrading, { stopping, left: left.signal })
+  } finally {
+    visit.leave()
+  }
+}
+
+type Ends = { stopping: AbortSignal; left: AbortSignal }
+
+async function carryInto(
+  controller: Controller,
+  { row, pass }: Visit,
+  upgrading: Upgrading,
+  ends: Ends,
+): Promise<void> {
+  const { incoming, visitor } = upgrading
+  const tunnel = await openPort(controller, { row, port: pass.port }, ends.left)
   const asked = askSandbox(incoming, pass, tunnel)
   asked.end()
   const { response, socket, head } = await answerOf(asked, pass.port)
-  if (socket !== undefined) return join(upgrading, { response, socket, head: head ?? new Uint8Array(0) }, stopping)
+  if (socket !== undefined) return join(upgrading, { response, socket, head: head ?? new Uint8Array(0) }, ends.stopping)
   // The server would not switch: what it says instead is an ordinary answer.
   const headers = [...headersToVisitor(response.rawHeaders), 'connection', 'close']
   visitor.write(headText(response.statusCode ?? 0, response.statusMessage, headers))

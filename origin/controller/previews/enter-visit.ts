@@ -1,7 +1,6 @@
 /** Lets one request of a visitor in: this process has room, the edge has said whose request it is, and the owner lets them see the port. */
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../../../shared/errors.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import { type PassClaims, PREVIEW_PASS } from '../../../shared/preview-words.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
@@ -12,14 +11,13 @@ import { admitVisitor } from './admit-visitor.ts'
 export const VISIT_ROUTE = `${PREVIEW_PASS.path}/:sandbox/:port`
 export const isVisit = ({ url }: IncomingMessage): boolean => url?.startsWith(`${PREVIEW_PASS.path}/`) === true
 
-export type Visit = { pass: PassClaims; row: SandboxRow }
+/** `leave` is to be called when it is over. */
+export type Visit = { pass: PassClaims; row: SandboxRow; leave: () => void }
 
-/** Throws draining, capacity_exhausted, invalid_token, and what `admitVisitor` throws. */
+/** Throws draining, invalid_token, capacity_exhausted, port_busy, and what `admitVisitor` throws. */
 export async function enterVisit({ previews, database, isDraining }: Controller, arrival: Arrival): Promise<Visit> {
   arrival.route = VISIT_ROUTE
   if (isDraining()) throw new AppError('draining', 'This controller is about to stop.')
-  if (previews.carried >= LIMITS.previewsAtOnceMax)
-    throw new AppError('capacity_exhausted', 'More visitors are here than this region takes at a time.')
   const word = header(arrival, PREVIEW_PASS.header)
   if (word === undefined || previews.readPass === undefined)
     throw new AppError('invalid_token', 'Previews are visited at their own addresses.')
@@ -27,5 +25,5 @@ export async function enterVisit({ previews, database, isDraining }: Controller,
   arrival.requestId = pass.requestId
   const row = await admitVisitor(database.db, pass)
   arrival.caller = { tenant: row.tenant, key: 'visitor' }
-  return { pass, row }
+  return { pass, row, leave: previews.crowd.enter(row.tenant) }
 }

@@ -2,6 +2,7 @@
 import type { JSONWebKeySet } from 'jose'
 import type { UrlInfo } from '../../../shared/contracts/sandbox-records.ts'
 import { previewLabel } from '../../../shared/preview-address.ts'
+import { type Crowd, createCrowd } from './crowd.ts'
 import { createPassReader, type PassReader } from './read-pass.ts'
 
 export type Previews = {
@@ -12,8 +13,7 @@ export type Previews = {
   shareSecret: Uint8Array
   /** Undefined without an edge, and then nobody can visit. */
   readPass: PassReader | undefined
-  /** Requests of visitors that are being carried. */
-  carried: number
+  crowd: Crowd
 }
 
 /** What clients are told of an address. */
@@ -35,5 +35,5 @@ export const createPreviews = (setting: Setting, shareSecret: Uint8Array, clock:
   },
   shareSecret,
   readPass: setting.edgeKeys === undefined ? undefined : createPassReader(setting.edgeKeys, setting.region.code, clock),
-  carried: 0,
+  crowd: createCrowd(),
 })
