@@ -1,0 +1,99 @@
+/**
+ * Distance on one machine: a TCP proxy whose every byte arrives later, in order, by a delay with jitter, in both directions.
+ *
+ *   client ---- listens here ==== oneWayMs +- jitterMs ==== connects there ---- server
+ *
+ * A link holds only so many bytes under way; a sender beyond that waits, as it would for a full window. The handshake of TCP is not
+ * delayed, so what is measured through it should keep its connections.
+ */
+import { connect, createServer, type ListenOptions, type NetConnectOpts, type Socket } from 'node:net'
+
+export type Distance = {
+  oneWayMs: number
+  jitterMs: number
+  /** From 0 to 1; a seeded one makes a run repeatable. */
+  draw?: () => number
+}
+
+export type DelayedLink = {
+  /** Of a link that listens at a port. */
+  port: number
+  /** Cuts what is connected, with a reset, and goes on listening. */
+  cut(): void
+  close(): Promise<void>
+}
+
+const BYTES_UNDER_WAY_MAX = 1024 * 1024
+
+/** `from` is where it listens, at port 0 for any free one or at the path of a unix socket; `to` is the server. */
+export async function startDelayedLink(
+  from: ListenOptions,
+  to: NetConnectOpts,
+  distance: Distance,
+): Promise<DelayedLink> {
+  const open = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
+    const far = connect({ ...to, allowHalfOpen: true, noDelay: true })
+    for (const [source, sink] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(source)
+      source.once('close', () => {
+        open.delete(source)
+        // Whoever is left learns of it after the way, like of everything else.
+        setTimeout(() => sink.destroy(), distance.oneWayMs + distance.jitterMs)
+      })
+      // What went wrong on one side is told to the other by closing it.
+      source.on('error', () => undefined)
+      carry(source, sink, distance)
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(from, resolve)
+  })
+  const address = server.address()
+  const cut = (): void => {
+    for (const socket of open) socket.resetAndDestroy()
+  }
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    cut,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      for (const socket of open) socket.destroy()
+      await closed
+    },
+  }
+}
+
+/** What was drawn late holds up what came after it: TCP keeps the order. */
+function carry(source: Socket, sink: Socket, { oneWayMs, jitterMs, draw = Math.random }: Distance): void {
+  let dueMs = 0
+  let underWay = 0
+  const waiting: { dueMs: number; deed: () => void }[] = []
+  // Timers of different lengths may fire out of turn, so a timer only looks at who is first.
+  const look = (): void => {
+    const nowMs = performance.now()
+    while (waiting[0] !== undefined && waiting[0].dueMs <= nowMs) waiting.shift()?.deed()
+    if (waiting[0] !== undefined) setTimeout(look, waiting[0].dueMs - nowMs)
+  }
+  const later = (deed: () => void): void => {
+    const nowMs = performance.now()
+    dueMs = Math.max(dueMs, nowMs + oneWayMs + (2 * draw() - 1) * jitterMs)
+    waiting.push({ dueMs, deed })
+    if (waiting.length === 1) setTimeout(look, dueMs - nowMs)
+  }
+  const arrived = (bytes: number): void => {
+    underWay -= bytes
+    if (underWay < BYTES_UNDER_WAY_MAX) source.resume()
+  }
+  source.on('data', (chunk: Buffer) => {
+    underWay += chunk.byteLength
+    if (underWay >= BYTES_UNDER_WAY_MAX) source.pause()
+    // A write is called back when the other side has taken it.
+    later(() => sink.write(chunk, () => arrived(chunk.byteLength)))
+  })
+  source.once('end', () => later(() => sink.end()))
+}
