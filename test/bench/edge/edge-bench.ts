@@ -4,12 +4,16 @@ import { bundleEdge } from '../../../infra/edge/bundle-edge.ts'
 import { progressTo } from '../../../infra/local/progress.ts'
 import { describeMachine } from '../describe-machine.ts'
 import { writeReport } from '../write-report.ts'
-import { drawEdge, type EdgeReport, renderEdge } from './edge-report.ts'
+import { crowdName, drawEdge, type EdgeReport, renderEdge } from './edge-report.ts'
 import { instantRegion, openDoors, realRegion, type Target, type Undo } from './edge-stage.ts'
-import { type Load, type Measured, measureDoors } from './measure-doors.ts'
+import { type Crowd, type Load, type Measured, measureDoors } from './measure-doors.ts'
 import { EDGE_ENTRY } from './raw-workerd.ts'
 
-const CONCURRENCIES = [1, 10]
+const CROWDS: Crowd[] = [
+  { clients: 1, pauseMs: 0 },
+  { clients: 10, pauseMs: 50 },
+  { clients: 10, pauseMs: 0 },
+]
 const REGIONS = { 'a region that takes no time': instantRegion, 'a real region': realRegion }
 
 export async function benchEdge(samples: number): Promise<void> {
@@ -21,9 +25,9 @@ export async function benchEdge(samples: number): Promise<void> {
       const target = await step(region, () => start(undo))
       const doors = await openDoors(target, undo)
       for (const load of loadsFor(target, start === instantRegion))
-        for (const concurrency of CONCURRENCIES) {
-          const what = `${load.name}, ${concurrency} at a time`
-          const measured = await step(what, () => measureDoors(doors, load, concurrency, samples))
+        for (const crowd of CROWDS) {
+          const what = `${load.name}, ${crowdName(crowd)}`
+          const measured = await step(what, () => measureDoors(doors, load, crowd, samples))
           rows.push(...measured.map((one: Measured) => ({ region, ...one })))
         }
     } finally {

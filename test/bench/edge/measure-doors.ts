@@ -1,4 +1,5 @@
 /** The same requests through several doors, in turn and in small batches, so that what disturbs the machine disturbs all of them. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { type Quantiles, quantilesOf } from '../quantiles.ts'
 
@@ -11,7 +12,9 @@ export type Load = {
   headers: Record<string, string>
   expects: number
 }
-export type Measured = { door: string; load: string; concurrency: number; latency: Quantiles; perSecond: number }
+/** `pauseMs` is how long a client waits on average before it asks again; 0 keeps everything busy, on a small machine all of its cores. */
+export type Crowd = { clients: number; pauseMs: number }
+export type Measured = { door: string; load: string; crowd: Crowd; latency: Quantiles; perSecond: number }
 
 const BATCH = 100
 const WARM_UP = 300
@@ -20,20 +23,20 @@ const WARM_UP = 300
 export async function measureDoors(
   doors: readonly Door[],
   load: Load,
-  concurrency: number,
+  crowd: Crowd,
   samples: number,
 ): Promise<Measured[]> {
   const open = doors.map((door) => ({
     door,
-    pool: new Pool(door.url, { connections: concurrency }),
+    pool: new Pool(door.url, { connections: crowd.clients }),
     ms: [] as number[],
     elapsedMs: 0,
   }))
-  for (const { pool } of open) await batch(pool, load, concurrency, WARM_UP)
+  for (const { pool } of open) await batch(pool, load, { ...crowd, pauseMs: 0 }, WARM_UP)
   for (let round = 0; round < Math.ceil(samples / BATCH); round++) {
     for (const one of open) {
       const began = performance.now()
-      one.ms.push(...(await batch(one.pool, load, concurrency, BATCH)))
+      one.ms.push(...(await batch(one.pool, load, crowd, BATCH)))
       one.elapsedMs += performance.now() - began
     }
   }
@@ -41,19 +44,22 @@ export async function measureDoors(
   return open.map(({ door, ms, elapsedMs }) => ({
     door: door.name,
     load: load.name,
-    concurrency,
+    crowd,
     latency: quantilesOf(ms),
     perSecond: (ms.length / elapsedMs) * 1_000,
   }))
 }
 
-async function batch(pool: Pool, load: Load, concurrency: number, count: number): Promise<number[]> {
+async function batch(pool: Pool, load: Load, { clients, pauseMs }: Crowd, count: number): Promise<number[]> {
   const ms: number[] = []
   let begun = 0
   const worker = async (): Promise<void> => {
-    while (begun++ < count) ms.push(await timeOne(pool, load))
+    while (begun++ < count) {
+      ms.push(await timeOne(pool, load))
+      if (pauseMs > 0) await sleep(2 * pauseMs * Math.random())
+    }
   }
-  await Promise.all(Array.from({ length: concurrency }, worker))
+  await Promise.all(Array.from({ length: clients }, worker))
   return ms
 }
 
