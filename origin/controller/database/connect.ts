@@ -3,6 +3,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
 import { describeError, type Log } from '../log.ts'
+import { isDatabaseGone } from './is-database-gone.ts'
 
 export type Db = NodePgDatabase
 export type Database = { pool: pg.Pool; db: Db; url: string; close(): Promise<void> }
@@ -20,7 +21,26 @@ export function openDatabase(url: string, log: Log): Database {
   pool.on('error', (err) => log('warn', 'database.connection_lost', { error: describeError(err) }))
   // Nor may the loss of one that a transaction holds: its statement fails, and that is heard.
   pool.on('connect', (client) => client.on('error', () => {}))
-  return { pool, db: drizzle(pool), url, close: () => pool.end() }
+  return { pool, db: Object.assign(drizzle(pool), { transaction: transactionOn(pool) }), url, close: () => pool.end() }
+}
+
+/**
+ * drizzle's own transaction over a pool (0.45.4) forgets the connection when "begin" fails: each outage would cost connections
+ * until none is left, and the pool could never end. This one gives back every connection, and none that was lost.
+ */
+function transactionOn(pool: pg.Pool): Db['transaction'] {
+  return async (work, config) => {
+    const client = await pool.connect()
+    let isLost = false
+    try {
+      return await drizzle(client).transaction(work, config)
+    } catch (err) {
+      isLost = isDatabaseGone(err)
+      throw err
+    } finally {
+      client.release(isLost)
+    }
+  }
 }
 
 /** A connection outside the pool, for what must be held for long (locks) or must not wait for others. */

@@ -36,7 +36,7 @@ import { usagePromises } from './usage.ts'
 import { webhookPromises } from './webhooks.ts'
 
 export function holdPromisesOn(driver: Driver): void {
-  describe(`the controller on ${driver.name}`, { timeout: 300_000 }, () => {
+  describe(`the controller on ${driver.name}`, { timeout: 580_000 }, () => {
     let server: TestServer | undefined
     before(async () => {
       server = await driver.open()

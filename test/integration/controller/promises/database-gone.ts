@@ -1,6 +1,6 @@
 /** A database that is away for a while: clear words, no wrong answer, and no restart afterwards. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { TestServer } from '../support/databases.ts'
@@ -16,6 +16,23 @@ export function databasePromises(regionOf: () => TestRegion, serverOf: () => Tes
       }),
     )
     assert.equal((await regionOf().ask('/v1/sandboxes')).status, 200)
+  })
+
+  // Each would be one fewer for the rest of this process's life, and a stop would wait for it for ever.
+  test('a transaction whose connection is lost before it begins gives the connection back', async () => {
+    const { db, pool } = regionOf().running.controller.database
+    const connect = pool.connect.bind(pool)
+    const losing = mock.method(pool, 'connect', async () => {
+      losing.mock.restore()
+      const client = await connect()
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+      const ended = new Promise((resolve) => client.once('end', resolve))
+      await regionOf().sql('select pg_terminate_backend($1)', [rows[0]?.pid])
+      await ended
+      return client
+    })
+    await assert.rejects(db.transaction(async (tx) => void (await tx.execute(sql`select 1`))))
+    await until('every connection to be idle', () => pool.totalCount === pool.idleCount)
   })
 
   test('while the database is away every request says so, and when it is back all is as it was', async () => {
