@@ -43,17 +43,21 @@ export function databasePromises(regionOf: () => TestRegion, serverOf: () => Tes
     await region.ask(path)
     await serverOf().stop()
     try {
-      for (const [method, target, body, code] of [
-        ['POST', '/v1/sandboxes', {}, 'region_unavailable'],
-        ['POST', '/v1/sandboxes/run', { command: 'echo 1' }, 'region_unavailable'],
-        ['GET', path, undefined, 'database_unavailable'],
-        ['GET', '/v1/sandboxes', undefined, 'database_unavailable'],
-        ['POST', `${path}/exec`, { command: 'echo 1' }, 'database_unavailable'],
-        ['DELETE', path, undefined, 'database_unavailable'],
+      for (const [method, target, body] of [
+        ['POST', '/v1/sandboxes', {}],
+        ['POST', '/v1/sandboxes/run', { command: 'echo 1' }],
+        ['GET', path, undefined],
+        ['GET', '/v1/sandboxes', undefined],
+        ['POST', `${path}/exec`, { command: 'echo 1' }],
+        ['DELETE', path, undefined],
       ] as const) {
         const answer = await region.ask(target, { method, body })
-        assert.deepEqual([answer.status, textAt(answer.json, 'error', 'code')], [503, code], answer.text)
-        assert.equal(answer.headers.get('x-not-executed'), code === 'region_unavailable' ? '1' : null)
+        const code = textAt(answer.json, 'error', 'code')
+        // A key is remembered for seconds; once it has to be looked up again, nothing of any request has begun.
+        const isBegun = code === 'database_unavailable'
+        assert.ok(isBegun || code === 'region_unavailable', answer.text)
+        assert.ok(!(isBegun && body !== undefined && !target.includes(path)), `nothing is made: ${answer.text}`)
+        assert.deepEqual([answer.status, answer.headers.get('x-not-executed')], [503, isBegun ? null : '1'])
         assert.ok(answer.headers.get('retry-after'))
       }
       // A key that is not remembered cannot be looked up, so nothing of the request has begun.
