@@ -25,15 +25,20 @@ export type DelayedLink = {
 
 const BYTES_UNDER_WAY_MAX = 1024 * 1024
 
-/** `from` is where it listens, at port 0 for any free one or at the path of a unix socket; `to` is the server. */
+/**
+ * `from` is where it listens, at port 0 for any free one or at the path of a unix socket; `to` is the server, or says for each
+ * connection where it is now: while it says nowhere, nobody gets through. A `distance` that changes holds for new connections.
+ */
 export async function startDelayedLink(
   from: ListenOptions,
-  to: NetConnectOpts,
+  to: NetConnectOpts | (() => NetConnectOpts | undefined),
   distance: Distance,
 ): Promise<DelayedLink> {
   const open = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
-    const far = connect({ ...to, allowHalfOpen: true, noDelay: true })
+    const target = typeof to === 'function' ? to() : to
+    if (target === undefined) return void near.resetAndDestroy()
+    const far = connect({ ...target, allowHalfOpen: true, noDelay: true })
     for (const [source, sink] of [
       [near, far],
       [far, near],

@@ -15,10 +15,12 @@ export type SpawnedController = {
 
 const MAIN = fileURLToPath(new URL('../../../../origin/controller/main.ts', import.meta.url))
 
+/** `settings` are laid over the usual ones. */
 export function spawnController(
   databaseUrl: string,
   hosts: Pick<HostDouble, 'name' | 'socketPath'>[],
   main = MAIN,
+  settings: Record<string, string> = {},
 ): SpawnedController {
   let child: ChildProcess | undefined
   const env = {
@@ -29,6 +31,7 @@ export function spawnController(
     ATOLL_HOSTS: hosts.map(({ name, socketPath }) => `${name}=unix:${socketPath}`).join(','),
     ATOLL_KEY_PEPPER: PEPPER,
     ATOLL_INTERNAL_TOKEN: INTERNAL,
+    ...settings,
   }
   const self: SpawnedController = {
     url: undefined,
