@@ -144,6 +144,8 @@ export const LIMITS = {
   /** A host starts no VM when less than this would be left over for everything else on the machine. */
   hostMemoryReserveMib: 1_024,
   hostDiskReserveMib: 2_048,
+  /** Children of one fork. */
+  forkChildrenMax: 32,
   vmsPerHostMax: 512,
   /** What a machine is assumed to take at once when it starts; the rest comes page by page. */
   vmStartMemoryMib: 256,

@@ -31,6 +31,8 @@ export const vmSpec = z.object({
   machine: machineSchema,
   hostname: z.string(),
   env: z.record(z.string(), z.string()),
+  /** Go on from this snapshot of the host's instead of from the template; left out or null is not. */
+  snapshot_id: z.string().nullish(),
   ...deadlines,
 })
 export type VmSpec = z.infer<typeof vmSpec>
@@ -57,6 +59,8 @@ export const vmRecord = z.object({
   started_at_ms: z.number(),
   /** When the last command began or ended. */
   active_at_ms: z.number(),
+  /** Where a paused machine is: in memory, or on disk with its process gone. Left out when it is not paused. */
+  standby: z.enum(['memory', 'disk']).optional(),
   ...deadlines,
 })
 export type VmRecord = z.infer<typeof vmRecord>
