@@ -66,7 +66,10 @@ async function remove({ controller, principal, reference }: Call<Routes['remove'
 }
 
 async function test(call: Call<Routes['test']>): Promise<Outcome> {
-  return json({ data: await testWebhook(call.controller, await named(call), call.caller) })
+  const row = await named(call)
+  const once = onceKeyOf(call, call.principal.tenant, `webhooks/${row.id}/test`)
+  const { answer, isReplay } = await testWebhook(call.controller, row, once, call.caller)
+  return { ...json({ data: answer }), headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
 }
 
 async function deliveries(call: Call<Routes['deliveries']>): Promise<Outcome> {

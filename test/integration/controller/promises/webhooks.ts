@@ -387,6 +387,27 @@ export function webhookPromises(regionOf: () => TestRegion, server: () => TestSe
     ])
   })
 
+  // A client repeats a test by itself, with one key, when the answer was lost on its way.
+  test('a test with an Idempotency-Key is delivered once, and its repeats hear of that one', async () => {
+    const { key } = await regionOf().newKey()
+    const receiver = await receive()
+    const { id } = await hook(key, receiver.url)
+    const headers = { 'idempotency-key': randomUUID() }
+    const asked = await Promise.all(
+      Array.from({ length: 5 }, () => ask(key, `/${id}/test`, { method: 'POST', headers })),
+    )
+    const answered = asked.filter(({ status }) => status === 200)
+    assert.ok(answered.length >= 1)
+    for (const { status, json } of asked)
+      assert.ok(status === 200 || textAt(json, 'error', 'code') === 'idempotency_in_progress', textAt(json, 'error'))
+    const again = await ask(key, `/${id}/test`, { method: 'POST', headers })
+    assert.deepEqual([again.json, again.headers.get('idempotent-replayed')], [answered[0]?.json, 'true'])
+    assert.equal(receiver.received.length, 1)
+    const other = await hook(key, receiver.url)
+    const fresh = await ask(key, `/${other.id}/test`, { method: 'POST', headers })
+    assert.deepEqual([fresh.status, fresh.headers.get('idempotent-replayed')], [200, null], 'a key is for one route')
+  })
+
   test('what waits for a webhook that is switched off is given up, and what ended long ago is forgotten', async () => {
     const region = regionOf()
     const { key } = await region.newKey()
