@@ -6,7 +6,11 @@
 /** What a double holds for certain: without this 0.1 and 0.2 would be 0.30000000000000004. */
 const SIGNIFICANT_DIGITS = 15
 
-/** `parts` are the values of `data`. */
+type Body = Record<string, unknown>
+
+/** Whole bodies: what is in an envelope stays in it. */
+export const sumBodies = (bodies: readonly Body[]): Body => bodies.reduce(sumObjects, {})
+
 export function sumAnswers(parts: readonly unknown[]): unknown {
   const [first, ...others] = parts.filter((part) => part !== null && part !== undefined)
   if (first === undefined) return null
@@ -20,7 +24,7 @@ function sumTwo(one: unknown, other: unknown): unknown {
   return one
 }
 
-function sumObjects(one: Record<string, unknown>, other: Record<string, unknown>): Record<string, unknown> {
+function sumObjects(one: Body, other: Body): Body {
   const names = new Set([...Object.keys(one), ...Object.keys(other)])
   return Object.fromEntries([...names].map((name) => [name, sumAnswers([one[name], other[name]])]))
 }
@@ -35,5 +39,4 @@ function sumRows(rows: readonly unknown[]): unknown[] {
   return [...byWords.values()]
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Body => typeof value === 'object' && value !== null && !Array.isArray(value)

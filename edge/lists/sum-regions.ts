@@ -3,17 +3,18 @@ import * as z from 'zod'
 import type { Region } from '../../shared/regions.ts'
 import type { Visit } from '../requests/visit.ts'
 import { askRegions, type Joined } from './ask-regions.ts'
-import { sumAnswers } from './sum-answers.ts'
+import { sumBodies } from './sum-answers.ts'
 
-const answerSchema = z.looseObject({ data: z.unknown() })
+/** Most are in an envelope, `{data: {...}}`; what clients read bare is not. */
+const answerSchema = z.looseObject({})
 
 /** Throws region_unavailable when no region answers. */
 export const sumRegions = (visit: Visit, regions: readonly Region[]): Promise<Joined> =>
   askRegions(
     {
       visitOf: () => visit,
-      parse: (body) => answerSchema.parse(body).data,
-      join: (parts, missing) => ({ data: sumAnswers(parts), ...(missing.length === 0 ? {} : { partial: missing }) }),
+      parse: (body) => answerSchema.parse(body),
+      join: (parts, missing) => ({ ...sumBodies(parts), ...(missing.length === 0 ? {} : { partial: missing }) }),
     },
     regions,
   )

@@ -132,15 +132,16 @@ export const USAGE_ROUTES = {
     status: 200,
     answer: z.object({ data: z.array(usageSession), next_cursor: z.string().nullable() }),
   }),
+  /** Not in an envelope: a client in the field hands it on as it is. */
   creditsUsage: route({
     method: 'GET',
     path: '/v1/credits/usage',
     class: 'sum',
     scope: 'usage:read',
-    summary: 'The same as the summary.',
+    summary: 'The same as the summary, without its envelope.',
     query: usagePeriod,
     status: 200,
-    answer: sum,
+    answer: usageTotal,
   }),
   balance: route({
     method: 'GET',

@@ -15,10 +15,12 @@ export function serveUsage(serve: Serve<Principal>): void {
   serve(USAGE_ROUTES.sessions, async ({ controller, principal, query }) =>
     json(await listSessions(controller, principal, query)),
   )
-  for (const route of [USAGE_ROUTES.summary, USAGE_ROUTES.creditsUsage])
-    serve(route, async ({ controller, principal, query }) =>
-      json({ data: await totalUsage(controller, principal, periodOf(query, controller.clock())) }),
-    )
+  serve(USAGE_ROUTES.summary, async ({ controller, principal, query }) =>
+    json({ data: await totalUsage(controller, principal, periodOf(query, controller.clock())) }),
+  )
+  serve(USAGE_ROUTES.creditsUsage, async ({ controller, principal, query }) =>
+    json(await totalUsage(controller, principal, periodOf(query, controller.clock()))),
+  )
   serve(USAGE_ROUTES.balance, async ({ controller, principal }) => json(balanceOf(controller, principal)))
   serve(USAGE_ROUTES.transactions, async ({ query: { page, per_page } }) =>
     json({ data: [], transactions: [], meta: { page, per_page, total: 0 } }),

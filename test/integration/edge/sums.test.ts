@@ -21,6 +21,14 @@ test('numbers of all regions are one answer, and a region that is missing is nam
   assert.equal((await errorOf(await ask(SUMMARY))).code, 'region_unavailable')
 })
 
+// A client hands this one on to its caller as it is.
+test('what comes without an envelope is summed without one', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  usw1.respond((_received, response) => answerJson(response, 200, { vcpu_seconds: 10.5, currency: 'USD' }))
+  eu1.respond((_received, response) => answerJson(response, 200, { vcpu_seconds: 2.25, currency: 'USD' }))
+  assert.deepEqual(await (await ask('/v1/credits/usage')).json(), { vcpu_seconds: 12.75, currency: 'USD' })
+})
+
 test('one named region answers for itself', async (t) => {
   const { ask, usw1, eu1 } = await setStage(t)
   eu1.respond((_received, response) => answerJson(response, 200, { data: { vcpu_seconds: 1 } }))

@@ -241,7 +241,7 @@ export function usagePromises(regionOf: () => TestRegion): void {
       from: '2026-03-01T00:00:00.000Z',
       to: '2026-03-02T00:00:00.000Z',
     })
-    assert.deepEqual(at(credits.json, 'data'), at(summary.json, 'data'))
+    assert.deepEqual(credits.json, at(summary.json, 'data'), 'which clients hand on without unwrapping it')
     const balance = await regionOf().ask('/v1/credits/balance', { key: account.key })
     assert.deepEqual([at(balance.json, 'unlimited'), at(balance.json, 'tenant_id')], [true, account.tenant])
     const transactions = await regionOf().ask('/v1/credits/transactions?page=2&per_page=5', { key: account.key })
