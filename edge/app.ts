@@ -14,6 +14,7 @@
  * Durable Objects and is never on the path of a request.
  */
 import { type Context, Hono } from 'hono'
+import { PODFLARE_ROUTES } from '../shared/contracts/podflare.ts'
 import { ERROR_PAGE_PATH } from '../shared/error-page.ts'
 import { toAppError } from '../shared/errors.ts'
 import { serveRecords } from './accounts/accept-records.ts'
@@ -47,6 +48,10 @@ for (const path of ['/healthz', '/v1/healthz', '/api/v1/healthz']) {
     Response.json({ ok: true }, { headers: { 'x-request-id': c.get('requestId'), ...corsHeaders(c.req.raw) } }),
   )
 }
+
+app.get(PODFLARE_ROUTES.healthz.path, (c) =>
+  c.text('ok', 200, { 'x-request-id': c.get('requestId'), ...corsHeaders(c.req.raw) }),
+)
 
 serveQuota(app)
 serveRecords(app)

@@ -1,5 +1,6 @@
-/** Any error as an answer of the one table. What is our fault, or a region's, is logged with its cause, and without its query: tickets travel there. */
+/** Any error as an answer of the one table, in the words of the door that was asked. What is our fault, or a region's, is logged with its cause, and without its query: tickets travel there. */
 import { type AppError, errorBody, errorHeaders } from '../../shared/errors.ts'
+import { podflareError } from '../../shared/podflare-errors.ts'
 import { withoutSecrets } from '../../shared/redact.ts'
 import { rateLimitHeaders } from '../accounts/limit-rate.ts'
 import { corsHeaders } from './answer-headers.ts'
@@ -14,8 +15,12 @@ export function answerError(error: AppError, request: Request, requestId: string
     ...errorHeaders(error),
     ...(error.code === 'rate_limit_exceeded' && typeof limit === 'number' ? rateLimitHeaders(limit) : {}),
   }
-  const body = request.method === 'HEAD' ? null : JSON.stringify(errorBody(error, requestId))
-  return new Response(body, { status: error.status, headers })
+  const told = podflareError(new URL(request.url).pathname, error) ?? {
+    status: error.status,
+    body: errorBody(error, requestId),
+  }
+  const body = request.method === 'HEAD' ? null : JSON.stringify(told.body)
+  return new Response(body, { status: told.status, headers })
 }
 
 export function logError(error: AppError, request: Request, requestId: string): void {

@@ -2,7 +2,6 @@
 import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
 import type { Controller } from './controller.ts'
-import { answerPodflareError } from './doors/podflare/answer-error.ts'
 import { servePodflare, servePodflareHealth } from './doors/podflare/routes.ts'
 import { serveAccountFeed } from './http/account-feed-routes.ts'
 import { serveAccounts } from './http/account-routes.ts'
@@ -35,9 +34,9 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   const served: Route[] = []
   /** Everything that one kind of caller may ask, each route with what answers it. */
   const behind =
-    <Who>(door: Door<Who>, explain = answerError): Serve<Who> =>
+    <Who>(door: Door<Who>): Serve<Who> =>
     (route, handler) => {
-      const adapted = serveRoute(controller, door, route, handler, explain)
+      const adapted = serveRoute(controller, door, route, handler)
       for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
       served.push(route)
     }
@@ -50,7 +49,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveVisits(app, controller)
   serveSandboxes(serve)
   serveOrphans(serveInternal)
-  servePodflare(behind(tenants, answerPodflareError))
+  servePodflare(serve)
   servePodflareHealth(serveAnyone)
 
   serveKeys(serve)

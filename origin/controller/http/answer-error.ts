@@ -1,5 +1,6 @@
-/** Turns whatever was thrown into the one shape that callers read. What the log keeps of it stands in record-request.ts. */
+/** Turns whatever was thrown into the shape that callers of its path read. What the log keeps of it stands in record-request.ts. */
 import { AppError, errorBody, errorHeaders, toAppError } from '../../../shared/errors.ts'
+import { podflareError } from '../../../shared/podflare-errors.ts'
 import type { Controller } from '../controller.ts'
 import { isDatabaseGone } from '../database/is-database-gone.ts'
 import { type Arrival, answerHeaders } from './arrival.ts'
@@ -14,8 +15,12 @@ export function toCallersError(thrown: unknown): AppError {
 export function answerError(controller: Controller, arrival: Arrival, thrown: unknown): Response {
   const error = toCallersError(thrown)
   arrival.failure = error
-  return new Response(JSON.stringify(errorBody(error, arrival.requestId)), {
+  const told = podflareError(arrival.pathAndQuery, error) ?? {
     status: error.status,
+    body: errorBody(error, arrival.requestId),
+  }
+  return new Response(JSON.stringify(told.body), {
+    status: told.status,
     headers: {
       'content-type': 'application/json',
       ...answerHeaders(controller, arrival),

@@ -58,7 +58,6 @@ export function serveRoute<R extends Route, Who>(
   door: Door<Who>,
   route: R,
   handler: (call: Call<R, Who>) => Promise<Outcome>,
-  explain: typeof answerError = answerError,
 ): (c: Context<Env>) => Promise<Response> {
   const handle = async (c: Context<Env>, arrival: Arrival): Promise<Response> => {
     try {
@@ -85,7 +84,7 @@ export function serveRoute<R extends Route, Who>(
       if (route.method !== 'GET') controller.events.written()
       return answer(controller, arrival, route, outcome)
     } catch (thrown) {
-      return explain(controller, arrival, thrown)
+      return answerError(controller, arrival, thrown)
     }
   }
   return async (c) => {

@@ -63,6 +63,29 @@ test('the prefix is stronger than any header, and serves the doors of other cont
     assert.equal((await ask(path)).status, 404, path)
 })
 
+// Clients of Podflare read one text where ours read an object, and ask for the health of a server without a key.
+test('the door of Podflare is answered in its own words by the edge, too', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  const SANDBOXES = '/podflare/v1/sandboxes'
+  const alive = await ask('/podflare/v1/healthz', { key: null })
+  assert.deepEqual([alive.status, await alive.text()], [200, 'ok'])
+  const refusals: [string, RequestInit & { key?: string | null }, number, unknown][] = [
+    [SANDBOXES, { ...post({}), key: null }, 401, 'invalid api key'],
+    [SANDBOXES, { ...post({}), key: 'pf_live_wrong' }, 401, 'invalid api key'],
+    [`/r/eu${SANDBOXES}`, { ...post({}), key: 'pf_live_wrong' }, 401, 'invalid api key'],
+    [`${SANDBOXES}/sbx_usw1_mistyped`, { method: 'DELETE' }, 404, 'sandbox not found'],
+    [SANDBOXES, post({}, { 'x-podflare-region': 'mars' }), 400, /mars/],
+  ]
+  for (const [path, init, status, text] of refusals) {
+    const refused = await ask(path, init)
+    const { error } = (await refused.json()) as { error: string }
+    assert.equal(refused.status, status, path)
+    if (text instanceof RegExp) assert.match(error, text)
+    else assert.equal(error, text)
+  }
+  assert.equal(usw1.received.length + eu1.received.length, 0)
+})
+
 test('what traces a request is handed on as it came', async (t) => {
   const { ask, usw1 } = await setStage(t)
   const trace = {

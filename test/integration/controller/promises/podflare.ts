@@ -62,6 +62,13 @@ export function podflarePromises(regionOf: () => TestRegion): void {
     }
   })
 
+  test('what is not there, or is asked wrongly, is refused in the same words', async () => {
+    const nowhere = await ask('/sandboxes/x/nothing', { method: 'POST', body: {} })
+    assert.deepEqual([nowhere.status, nowhere.json], [404, { error: 'There is no such route.' }])
+    const wrong = await ask('/sandboxes', { method: 'PUT', body: {} })
+    assert.deepEqual([wrong.status, typeof wrong.json.error], [405, 'string'])
+  })
+
   test('anybody may ask whether the server lives', async () => {
     const response = await fetch(`${regionOf().url}/podflare/v1/healthz`)
     assert.deepEqual([response.status, await response.text()], [200, 'ok'])

@@ -1,6 +1,5 @@
-/** Errors as Podflare's clients read them: a status of theirs and one text. */
-import type { AppError, ErrorCode } from '../../../../shared/errors.ts'
-import { answerError, toCallersError } from '../../http/answer-error.ts'
+/** Errors as Podflare's clients read them: a status of theirs and one text. The edge and every region say them alike. */
+import type { AppError, ErrorCode } from './errors.ts'
 
 type Told = { status: number; text: (error: AppError) => string }
 
@@ -24,9 +23,14 @@ const TOLD: Partial<Record<ErrorCode, Told>> = {
   capacity_exhausted: { status: 503, text: () => 'no capacity' },
 }
 
-export const answerPodflareError: typeof answerError = (controller, arrival, thrown) => {
-  const { status, headers } = answerError(controller, arrival, thrown)
-  const error = toCallersError(thrown)
-  const told = TOLD[error.code] ?? { status, text: message }
-  return new Response(JSON.stringify({ error: told.text(error) }), { status: told.status, headers })
+const PATH = /^(\/r\/[^/]+)?(\/api)?\/podflare([/?]|$)/
+
+/** Undefined for a path that is not of this door. */
+export function podflareError(
+  pathAndQuery: string,
+  error: AppError,
+): { status: number; body: { error: string } } | undefined {
+  if (!PATH.test(pathAndQuery)) return undefined
+  const { status, text } = TOLD[error.code] ?? { status: error.status, text: message }
+  return { status, body: { error: text(error) } }
 }
