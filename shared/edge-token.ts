@@ -20,6 +20,8 @@ export const edgeClaimsSchema = z.object({
   scopes: z.array(z.string()),
   /** Of the tier, tightened by those of the key. */
   limits: tierSchema,
+  /** Requests a minute that the edge has no counter for, and leaves to the region: of the tenant, and of the key alone. */
+  uncounted: z.object({ tenant: z.int().positive().optional(), key: z.int().positive().optional() }).optional(),
   externalUser: z.string().optional(),
   /** A browser's token is good for this sandbox only. */
   sandbox: z.string().optional(),

@@ -40,6 +40,7 @@ async function claimsOf(visit: Visit, { region, attempt, target, idempotencyKey 
     tier: visit.key.tier,
     scopes: visit.key.scopes,
     limits: visit.tier,
+    ...(visit.uncounted === undefined ? {} : { uncounted: visit.uncounted }),
     ...narrowing(visit.key),
     requestId: visit.requestId,
     method: visit.request.method,

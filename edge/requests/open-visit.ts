@@ -4,7 +4,7 @@ import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { credentialOf } from '../accounts/credential.ts'
 import { identifyCaller } from '../accounts/identify-caller.ts'
-import { limitRate } from '../accounts/limit-rate.ts'
+import { limitRate, uncountedRates } from '../accounts/limit-rate.ts'
 import { readConfig } from '../config.ts'
 import { readRegistry, readTiers } from '../regions/read-registry.ts'
 import { classifyRequest } from './classify-request.ts'
@@ -57,6 +57,7 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
     call,
     key,
     tier,
+    uncounted: uncountedRates(bindings, key, ofTier),
     body,
     peeked,
     idempotencyKey,

@@ -1,5 +1,6 @@
 /** One request on its way through the edge: everything that was found out about it before it is routed. */
 import type { Tier } from '../../shared/accounts.ts'
+import type { EdgeClaims } from '../../shared/edge-token.ts'
 import type { RegionRegistry } from '../../shared/regions.ts'
 import type { Caller } from '../accounts/identify-caller.ts'
 import type { Bindings } from '../bindings.ts'
@@ -26,6 +27,8 @@ export type Visit = Arrival & {
   key: Caller
   /** Of its tier, tightened by those of the key. */
   tier: Tier
+  /** What of its rates the edge cannot count. */
+  uncounted: EdgeClaims['uncounted']
   body: Body
   /** Undefined when the body is not in hand. */
   peeked: Peeked | undefined

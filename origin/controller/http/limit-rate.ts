@@ -1,9 +1,11 @@
 /**
  * Requests a minute at this region's own address: of a tenant by its tier, and of a key that has a tighter limit of its own. What comes
- * through the edge was counted there. Each controller counts for itself, so this protects the service and is no bill.
+ * through the edge was counted there, but for what the edge says it cannot count. Each controller counts for itself, so this protects the
+ * service and is no bill.
  *
  * A bucket holds a minute's worth and fills evenly, so a burst is let through and a flood is not.
  */
+import type { EdgeClaims } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
@@ -57,19 +59,27 @@ export function limitRate<Asked extends unknown[]>(
   const buckets = createBuckets(nowMs)
   return async (arrival, ...asked) => {
     const proven = await authenticate(arrival, ...asked)
-    if (proven.claims !== undefined) return proven
-    const left = buckets.take(quotasOf(proven.principal))
+    const quotas = quotasOf(proven)
+    if (quotas.length === 0) return proven
+    const left = buckets.take(quotas)
     arrival.rateHeaders = headersOf(left)
     if (left.admitted) return proven
     throw refusal(proven.principal, left)
   }
 }
 
-function quotasOf({ tenant, key, limits, tenantRequestsPerMinute }: Principal): Quota[] {
-  const ofTenant = { name: `tenant ${tenant}`, perMinute: tenantRequestsPerMinute }
-  if (limits.requestsPerMinute >= tenantRequestsPerMinute) return [ofTenant]
-  return [ofTenant, { name: `key ${key}`, perMinute: limits.requestsPerMinute }]
+function quotasOf({ principal, claims }: Proven): Quota[] {
+  const rates = claims === undefined ? ratesOf(principal) : (claims.uncounted ?? {})
+  return [
+    ...(rates.tenant === undefined ? [] : [{ name: `tenant ${principal.tenant}`, perMinute: rates.tenant }]),
+    ...(rates.key === undefined ? [] : [{ name: `key ${principal.key}`, perMinute: rates.key }]),
+  ]
 }
+
+const ratesOf = ({ limits, tenantRequestsPerMinute }: Principal): EdgeClaims['uncounted'] & object => ({
+  tenant: tenantRequestsPerMinute,
+  ...(limits.requestsPerMinute < tenantRequestsPerMinute ? { key: limits.requestsPerMinute } : {}),
+})
 
 /** Until one more request would be let through; at most a window, because a limit is at least one a window. */
 const waitSec = ({ tokens, perMinute }: Left): number =>

@@ -110,6 +110,29 @@ test('while the home is away known keys work, and an unknown one is told to come
   assert.deepEqual([answer.status, (await errorOf(answer)).code], [503, 'configuration_unavailable'])
 })
 
+// Its counters have the rates of the built-in tiers, and one key's own rate is none of those.
+test('the edge tells the region which rates it cannot count', async (t) => {
+  const stage = await setStage(t, {
+    seed: (edge) => edge.putKv('CONFIG', 'tiers:v1', { ...DEFAULT_TIERS, ours: DEFAULT_TIERS.pro }),
+  })
+  const cases: [Partial<KeyRecord>, object | undefined][] = [
+    [{}, undefined],
+    [{ limits: { concurrency: 1, requestsPerMinute: DEFAULT_TIERS.scale.requestsPerMinute + 1 } }, undefined],
+    [{ limits: { requestsPerMinute: 7 } }, { key: 7 }],
+    [{ tier: 'ours' }, { tenant: DEFAULT_TIERS.pro.requestsPerMinute }],
+    [
+      { tier: 'ours', limits: { requestsPerMinute: 7 } },
+      { tenant: DEFAULT_TIERS.pro.requestsPerMinute, key: 7 },
+    ],
+  ]
+  for (const [changes, uncounted] of cases) {
+    const key = await stage.addKey(changes)
+    await stage.ask(`/v1/sandboxes/${aSandboxIn('usw1')}`, { key })
+    const token = String(stage.usw1.received.at(-1)?.headers['x-edge-token'])
+    assert.deepEqual(edgeClaimsSchema.parse(decodeJwt(token)).uncounted, uncounted, JSON.stringify(changes))
+  }
+})
+
 // The home's word on a key may be on its way while the key is revoked; what arrives late must not bring it back for good.
 test('a key that is revoked while the edge asks about it is refused within the time of a copy', async (t) => {
   const stage = await setStage(t)

@@ -42,6 +42,25 @@ export function ratePromises(regionOf: () => TestRegion): void {
     assert.equal((await list(account.key)).status, 200)
   })
 
+  // The edge counts tenants by their tiers; the rate of one key would hold nobody who comes that way.
+  test('what the edge says it cannot count is counted here, together with what comes directly', async () => {
+    const tight = await perMinute(10)
+    await regionOf().sql(`update api_key set limits = '{"requestsPerMinute": 2}' where id = $1`, [tight.keyId])
+    const viaEdge = async (uncounted: { tenant?: number; key?: number }) =>
+      list(null, { 'x-edge-token': await edgeToken(tight, 'GET', '/v1/sandboxes', { uncounted }) })
+    const answers = [await viaEdge({ key: 2 }), await list(tight.key), await viaEdge({ key: 2 })]
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers.get('ratelimit-policy')]),
+      [
+        [200, '"requests";q=2;w=60'],
+        [200, '"requests";q=2;w=60'],
+        [429, '"requests";q=2;w=60'],
+      ],
+    )
+    const ofTenant = await viaEdge({ tenant: 10 })
+    assert.deepEqual([ofTenant.status, ofTenant.headers.get('ratelimit-policy')], [200, '"requests";q=10;w=60'])
+  })
+
   test('a key with a tighter limit of its own is held to it, and leaves the rest to the other keys', async () => {
     const tight = await perMinute(10)
     await regionOf().sql(`update api_key set limits = '{"requestsPerMinute": 2}' where id = $1`, [tight.keyId])

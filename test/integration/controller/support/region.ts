@@ -165,6 +165,7 @@ export type TokenChanges = {
   signWith?: KeyObject
   body?: string
   idempotencyKey?: string
+  uncounted?: { tenant?: number; key?: number }
 }
 
 /** A token as the edge would sign it for this request, but for what is changed. */
@@ -186,6 +187,7 @@ export async function edgeToken(
     method: changes.method ?? method,
     pathHash: sha(changes.path ?? path),
     ...(changes.body === undefined ? {} : { bodyHash: sha(changes.body) }),
+    ...(changes.uncounted === undefined ? {} : { uncounted: changes.uncounted }),
     ...(changes.idempotencyKey === undefined ? {} : { idempotencyKey: changes.idempotencyKey }),
     attempt: 1,
   })
