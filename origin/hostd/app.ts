@@ -16,7 +16,7 @@ import type { Frame } from '../../shared/frames.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { capacityOf } from './capacity/report.ts'
 import type { Host } from './host.ts'
-import { answerError } from './http/answer-error.ts'
+import { answerError, asAppError } from './http/answer-error.ts'
 import { carryTunnel } from './http/carry-tunnel.ts'
 import { sendFrames } from './http/send-frames.ts'
 import { describe } from './log.ts'
@@ -32,6 +32,11 @@ type Env = { Bindings: HttpBindings }
 
 export function buildApp(host: Host): Hono<Env> {
   const app = new Hono<Env>()
+  const noteRefusal = (error: unknown): void => host.metrics.refusals.inc({ code: asAppError(error).code })
+  const refuse = (error: unknown): Response => {
+    noteRefusal(error)
+    return answerError(error, host.log)
+  }
   // Before the bound on bodies, because what goes through a tunnel has none.
   app.post(HOST_ROUTES.tunnel.path, async (c) => {
     const { incoming, outgoing } = c.env
@@ -41,14 +46,17 @@ export function buildApp(host: Host): Hono<Env> {
     await carryTunnel(incoming, outgoing, await tunnelToVm(host, c.req.param('id'), port, left.signal))
     return RESPONSE_ALREADY_SENT
   })
-  app.use(bodyLimit({ maxSize: LIMITS.bodyBytesMax, onError: () => answerError(tooLarge(), host.log) }))
-  app.onError((error) => answerError(error, host.log))
-  app.notFound(() => answerError(new AppError('route_not_found', 'There is no such route.'), host.log))
+  app.use(bodyLimit({ maxSize: LIMITS.bodyBytesMax, onError: () => refuse(tooLarge()) }))
+  app.onError(refuse)
+  app.notFound(() => refuse(new AppError('route_not_found', 'There is no such route.')))
 
   const frames = async (c: Context<Env>, start: (signal: AbortSignal) => AsyncGenerator<Frame>): Promise<Response> => {
     const left = new AbortController()
     c.env.outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
-    await sendFrames(c.env.outgoing, start(left.signal), (error) => host.log('stream-failed', describe(error)))
+    await sendFrames(c.env.outgoing, start(left.signal), (error) => {
+      noteRefusal(error)
+      host.log('stream-failed', describe(error))
+    })
     return RESPONSE_ALREADY_SENT
   }
 
@@ -79,6 +87,10 @@ export function buildApp(host: Host): Hono<Env> {
     return c.body(null, 204)
   })
   app.get(HOST_ROUTES.capacity.path, (c) => c.json(capacityOf(host)))
+  app.get('/metrics', async (c) => {
+    const { registry } = host.metrics
+    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
+  })
   return app
 }
 

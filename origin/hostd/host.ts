@@ -4,6 +4,7 @@ import type { Promises } from './capacity/room.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Log } from './log.ts'
 import type { Site } from './machine/start.ts'
+import type { Metrics } from './metrics/instruments.ts'
 import type { Pool } from './pool/pool.ts'
 import type { TemplateStore } from './template/store.ts'
 import type { Registry } from './vm/registry.ts'
@@ -18,6 +19,7 @@ export type Host = {
   gate: StartGate
   promises: Promises
   facts: () => MachineFacts
+  metrics: Metrics
   /** Set once, by an orderly stop: from then on nothing is started. */
   draining: AbortSignal
   log: Log

@@ -16,6 +16,8 @@ import type { Log } from './log.ts'
 import { Owners } from './machine/owners.ts'
 import { refuseClosed } from './machine/reach.ts'
 import type { Site } from './machine/start.ts'
+import { createMetrics } from './metrics/instruments.ts'
+import { observeHost } from './metrics/observe-host.ts'
 import { Pool } from './pool/pool.ts'
 import { startPrimed } from './pool/prime.ts'
 import { qemuVersion } from './qemu/tools.ts'
@@ -32,8 +34,11 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   // Held until this process ends: two daemons with one journal would each reap what the other starts.
   await lockFile(join(config.stateDir, 'lock'), OWN_FILES_WAIT_MS)
 
+  const metrics = createMetrics()
   const journal = new Journal(config.stateDir)
-  const registry = new Registry(journal, await journal.readLosses(), log)
+  const registry = new Registry(journal, await journal.readLosses(), log, ({ cause = 'died' }) =>
+    metrics.losses.inc({ cause }),
+  )
   const { site, around } = await surveySite(config, journal, log)
   await recover({ site, journal, registry, log })
 
@@ -51,7 +56,9 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     log,
   })
   const promises = promisesOf(config.promises, facts())
-  return { site, journal, registry, templates, pool, gate, promises, facts, draining, log }
+  const host = { site, journal, registry, templates, pool, gate, promises, facts, metrics, draining, log }
+  observeHost(host)
+  return host
 }
 
 /** What machines are made of here, and everything a saved one depends on. */

@@ -14,7 +14,8 @@ export function answerError(thrown: unknown, log: Log): Response {
   return Response.json(errorBody(error, requestId), { status: error.status, headers: errorHeaders(error) })
 }
 
-function asAppError(thrown: unknown): AppError {
+/** What the caller hears, whatever was thrown. */
+export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof z.ZodError)
     return new AppError('invalid_request', z.prettifyError(thrown), { details: { issues: thrown.issues.length } })
   if (thrown instanceof SyntaxError) return new AppError('invalid_json', 'The body is not JSON.')

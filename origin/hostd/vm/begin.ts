@@ -67,6 +67,7 @@ async function orNull(wish: Wish, path: string, beginning: Promise<Begun>): Prom
     wish.vm.ending.signal.throwIfAborted()
     wish.signal.throwIfAborted()
     if (error instanceof AppError && error.code === 'capacity_exhausted') throw error
+    wish.host.metrics.startFailures.inc({ path })
     wish.host.log('start-failed', { id: wish.vm.id, path, ...describe(error) })
     return null
   }

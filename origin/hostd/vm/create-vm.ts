@@ -12,6 +12,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame } from '../../../shared/frames.ts'
 import { refusalOf, unpromised } from '../capacity/room.ts'
 import type { Host } from '../host.ts'
+import { observeStart } from '../metrics/observe-start.ts'
 import { type Begun, bootCold, type FirstCommand, restoreClone, takeWarm } from './begin.ts'
 import { giveUpMachine } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
@@ -86,6 +87,7 @@ async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> 
 function enter(host: Host, vm: Vm, begun: Begun): void {
   vm.state = 'running'
   watch(vm, begun.machine, host.registry, host.log)
+  observeStart(host.metrics, begun.ready)
   const { boot_path, boot_ms } = begun.ready
   host.log('sandbox-started', { id: vm.id, machine: begun.machine.name, boot_path, boot_ms: Math.round(boot_ms) })
 }

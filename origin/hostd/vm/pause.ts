@@ -28,7 +28,10 @@ export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promis
     vm.spec = { ...vm.spec, ...deadlinesOf(deadlines) }
     own(host.journal, vm, machine)
     vm.activeAtMs = Date.now()
-    if (vm.state === 'paused') await goOn(vm, machine)
+    if (vm.state !== 'paused') return
+    const resumed = host.metrics.resumes.startTimer({ from: 'memory' })
+    await goOn(vm, machine)
+    resumed()
   })
 }
 

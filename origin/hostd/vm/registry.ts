@@ -17,10 +17,13 @@ export class Registry {
   readonly #losses = new Map<string, Loss>()
   readonly #journal: Journal
   readonly #log: Log
+  readonly #noteLoss: (loss: Loss) => void
 
-  constructor(journal: Journal, losses: Loss[], log: Log) {
+  /** `noteLoss` hears of every loss once; not of those that were on record already. */
+  constructor(journal: Journal, losses: Loss[], log: Log, noteLoss: (loss: Loss) => void = () => {}) {
     this.#journal = journal
     this.#log = log
+    this.#noteLoss = noteLoss
     for (const loss of losses) this.#losses.set(loss.id, loss)
   }
 
@@ -70,6 +73,7 @@ export class Registry {
   keepLoss(loss: Loss): void {
     this.#journal.lose(loss)
     this.#losses.set(loss.id, loss)
+    this.#noteLoss(loss)
     this.#log('sandbox-lost', { id: loss.id, reason: loss.reason })
   }
 
