@@ -58,6 +58,26 @@ export const ERRORS = {
   already_exists: { status: 409, retry: 'never', next: 'Choose another name, or use what has this one.' },
   account_limit: { status: 409, retry: 'never', next: 'Remove what is no longer needed, or ask for a higher limit.' },
   sandbox_not_found: { status: 404, retry: 'never', next: 'Check the id; a destroyed sandbox cannot be used again.' },
+  snapshot_not_found: {
+    status: 404,
+    retry: 'never',
+    next: 'Check the id; list the snapshots to see those that are kept. A deleted one cannot be used again.',
+  },
+  snapshot_lost: {
+    status: 410,
+    retry: 'never',
+    next: 'Use another snapshot, and delete this one: what it kept is gone.',
+  },
+  merge_not_possible: {
+    status: 409,
+    retry: 'never',
+    next: 'Merge two sandboxes of one machine that are alike, as a sandbox and its forks are.',
+  },
+  space_in_use: {
+    status: 409,
+    retry: 'later',
+    next: 'Freeze the space first, or delete it with force=true, which destroys its sandbox.',
+  },
   template_not_found: {
     status: 422,
     retry: 'never',
@@ -107,6 +127,12 @@ export const ERRORS = {
     status: 409,
     retry: 'same-key',
     next: 'Send the same request with the same key again after the Retry-After delay.',
+  },
+  idempotency_unavailable: {
+    status: 503,
+    retry: 'same-key',
+    next: 'Send the same request with the same key again after the Retry-After delay.',
+    executed: false,
   },
 
   // Machines.

@@ -1,5 +1,5 @@
 /**
- * The one writer of a sandbox's state (besides the two database functions that let one in: admit and resume).
+ * The one writer of a sandbox's state (besides the database functions that let one in: to be made, resumed, forked or kept).
  *
  * A move is one statement: it happens only from the states that the lifecycle allows for its event, and the trigger on the row
  * frees or takes the slot and the room and appends the event in the same transaction. Who comes second moves nothing.
@@ -9,7 +9,7 @@ import { ENDED, type LifecycleEvent, type SandboxState, sourcesOf, transition } 
 import type { Db } from '../database/connect.ts'
 import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
 
-type Move = Exclude<LifecycleEvent, 'resume' | 'snapshot' | 'snapshotted'>
+type Move = Exclude<LifecycleEvent, 'resume' | 'snapshot'>
 export type Facts = {
   bootPath?: SandboxRow['bootPath']
   bootMs?: number | null
@@ -17,6 +17,8 @@ export type Facts = {
   lastError?: string | null
   /** Only when the row has not changed since it was read. */
   revision?: number
+  /** The controller that works on it from now on. */
+  instance?: number
   /** Nothing of it is, or ever was, on its host: the room is free at once. */
   isGone?: boolean
 }
@@ -40,6 +42,11 @@ const WRITES: Record<Move, Record<string, SQL | null>> = {
     expiresAt: sql`case when ${sandbox.persistent} then null else ${sandbox.expiresAt} end`,
     runtimeMs: runtime(),
   },
+  restore: {
+    runtimeMs: runtime(),
+    instance: sql`coalesce(${given('instance', 'integer')}, ${sandbox.instance})`,
+  },
+  snapshotted: {},
   fail: { expiresAt: null, lastError: given('lastError', 'text'), releasedAt: released(), runtimeMs: runtime() },
   destroy: {
     expiresAt: null,
@@ -100,6 +107,7 @@ export async function moveSandbox(db: Db, id: string, event: Move, facts: Facts 
     expiresAt: facts.expiresAt ?? null,
     lastError: facts.lastError ?? null,
     revision: facts.revision ?? null,
+    instance: facts.instance ?? null,
     isGone: facts.isGone ?? false,
   })
   return row
