@@ -301,6 +301,8 @@ export const LIMITS = {
   /** How long the edge waits for the head of a preview's answer: the sandbox may have to wake, and its server to think. */
   previewHeadMs: 100_000,
   previewHeaderBytesMax: 64 * 1024,
+  /** How long a visitor whose WebSocket is over may take to hang up. */
+  visitorGoodbyeMs: 2_000,
 
   // Events and webhooks.
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */

@@ -32,9 +32,15 @@ export async function openDoor(
 ): Promise<Door> {
   const serverOptions = { shouldUpgradeCallback: upgrades.isWanted }
   const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port, serverOptions }) as Server
-  server.on('upgrade', upgrades.serve)
-  server.keepAliveTimeout = LIMITS.keepAliveMs
   let inside = 0
+  // The server itself forgets a connection that was upgraded, but does not close while it is open.
+  const upgraded = new Set<Duplex>()
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    upgrades.serve(incoming, socket, head)
+  })
+  server.keepAliveTimeout = LIMITS.keepAliveMs
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     inside += 1
     watch(request, response)
@@ -59,11 +65,12 @@ export async function openDoor(
       for (
         let quietMs = 0;
         quietMs < LIMITS.drainQuietMs && Date.now() < until;
-        quietMs = inside > 0 ? 0 : quietMs + POLL_MS
+        quietMs = inside + upgraded.size > 0 ? 0 : quietMs + POLL_MS
       )
         await sleep(POLL_MS)
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
       await closed
     },
   }

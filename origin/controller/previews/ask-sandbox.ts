@@ -26,21 +26,33 @@ export const askSandbox = (incoming: IncomingMessage, pass: PassClaims, socket: 
     joinDuplicateHeaders: false,
   })
 
-export type Answered = { response: IncomingMessage; socket?: Duplex; head?: Buffer }
-
-/** The head of the answer, with the connection when that was switched to another protocol. Throws port_no_answer. */
-export function answerOf(asked: ClientRequest, port: number): Promise<Answered> {
+/** The head of the answer. Throws port_no_answer, also when the server switches to a protocol for which nobody asked. */
+export function answerOf(asked: ClientRequest, port: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     asked.once('response', (response) => {
       const status = response.statusCode ?? 0
-      if (status >= STATUS_MIN && status <= STATUS_MAX) return resolve({ response })
+      if (status >= STATUS_MIN && status <= STATUS_MAX) return resolve(response)
       asked.destroy()
       reject(noAnswer(port, `status ${status}`))
     })
-    asked.once('upgrade', (response, socket, head) => resolve({ response, socket, head }))
     asked.on('error', (cause) => reject(noAnswer(port, undefined, cause)))
     asked.once('close', () => reject(noAnswer(port)))
   })
+}
+
+/** A connection on which another protocol is spoken from now on; `head` are its first bytes. */
+export type Switched = { kind: 'switched'; response: IncomingMessage; socket: Duplex; head: Buffer }
+
+/** The connection, for a request that asked to switch it; or what the server says instead. Throws likewise. */
+export function upgradeOf(
+  asked: ClientRequest,
+  port: number,
+): Promise<Switched | { kind: 'answered'; response: IncomingMessage }> {
+  const switched = new Promise<Switched>((resolve) => {
+    asked.once('upgrade', (response, socket, head) => resolve({ kind: 'switched', response, socket, head }))
+  })
+  const answered = answerOf(asked, port).then((response) => ({ kind: 'answered' as const, response }))
+  return Promise.race([switched, answered])
 }
 
 const noAnswer = (port: number, detail?: string, cause?: unknown): AppError =>

@@ -7,10 +7,11 @@ import type { Duplex } from 'node:stream'
 import type { Controller } from '../controller.ts'
 import { arrive } from '../http/arrival.ts'
 import { refuseVisitor } from './answer-visitor.ts'
-import { type Answered, answerOf, askSandbox } from './ask-sandbox.ts'
+import { askSandbox, type Switched, upgradeOf } from './ask-sandbox.ts'
 import { pour } from './carry-visit.ts'
 import { enterVisit, type Visit } from './enter-visit.ts'
 import { closeFrame, followFrames } from './frame-boundary.ts'
+import { closingOf, leavingOf, sayLast } from './leaving.ts'
 import { openPort } from './open-port.ts'
 import { headersToVisitor, upgradeHeadersToVisitor } from './sandbox-headers.ts'
 
@@ -30,63 +31,60 @@ export async function carryUpgrade(controller: Controller, upgrading: Upgrading,
     log('info', 'preview.socket_ended', { request: arrival.requestId, tenant: arrival.caller?.tenant })
   } catch (thrown) {
     const { status, headers, body } = refuseVisitor(arrival, thrown)
-    visitor.end(headText(status, undefined, [...Object.entries(headers).flat(), 'connection', 'close']) + body)
+    sayLast(visitor, headText(status, undefined, [...Object.entries(headers).flat(), 'connection', 'close']) + body)
     log('info', 'preview.socket_refused', { request: arrival.requestId, code: arrival.failure?.code })
   }
 }
 
 async function carry(controller: Controller, upgrading: Upgrading, stopping: AbortSignal): Promise<void> {
-  const { incoming, visitor } = upgrading
-  const left = new AbortController()
-  visitor.once('close', () => left.abort(new Error('The visitor is gone.')))
-  const visit = await enterVisit(controller, arrive(incoming))
+  const visit = await enterVisit(controller, arrive(upgrading.incoming))
   try {
-    await carryInto(controller, visit, upgrading, { stopping, left: left.signal })
+    await carryInto(controller, visit, upgrading, stopping)
   } finally {
     visit.leave()
   }
 }
 
-type Ends = { stopping: AbortSignal; left: AbortSignal }
-
 async function carryInto(
   controller: Controller,
   { row, pass }: Visit,
   upgrading: Upgrading,
-  ends: Ends,
+  stopping: AbortSignal,
 ): Promise<void> {
   const { incoming, visitor } = upgrading
-  const tunnel = await openPort(controller, { row, port: pass.port }, ends.left)
-  const asked = askSandbox(incoming, pass, tunnel)
+  // A server that never answers must not hold up a stop.
+  const over = AbortSignal.any([leavingOf(visitor), stopping])
+  const asked = askSandbox(incoming, pass, await openPort(controller, { row, port: pass.port }, over))
   asked.end()
-  const { response, socket, head } = await answerOf(asked, pass.port)
-  if (socket !== undefined) return join(upgrading, { response, socket, head: head ?? new Uint8Array(0) }, ends.stopping)
+  const answered = await upgradeOf(asked, pass.port)
+  if (answered.kind === 'switched') return join(upgrading, answered, stopping)
   // The server would not switch: what it says instead is an ordinary answer.
+  const { response } = answered
   const headers = [...headersToVisitor(response.rawHeaders), 'connection', 'close']
   visitor.write(headText(response.statusCode ?? 0, response.statusMessage, headers))
+  response.once('end', () => sayLast(visitor, ''))
   await pour(response, visitor)
 }
-
-type Switched = Required<Omit<Answered, 'head'>> & { head: Uint8Array }
 
 function join({ visitor, head: fromVisitor }: Upgrading, switched: Switched, stopping: AbortSignal): Promise<void> {
   const { response, socket: server, head } = switched
   const frames = followFrames()
-  const { promise, resolve } = Promise.withResolvers<void>()
   const say = (bytes: Uint8Array): boolean => {
     frames.pass(bytes)
     return visitor.write(bytes)
   }
+  let isCut = false
   const cut = (): void => {
+    if (isCut) return
+    isCut = true
     server.destroy()
-    if (frames.isOpen()) visitor.end(COME_BACK)
+    if (frames.isOpen()) sayLast(visitor, COME_BACK)
     else visitor.destroy()
   }
   stopping.addEventListener('abort', cut, { once: true })
   server.on('error', cut)
-  server.once('end', () => (frames.isOpen() ? cut() : visitor.end()))
-  server.once('close', resolve)
-  visitor.once('close', () => {
+  server.once('end', () => (frames.isOpen() ? cut() : sayLast(visitor, '')))
+  void closingOf(visitor).then(() => {
     stopping.removeEventListener('abort', cut)
     server.destroy()
   })
@@ -100,7 +98,7 @@ function join({ visitor, head: fromVisitor }: Upgrading, switched: Switched, sto
     visitor.once('drain', () => server.resume())
   })
   if (stopping.aborted) cut()
-  return promise
+  return closingOf(server)
 }
 
 function headText(status: number, words: string | undefined, headers: readonly string[]): string {

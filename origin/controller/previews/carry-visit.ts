@@ -5,6 +5,7 @@ import type { PassClaims } from '../../../shared/preview-words.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { answerOf, askSandbox } from './ask-sandbox.ts'
+import { closingOf, leavingOf } from './leaving.ts'
 import { openPort } from './open-port.ts'
 import { headersToVisitor } from './sandbox-headers.ts'
 
@@ -20,13 +21,11 @@ export async function carryVisit(
   pass: PassClaims,
   { incoming, outgoing }: Exchange,
 ): Promise<void> {
-  const left = new AbortController()
-  outgoing.once('close', () => left.abort(new Error('The visitor is gone, or has everything.')))
-  const socket = await openPort(controller, { row, port: pass.port }, left.signal)
+  const socket = await openPort(controller, { row, port: pass.port }, leavingOf(outgoing))
   const asked = askSandbox(incoming, pass, socket)
   // A server may answer without hearing everything; what it does not hear is no failure.
   incoming.pipe(asked)
-  const { response } = await answerOf(asked, pass.port)
+  const response = await answerOf(asked, pass.port)
   outgoing.writeHead(response.statusCode ?? 0, response.statusMessage ?? '', headersToVisitor(response.rawHeaders))
   outgoing.flushHeaders()
   await pour(response, outgoing)
@@ -34,7 +33,8 @@ export async function carryVisit(
 
 /** Resolves when everything has gone out, or nothing more can. */
 export async function pour(answer: IncomingMessage, into: Writable): Promise<void> {
-  const closed = new Promise<void>((resolve) => into.once('close', resolve))
-  answer.once('error', () => into.destroy()).pipe(into)
+  const closed = closingOf(into)
+  if (into.closed) answer.destroy()
+  else answer.once('error', () => into.destroy()).pipe(into)
   await closed
 }

@@ -33,6 +33,7 @@ import { stopPromises } from './stops.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
 import { usagePromises } from './usage.ts'
+import { visitorPromises } from './visitors.ts'
 import { webhookPromises } from './webhooks.ts'
 
 export function holdPromisesOn(driver: Driver): void {
@@ -83,6 +84,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('catalog', 1, catalogPromises)
     group('inspection', 1, inspectionPromises)
     group('previews', 1, previewPromises)
+    group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)

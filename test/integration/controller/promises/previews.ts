@@ -1,7 +1,7 @@
 /** A port of a sandbox is shut until its owner opens it, and shut at once when they shut it; what passes in between is the sandbox's own. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { jwtVerify } from 'jose'
@@ -10,51 +10,13 @@ import { PREVIEW_ROUTES } from '../../../../shared/contracts/previews.ts'
 import { SANDBOX_ROUTES } from '../../../../shared/contracts/sandboxes.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { type PassClaims, PREVIEW_PASS, SHARE_TOKEN, shareClaimsSchema } from '../../../../shared/preview-words.ts'
+import { AUDIENCE, PORT, previewVisits } from '../support/preview-visits.ts'
 import { at, edgeToken, foreignEdgeKey, previewPass, type TestRegion, textAt } from '../support/region.ts'
 
-const AUDIENCE = PREVIEW_PASS.audience('usw1')
-const PORT = 3_000
-
-type Serve = (request: IncomingMessage, response: ServerResponse) => void
-
 export function previewPromises(regionOf: () => TestRegion): void {
-  const create = async (): Promise<string> =>
-    textAt((await regionOf().ask('/v1/sandboxes', { method: 'POST', body: {} })).json, 'data', 'id')
-  const post = (path: string, body: object) => regionOf().ask(path, { method: 'POST', body: { ...body } })
-  const open = async (sandbox: string, visibility: string, port = PORT): Promise<string> => {
-    const answer = await post(`/v1/sandboxes/${sandbox}/previews`, { port, visibility })
-    assert.equal(answer.status, 201, answer.text)
-    PREVIEW_ROUTES.create.answer.parse(answer.json)
-    return textAt(answer.json, 'data', 'id')
-  }
-
-  /** Something that listens on a port of every machine. */
-  async function listen(t: TestContext, serve: Serve, port = PORT): Promise<void> {
-    const server = createServer(serve).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { host } = regionOf()
-    host.servers.set(port, (server.address() as AddressInfo).port)
-    t.after(() => {
-      host.servers.delete(port)
-      server.close().closeAllConnections()
-    })
-  }
-
-  const pathOf = (sandbox: string, path = '/', port = PORT): string => `${PREVIEW_PASS.path}/${sandbox}/${port}${path}`
-  async function visit(
-    sandbox: string,
-    path = '/',
-    { claims = {}, ...init }: RequestInit & { claims?: Partial<PassClaims> } = {},
-  ) {
-    const target = pathOf(sandbox, path, claims.port)
-    const method = init.method ?? 'GET'
-    const pass = await previewPass({ sandbox, port: PORT, method, ...claims }, target, AUDIENCE)
-    const headers = new Headers(init.headers)
-    headers.set(PREVIEW_PASS.header, pass)
-    return fetch(regionOf().url + target, { redirect: 'manual', ...init, headers })
-  }
+  const { create, post, open, listen, pathOf, visit } = previewVisits(regionOf)
   const codeOf = async (answer: Response): Promise<string> => textAt(await answer.json(), 'error', 'code')
-  const hello: Serve = (_request, response) => void response.end('hello')
+  const hello = (_request: IncomingMessage, response: ServerResponse): void => void response.end('hello')
 
   test('a port is shut until it is opened, and shut again as soon as its preview is gone', async (t) => {
     await listen(t, hello)
