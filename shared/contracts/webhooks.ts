@@ -1,6 +1,7 @@
 /** Telling a customer's own server of events. Field names and quirks are those of clients in the field. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
+import { pageQuery } from './accounts.ts'
 import { EVENT_PATTERN } from './events.ts'
 import { route } from './route.ts'
 
@@ -116,8 +117,9 @@ export const WEBHOOK_ROUTES = {
     class: 'home',
     scope: 'webhooks:read',
     summary: 'List the webhooks, newest first.',
+    query: pageQuery,
     status: 200,
-    answer: z.object({ data: z.array(webhookRecord) }),
+    answer: z.object({ data: z.array(webhookRecord), next_cursor: z.string().nullable() }),
   }),
   get: route({
     method: 'GET',

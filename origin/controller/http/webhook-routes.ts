@@ -47,9 +47,9 @@ async function create(call: Call<Routes['create']>): Promise<Outcome> {
   return { text, headers: { 'cache-control': 'no-store', ...(isReplay ? { 'idempotent-replayed': 'true' } : {}) } }
 }
 
-async function list({ controller, principal }: Call<Routes['list']>): Promise<Outcome> {
-  const rows = await listWebhooks(controller.database.db, principal.tenant)
-  return json({ data: rows.map((row) => record(controller, row)) })
+async function list({ controller, principal, query }: Call<Routes['list']>): Promise<Outcome> {
+  const { rows, nextCursor } = await listWebhooks(controller.database.db, principal.tenant, query)
+  return json({ data: rows.map((row) => record(controller, row)), next_cursor: nextCursor })
 }
 
 async function get(call: Call<Routes['get']>): Promise<Outcome> {

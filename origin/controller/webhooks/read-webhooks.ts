@@ -1,6 +1,7 @@
 /** Reading the webhooks of one tenant and their deliveries. Whatever belongs to another tenant does not exist here. */
-import { and, desc, eq, getTableColumns, isNull, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import type * as z from 'zod'
+import type { pageQuery } from '../../../shared/contracts/accounts.ts'
 import type { deliveriesQuery } from '../../../shared/contracts/webhooks.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { parseId } from '../../../shared/ids.ts'
@@ -16,13 +17,40 @@ export const deliveryNotFound = (): AppError => new AppError('not_found', 'There
 
 const ofTenant = (tenant: string) => and(eq(webhook.tenant, tenant), isNull(webhook.deletedAt))
 
-export const listWebhooks = (db: Db, tenant: string): Promise<WebhookRow[]> =>
-  db
+export type WebhooksPage = { rows: WebhookRow[]; nextCursor: string | null }
+
+/** Newest first. The cursor is the id of the last, which may have been removed since. Throws invalid_request for one that never was. */
+export async function listWebhooks(
+  db: Db,
+  tenant: string,
+  { limit, cursor }: z.infer<typeof pageQuery>,
+): Promise<WebhooksPage> {
+  const found = await db
     .select()
     .from(webhook)
-    .where(ofTenant(tenant))
+    .where(and(ofTenant(tenant), cursor === undefined ? undefined : below(await placeOf(db, tenant, cursor))))
     .orderBy(desc(webhook.createdAt), desc(webhook.id))
-    .limit(LIMITS.webhooksPerTenantMax)
+    .limit(limit + 1)
+  const rows = found.slice(0, limit)
+  return { rows, nextCursor: found.length > limit ? (rows.at(-1)?.id ?? null) : null }
+}
+
+type Place = { id: string; at: string }
+
+/** The moment as text, because a date of JavaScript is coarser than what it is compared with. */
+async function placeOf(db: Db, tenant: string, cursor: string): Promise<Place> {
+  const [place] = await db
+    .select({ id: webhook.id, at: sql<string>`${webhook.createdAt}::text` })
+    .from(webhook)
+    .where(and(eq(webhook.tenant, tenant), eq(webhook.id, cursor)))
+  if (place !== undefined) return place
+  throw notACursor()
+}
+
+const below = ({ id, at }: Place): SQL => sql`(${webhook.createdAt}, ${webhook.id}) < (${at}::timestamptz, ${id})`
+
+const notACursor = (): AppError =>
+  new AppError('invalid_request', 'The cursor is not one of ours.', { details: { cursor: ['is not a cursor'] } })
 
 export async function findWebhook(db: Db | Tx, tenant: string, id: string): Promise<WebhookRow> {
   // No store takes NUL, and no id of ours has one.
@@ -49,10 +77,7 @@ export async function listDeliveries(
   webhookId: string,
   query: z.infer<typeof deliveriesQuery>,
 ): Promise<DeliveriesPage> {
-  if (query.cursor !== undefined && parseId(query.cursor, 'dlv') === null)
-    throw new AppError('invalid_request', 'The cursor is not one of ours.', {
-      details: { cursor: ['is not a cursor'] },
-    })
+  if (query.cursor !== undefined && parseId(query.cursor, 'dlv') === null) throw notACursor()
   const limit = query.limit ?? LIMITS.listRowsMax
   const rows = await db
     .select(DELIVERY_COLUMNS)

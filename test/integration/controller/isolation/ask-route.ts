@@ -85,6 +85,7 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
   ],
   'GET /v1/sandboxes/:id/events': (things) => [{}, { last_event_id: things.event }],
   'GET /v1/sandboxes/:id/history': () => [{}],
+  'GET /v1/webhooks': (things) => [{}, { cursor: things.webhook }],
   'GET /v1/webhooks/:id/deliveries': (things) => [{}, { cursor: things.delivery }],
 }
 

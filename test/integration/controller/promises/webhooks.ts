@@ -103,6 +103,25 @@ export function webhookPromises(regionOf: () => TestRegion, server: () => TestSe
     assert.deepEqual(at((await ask(key, '')).json, 'data'), [])
   })
 
+  test('webhooks are listed page by page, also when the last of a page is removed meanwhile', async () => {
+    const [mine, others] = [await regionOf().newKey(), await regionOf().newKey()]
+    const made = []
+    for (let n = 0; n < 3; n++) made.unshift((await hook(mine.key, 'http://127.0.0.1:1/')).id)
+    const page = (query: string, key = mine.key) => ask(key, query)
+    const idsOf = (json: unknown) => (at(json, 'data') as { id: string }[]).map(({ id }) => id)
+    const first = await page('?limit=2')
+    assert.deepEqual([idsOf(first.json), at(first.json, 'next_cursor')], [made.slice(0, 2), made[1]])
+    await ask(mine.key, `/${made[1]}`, { method: 'DELETE' })
+    const second = await page(`?limit=2&cursor=${made[1]}`)
+    assert.deepEqual([idsOf(second.json), at(second.json, 'next_cursor')], [made.slice(2), null])
+    for (const [query, key] of [
+      ['?cursor=whk_altered', mine.key],
+      [`?cursor=${made[1]}`, others.key],
+      ['?limit=0', mine.key],
+    ] as const)
+      assert.equal((await page(query, key)).status, 422, query)
+  })
+
   test('webhooks are of one tenant, for its own keys, and within their scopes', async () => {
     const region = regionOf()
     const [mine, others] = [await region.newKey(), await region.newKey()]
