@@ -1,4 +1,5 @@
 /** What wrangler.toml and `wrangler secret` give the Worker. */
+import type { TenantKeys } from './idempotency/tenant-keys.ts'
 import type { TenantQuota } from './quota/tenant-quota.ts'
 
 export type Bindings = {
@@ -6,6 +7,7 @@ export type Bindings = {
   KEYS: KVNamespace
   CAPACITY: KVNamespace
   TENANT_QUOTA: DurableObjectNamespace<TenantQuota>
+  TENANT_KEYS: DurableObjectNamespace<TenantKeys>
   RATE_FREE: RateLimit
   RATE_PRO: RateLimit
   RATE_SCALE: RateLimit

@@ -5,6 +5,7 @@ import { pollCapacity } from './capacity/poll-capacity.ts'
 import { readConfig } from './config.ts'
 import { readRegistry } from './regions/read-registry.ts'
 
+export { TenantKeys } from './idempotency/tenant-keys.ts'
 export { TenantQuota } from './quota/tenant-quota.ts'
 
 export default {

@@ -375,6 +375,22 @@ export const LIMITS = {
   attemptsMax: 2,
   /** The question "do you live?" that goes before a create when the last answer of a region was lost. */
   regionProbeMs: 1_000,
+  /** How long a question about a tenant's Idempotency-Keys may take, and how often it is asked when it was not answered. */
+  keyQuestionMs: 1_500,
+  keyQuestionTriesMax: 3,
+  keyQuestionPauseMs: 50,
+  /** How often a request goes on to where the sandbox of its key is by now. */
+  keyMovesMax: 2,
+  /** A little longer than a region keeps an Idempotency-Key; those that end within the same while are forgotten together. */
+  boundKeyMs: 25 * 3_600_000,
+  boundKeysSweepMs: 3_600_000,
+  boundKeysPerTenantMax: 100_000,
+  /** Creates whose sandboxes are to be given up because they were made elsewhere: of a tenant, and told to one region at a time. */
+  debtsPerTenantMax: 5_000,
+  debtsAtOnceMax: 16,
+  debtPaymentMs: 5_000,
+  debtRetryMs: 500,
+  debtRetryMsMax: 30_000,
   retryTokensMax: 10,
   retryTokensPerSuccess: 0.1,
   breakerOutcomesMax: 20,

@@ -26,6 +26,9 @@ export function outcomeOf(attempt: Attempt): Outcome {
   return NOT_DELIVERED.has(attempt.status) ? 'not-executed' : 'ambiguous'
 }
 
+/** Of what is not final: the region refused in its own words, which cost it nothing. */
+export const isRefusal = (attempt: Attempt): boolean => attempt.kind === 'answer' && attempt.isFromOrigin
+
 /** Whether the attempt speaks against the region's health. A region that refuses in its own words is well. */
 export function isFailure(attempt: Attempt): boolean {
   if (attempt.kind === 'kept-back') return false

@@ -1,16 +1,21 @@
 /** Sends a request where its plan says, on to the next region where the table allows it, and says honestly what is not known. */
-import { AppError } from '../../shared/errors.ts'
+import type { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import type { Region } from '../../shared/regions.ts'
 import { nextStep, type Step } from '../failover/next-step.ts'
-import { type Attempt, outcomeOf } from '../failover/outcome.ts'
+import { type Attempt, isRefusal, outcomeOf } from '../failover/outcome.ts'
 import { healthOf, isShut } from '../failover/region-health.ts'
+import { keyOfRequest, type RequestKey } from '../idempotency/request-key.ts'
 import type { Visit } from '../requests/visit.ts'
 import { type Plan, unavailable } from '../steering/plan-route.ts'
 import { type Deadline, startDeadline } from './deadline-signal.ts'
 import { mayEnter } from './enter-region.ts'
+import { followKey } from './follow-key.ts'
 import { learnFrom } from './learn-from.ts'
-import { type Sent, sendOnce } from './send-once.ts'
+import { type Left, leaveRegion } from './leave-region.ts'
+import type { Sent } from './send-once.ts'
+import { type Astray, drop, type Posted, sendWithKey } from './send-with-key.ts'
+import { unknownOutcome } from './unknown-outcome.ts'
 
 export type Forwarded = {
   response: Response
@@ -19,37 +24,62 @@ export type Forwarded = {
   failedOver: { from: Region; reason: string } | null
 }
 
-const KEPT_BACK: Sent = { attempt: { kind: 'kept-back' }, response: null, regionMs: 0, idempotencyKey: null }
+const KEPT_BACK: Posted = {
+  kind: 'sent',
+  sent: { attempt: { kind: 'kept-back' }, response: null, regionMs: 0, idempotencyKey: null },
+}
 
-/** Throws region_unavailable, outcome_unknown, body_too_large. */
+/** Throws region_unavailable, outcome_unknown, body_too_large, idempotency_unavailable, idempotency_elsewhere, idempotency_in_progress. */
 export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarded> {
+  const key = await keyOfRequest(visit)
+  if (key === null) return forwardInTime(visit, plan, null)
+  const forwarding = forwardInTime(visit, plan, key)
+  // A caller who leaves comes back with the key; what was begun for it is brought to an end.
+  visit.reading.inBackground(forwarding.catch(() => undefined))
+  try {
+    const forwarded = await forwarding
+    if (!forwarded.response.ok) visit.reading.inBackground(key.giveFree())
+    return forwarded
+  } catch (error) {
+    await key.giveFree()
+    throw error
+  }
+}
+
+async function forwardInTime(visit: Visit, plan: Plan, key: RequestKey | null): Promise<Forwarded> {
   const deadline = startDeadline(visit.deadlineMs)
   try {
-    return await tryRegions(visit, plan, deadline)
+    return await tryRegions(visit, plan, deadline, key)
   } finally {
     deadline.stop()
   }
 }
 
-async function tryRegions(visit: Visit, plan: Plan, deadline: Deadline): Promise<Forwarded> {
+async function tryRegions(visit: Visit, plan: Plan, deadline: Deadline, key: RequestKey | null): Promise<Forwarded> {
   const isLastResort = hasNoOther(visit, plan)
   let [region, ...rest] = plan.regions
+  let left: Left | null = null
   let failedOver: Forwarded['failedOver'] = null
   let attempts = 0
   while (region !== undefined) {
     const enters = await mayEnter(region, visit.call.class, isLastResort)
     if (enters) attempts += 1
-    const sent: Sent = enters ? await sendOnce(visit, region, attempts, deadline.signal) : KEPT_BACK
+    const posted: Posted = enters ? await enter(visit, key, left, { region, attempts, deadline }) : KEPT_BACK
+    if (posted.kind === 'astray') return follow(visit, posted, plan, deadline)
+    if (posted.kind === 'unheard') throw await unheard(visit, region, posted.sent)
+    if (enters) left = null
+    const sent: Sent = posted.sent
     learnFrom(visit, region, sent)
-    const step = stepAfter(visit, sent, { attempts, isOver: deadline.isOver(), region, rest })
+    const step = stepAfter(visit, plan, sent, { attempts, isOver: deadline.isOver(), region, rest })
     if (step === 'answer' || (step === 'unavailable' && isRefusal(sent.attempt)))
       return settle(sent, region, failedOver)
     // Nobody reads this answer, and a body that is left lying holds its connection.
-    await sent.response?.body?.cancel().catch(() => undefined)
+    await drop(sent)
     if (step === 'unknown') throw unknownOutcome(visit, region, sent)
-    if (step === 'unavailable') throw unavailable([region], sent.cause)
+    if (step === 'unavailable') throw left === null ? unavailable([region], sent.cause) : whatBecameOf(visit, left)
     if (step === 'next-region') {
-      failedOver = { from: region, reason: reasonOf(sent.attempt) }
+      failedOver ??= { from: region, reason: reasonOf(sent.attempt) }
+      if (enters) left = { region, sent }
       ;[region, ...rest] = rest
     }
     if (region !== undefined && isPaidFor(sent.attempt)) healthOf(region).budget.spend()
@@ -57,14 +87,46 @@ async function tryRegions(visit: Visit, plan: Plan, deadline: Deadline): Promise
   throw unavailable(plan.regions)
 }
 
+type Entrance = { region: Region; attempts: number; deadline: Deadline }
+
+async function enter(visit: Visit, key: RequestKey | null, left: Left | null, entrance: Entrance): Promise<Posted> {
+  const { region, attempts: attempt, deadline } = entrance
+  if (left !== null) {
+    const leaving = await leaveRegion(visit, key, left, region)
+    if (leaving.kind === 'astray') return leaving
+    if (leaving.kind === 'stay') throw whatBecameOf(visit, left)
+  }
+  return sendWithKey(key, { visit, region, attempt, deadline: deadline.signal })
+}
+
+async function follow(visit: Visit, astray: Astray, plan: Plan, deadline: Deadline): Promise<Forwarded> {
+  const { sent, region } = await followKey(visit, astray, deadline.signal)
+  const [from] = plan.regions
+  const failedOver = from === undefined || from === region ? null : { from, reason: 'key_elsewhere' }
+  return settle(sent, region, failedOver)
+}
+
+async function unheard(visit: Visit, region: Region, sent: Sent): Promise<AppError> {
+  await drop(sent)
+  return unknownOutcome(visit, region, sent)
+}
+
+/** Of a create that was sent to a region and could not go on from there. */
+function whatBecameOf(visit: Visit, { region, sent }: Left): AppError {
+  return outcomeOf(sent.attempt) === 'ambiguous'
+    ? unknownOutcome(visit, region, sent)
+    : unavailable([region], sent.cause)
+}
+
 type Progress = { attempts: number; isOver: boolean; region: Region; rest: readonly Region[] }
 
-function stepAfter(visit: Visit, sent: Sent, progress: Progress): Step {
+function stepAfter(visit: Visit, plan: Plan, sent: Sent, progress: Progress): Step {
   return nextStep({
     class: visit.call.class,
     outcome: outcomeOf(sent.attempt),
     maySendAgain: maySendAgain(visit, sent, progress),
     hasNextRegion: progress.rest.length > 0,
+    isPinned: plan.by === 'wish',
     isRead: visit.request.method === 'GET' || visit.request.method === 'HEAD',
   })
 }
@@ -89,25 +151,11 @@ function maySendAgain(visit: Visit, { attempt }: Sent, { attempts, isOver, regio
   return !isPaidFor(attempt) || healthOf(rest[0] ?? region).budget.canSpend()
 }
 
-/** A refusal in the region's own words cost it nothing, so going on after it is free. */
+/** Going on after a refusal is free. */
 const isPaidFor = (attempt: Attempt): boolean => attempt.kind !== 'kept-back' && !isRefusal(attempt)
-const isRefusal = (attempt: Attempt): boolean => attempt.kind === 'answer' && attempt.isFromOrigin
 
 function reasonOf(attempt: Attempt): string {
   if (attempt.kind === 'kept-back') return 'unhealthy'
-  return isRefusal(attempt) ? 'not_executed' : 'unreachable'
-}
-
-function unknownOutcome(visit: Visit, region: Region, { idempotencyKey, cause }: Sent): AppError {
-  const retry =
-    idempotencyKey === null ? '' : ` To find out, repeat it with the key in details and X-Region: ${region.code}.`
-  return new AppError(
-    'outcome_unknown',
-    `The region ${region.name} (${region.code}) gave no answer, so the request may have been executed.${retry}`,
-    {
-      details: { region: region.code, ...(idempotencyKey === null ? {} : { idempotency_key: idempotencyKey }) },
-      detail: `${visit.request.method} ${visit.call.path}`,
-      cause,
-    },
-  )
+  if (isRefusal(attempt)) return 'not_executed'
+  return outcomeOf(attempt) === 'ambiguous' ? 'no_answer' : 'unreachable'
 }

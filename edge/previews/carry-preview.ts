@@ -50,6 +50,7 @@ export async function carry(arrival: Arrival, errand: Errand): Promise<Response>
         outcome: outcomeOf(sent.attempt),
         maySendAgain: canRepeat && budget.canSpend(),
         hasNextRegion: false,
+        isPinned: true,
         isRead,
       })
       if (sent.response !== null && (step === 'answer' || isRefusal(sent.attempt))) return sent.response

@@ -1,9 +1,9 @@
 /**
  * Where a request goes, and where it may go on to.
  *
- *   id in the path > /r/REGION/ > X-Region > a key of the edge's own making > region in the body > the key's pin > steering
+ *   id in the path > a key of the edge's own making > /r/REGION/ > X-Region > region in the body > the key's pin > steering
  *
- * A caller's own choice is strict. What has no id, makes no sandbox and names no region belongs to the home region, where the
+ * A caller's own choice is strict. What was made under a key that the edge made is in the region that such a key names, and nowhere else. What has no id, makes no sandbox and names no region belongs to the home region, where the
  * accounts live; what is about the accounts goes there whatever is said.
  */
 import { AppError } from '../../shared/errors.ts'
@@ -41,8 +41,10 @@ export function planRoute(call: Call, said: Said, registry: RegionRegistry, stee
 }
 
 function spokenWish(call: Call, said: Said, registry: RegionRegistry): Wish | null {
-  if (call.prefixRegion !== null) return parseWish(call.prefixRegion, registry)
-  return parseWish(said.header, registry) ?? parseWish(said.idempotencyKey, registry) ?? parseWish(said.body, registry)
+  const { idempotencyKey, header, body } = said
+  const first = idempotencyKey ?? call.prefixRegion
+  if (first !== null) return parseWish(first, registry)
+  return parseWish(header, registry) ?? parseWish(body, registry)
 }
 
 function ownerOf({ idRegion }: Call, registry: RegionRegistry): Region | null {

@@ -5,6 +5,8 @@ import { arrange, throughLag } from '../../integration/edge/stage/lagging-kv.ts'
 type Bindings = Record<string, unknown> & { TENANT_QUOTA: { getByName(tenant: string): TenantQuota } }
 type Handler = (first: unknown, bindings: unknown, context: unknown) => Promise<Response>
 
+export { TenantKeys } from '../../../edge/main.ts'
+
 export class TenantQuota extends RealQuota {
   readonly #state: { abort(reason: string): void }
 

@@ -173,12 +173,12 @@ const plan = (method: string, path: string, said: Partial<Said> = {}): string =>
 }
 const idIn = (region: string): string => newId('sbx', region, 1, new Uint8Array(16))
 
-test('the order of say: id, prefix, header, key of the edge, body, pin, steering', () => {
+test('the order of say: id, key of the edge, prefix, header, body, pin, steering', () => {
   const all = { header: 'us-west', idempotencyKey: 'use1', body: 'eu', pin: 'use1' }
   const path = '/v1/sandboxes'
-  assert.equal(plan('POST', `/r/eu${path}`, all), 'wish: eu1')
-  assert.equal(plan('POST', path, all), 'wish: usw1')
-  assert.equal(plan('POST', path, { ...all, header: null }), 'wish: use1')
+  assert.equal(plan('POST', `/r/eu${path}`, all), 'wish: use1')
+  assert.equal(plan('POST', `/r/eu${path}`, { ...all, idempotencyKey: null }), 'wish: eu1')
+  assert.equal(plan('POST', path, { ...all, idempotencyKey: null }), 'wish: usw1')
   assert.equal(plan('POST', path, { body: 'eu', pin: 'use1' }), 'wish: eu1')
   assert.equal(plan('POST', path, { pin: 'use1' }), 'wish: use1')
   assert.equal(plan('POST', path), 'steering: use1 usw1 eu1')

@@ -2,6 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { KeyRecord } from '../../../../shared/accounts.ts'
+import { ORPHAN_ROUTES, type Orphan, orphanBody } from '../../../../shared/contracts/orphans.ts'
 
 export type Received = { method: string; url: string; headers: IncomingHttpHeaders; body: Buffer }
 export type Responder = (received: Received, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
@@ -9,13 +10,17 @@ export type Responder = (received: Received, response: ServerResponse, request: 
 export type FakeRegion = {
   code: string
   url: string
-  /** Everything but health probes, capacity polls and questions about keys, in order. */
+  /** Everything but health probes, capacity polls, questions about keys and words of orphans, in order. */
   received: Received[]
   /** What it knows of keys, by hash, for an edge that does not; and how often it was asked. */
   keys: Map<string, KeyRecord>
   keyQuestions: () => number
   /** Its answers about keys go out when this has ended. */
   holdKeys: (until: Promise<unknown>) => void
+  /** What it was told to give up, in order, whether it was well enough to do it or not. */
+  orphans: Orphan[]
+  /** From now on it hears of orphans and does not do it. */
+  keepOrphans: (isKeeping: boolean) => void
   /** How often the edge asked whether the region lives. */
   probes: () => number
   respond: (responder: Responder) => void
@@ -27,6 +32,7 @@ export type FakeRegion = {
   stop: () => Promise<void>
 }
 
+const ORPHANS_PATH = ORPHAN_ROUTES.abandon.path
 const KEY_QUESTION = /^\/internal\/v1\/keys\/([0-9a-f]{64})$/
 
 export async function startFakeRegion(code: string): Promise<FakeRegion> {
@@ -35,6 +41,8 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
   let questions = 0
   let held: Promise<unknown> = Promise.resolve()
   let probes = 0
+  const orphans: Orphan[] = []
+  let keepsOrphans = false
   let responder: Responder = answerEcho(code)
   const server = createServer((request, response) => {
     if (request.url === '/healthz') {
@@ -51,6 +59,10 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
     }
     void readAll(request).then(
       (body) => {
+        if (request.url === ORPHANS_PATH) {
+          orphans.push(orphanBody.parse(JSON.parse(body.toString())))
+          return answerJson(response, keepsOrphans ? 503 : 200, { data: { sandbox_id: null } })
+        }
         const one = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body }
         received.push(one)
         return responder(one, response, request)
@@ -73,6 +85,10 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
     keyQuestions: () => questions,
     holdKeys: (until) => {
       held = until
+    },
+    orphans,
+    keepOrphans: (isKeeping) => {
+      keepsOrphans = isKeeping
     },
     probes: () => probes,
     respond: (next) => {

@@ -2,7 +2,7 @@
 import worker from '../../../../edge/main.ts'
 import { arrange, throughLag } from './lagging-kv.ts'
 
-export { TenantQuota } from '../../../../edge/main.ts'
+export { TenantKeys, TenantQuota } from '../../../../edge/main.ts'
 
 type Fetch = (request: Request, bindings: unknown, context: unknown) => Promise<Response>
 

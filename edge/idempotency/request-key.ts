@@ -1,0 +1,89 @@
+/**
+ * The Idempotency-Key of one request, on its way from region to region. It remembers whether the request holds the key, so that the key
+ * is free for the next one when this one cannot answer.
+ *
+ * A create is bound while it is already on its way, because it can be undone: an object nearby costs it nothing. A command cannot be
+ * undone, and neither can a body that nobody has kept be sent again: they are bound first.
+ *
+ * When the keys of a tenant cannot be asked, exactness comes before availability: an answer in hand may be of a sandbox that is about to be
+ * given up for another one, so the caller hears that the outcome is unknown, and asks again with the key. Creates without a key go on.
+ */
+import { sha256Hex } from '../digest.ts'
+import type { Visit } from '../requests/visit.ts'
+import { askKeys, type Keys, type Unheard } from './ask-keys.ts'
+import type { Bearer, Bound, Confirmed, Moved } from './bindings.ts'
+import { claimText, doorOf } from './claim.ts'
+
+export class RequestKey {
+  readonly #visit: Visit
+  readonly #claim: string
+  readonly #body: string | null
+  #heldIn: string | null = null
+
+  constructor(visit: Visit, claim: string, body: string | null) {
+    this.#visit = visit
+    this.#claim = claim
+    this.#body = body
+  }
+
+  /** Whether it may be sent before it is known where its sandbox is. */
+  get canBeUndone(): boolean {
+    return this.#body !== null
+  }
+
+  async bind(region: string): Promise<Bound | Unheard> {
+    const bound = await this.#ask<Bound>(async (keys) => await keys.bindKey(this.#claim, this.#in(region)))
+    if (bound.kind === 'yours') this.#heldIn = region
+    return bound
+  }
+
+  confirm(region: string, isMade: boolean): Promise<Confirmed | Unheard> {
+    return this.#ask<Confirmed>(async (keys) => await keys.confirmKey(this.#claim, this.#in(region), isMade))
+  }
+
+  async move(from: string, to: string): Promise<Moved | Unheard> {
+    const moved = await this.#ask<Moved>(async (keys) => await keys.moveKey(this.#claim, this.#in(from), to))
+    if (moved.kind === 'moved') this.#heldIn = to
+    return moved
+  }
+
+  /** For a request that ends without a sandbox to tell of. */
+  async giveFree(): Promise<void> {
+    const region = this.#heldIn
+    if (region === null || !this.canBeUndone) return
+    this.#heldIn = null
+    await this.#ask((keys) => keys.giveKeyFree(this.#claim, this.#in(region)).then(() => ({ kind: 'free' as const })))
+  }
+
+  readonly #in = (region: string): Bearer => ({ request: this.#visit.requestId, region, body: this.#body })
+
+  readonly #ask = <Word>(question: (keys: Keys) => Promise<Word>): Promise<Word | Unheard> =>
+    askKeys(this.#visit, question)
+}
+
+/** Null when no sandbox comes of the request, or its caller sent no key. */
+export async function keyOfRequest(visit: Visit): Promise<RequestKey | null> {
+  const door = doorOf(visit.call)
+  if (door === null || visit.idempotencyKey === null) return null
+  const canBeUndone = door !== 'run' && visit.body.kind !== 'stream'
+  return new RequestKey(
+    visit,
+    claimText(visit, door, visit.idempotencyKey),
+    canBeUndone ? await bodyDigest(visit) : null,
+  )
+}
+
+/** Writes down that a region owes what it may have made for a key of the edge's own making. False when that could not be done. */
+export async function abandonAttempt(visit: Visit, from: string, edgeKey: string, owner: string): Promise<boolean> {
+  const door = doorOf(visit.call)
+  if (door === null || door === 'run') return false
+  const debt = { region: from, body: await bodyDigest(visit) }
+  const claim = claimText(visit, door, edgeKey)
+  const word = await askKeys(visit, (keys) =>
+    keys.abandonAttempt(claim, debt, owner).then(() => ({ kind: 'written' as const })),
+  )
+  return word.kind === 'written'
+}
+
+const bodyDigest = ({ body }: Visit): Promise<string> =>
+  sha256Hex(body.kind === 'kept' ? body.bytes : new Uint8Array(0))
