@@ -304,6 +304,24 @@ export const LIMITS = {
   /** How long a visitor whose WebSocket is over may take to hang up. */
   visitorGoodbyeMs: 2_000,
 
+  // Snapshots and spaces.
+  snapshotsPerTenantMax: 10_000,
+  snapshotsPerSandboxMax: 100,
+  snapshotCommentCharsMax: 1_024,
+  /** Of one call in which a host copies a machine's memory: to keep it, to bring it back, to fork or merge it. */
+  hostCopyMs: 120_000,
+  /** How often what the hosts keep is compared with what they should. */
+  snapshotsMatchMs: 5_000,
+  failedSnapshotKeptMs: 7 * 24 * 3_600_000,
+  spacesPerTenantMax: 1_000,
+  /** How long nobody may have used a space before its sandbox is paused, and after that until it is frozen. */
+  spaceIdleSecDefault: 300,
+  spacePausedMs: 10_000,
+  /** How often spaces are looked at. */
+  spacesSettleMs: 2_000,
+  /** How many of them one look freezes at the same time: each copies a machine's memory. */
+  spacesAtOnceMax: 4,
+
   // Events and webhooks.
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */
   eventPollMs: 100,

@@ -38,6 +38,8 @@ const rowOf = (over: Partial<SandboxRow>): SandboxRow => ({
   workspaceSlug: null,
   previewPort: null,
   workspaceName: null,
+  fork: null,
+  mergeInto: null,
   bootPath: 'warm',
   bootMs: 1,
   lastError: null,

@@ -43,6 +43,10 @@ export const sandbox = pgTable(
     externalProjectId: text('external_project_id'),
     /** Null is the tenant's default one. */
     workspace: text().references(() => workspace.id),
+    /** The first child of the fork that made it; null was not made by one. */
+    fork: text(),
+    /** The sandbox that is to get its machine, from before the host is asked for it. */
+    mergeInto: text('merge_into'),
     bootPath: text('boot_path').$type<(typeof BOOT_PATHS)[number]>(),
     bootMs: integer('boot_ms'),
     lastError: text('last_error'),
@@ -80,6 +84,7 @@ export const sandbox = pgTable(
       .where(sql`cardinality(${table.tags}) > 0 and ${table.state} <> 'destroyed'`),
     // What ended long ago is forgotten in this order.
     index('sandbox_ended').on(table.changedAt).where(sql`${table.releasedAt} is not null`),
+    index('sandbox_fork').on(table.fork).where(sql`${table.fork} is not null`),
     index('sandbox_holding').on(table.host).where(sql`${table.releasedAt} is null`),
   ],
 )
