@@ -161,6 +161,16 @@ export const LIMITS = {
   /** A template that nobody wanted for this long goes when the next one is made; wanted again, it is made anew in seconds. */
   templateUnusedMs: 7 * 24 * 3_600_000,
   poolRetryMsMax: 30_000,
+  /** Claims that are so far apart are half as likely to need machines at the same time. */
+  poolBurstMs: 5_000,
+  /** After this long without another one, half of the busiest moment is forgotten. */
+  poolForgetMs: 5 * 60_000,
+  /** Kinds of machines that a pool remembers to have been asked for. */
+  poolKindsMax: 32,
+  /** How often a pool looks at what it keeps when nobody takes anything. */
+  poolReviewMs: 5_000,
+  /** Of the machine's memory, for primed machines. */
+  poolMemoryShare: 1 / 8,
   /** A claimed machine has the processors for itself this long before its successor is made. */
   poolRefillPauseMs: 50,
   qmpLineBytesMax: 2 * 1024 * 1024,

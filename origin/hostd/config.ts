@@ -6,8 +6,9 @@
  *   ATOLL_RUN_DIR             the machines' own sockets; a short path, because the kernel allows a socket's path 107 bytes
  *   ATOLL_IMAGE_DIR           a guest image: a directory with image.json
  *   ATOLL_TEMPLATE_DIR        booted templates and the verdict on KVM; several daemons of one machine may share it
- *   ATOLL_POOL                primed machines to keep: `default@xs=4,default@small=2`, or nothing for the line below
+ *   ATOLL_POOL                primed machines to keep always: `default@xs=4,default@small=2`, or nothing for the line below
  *   ATOLL_POOL_SIZE           primed machines of the default template and the default size
+ *   ATOLL_POOL_MEMORY_MIB     memory for primed machines of whatever is asked for, those above included; by default an eighth of the machine's
  *   ATOLL_DEFAULT_SIZE        xs, small, medium, large or xl
  *   ATOLL_ACCEL               auto, kvm or tcg; auto tries KVM once per machine and remembers
  *   ATOLL_HOST_MEMORY_MIB     memory to promise in all; by default the machine's, times ATOLL_MEMORY_OVERCOMMIT
@@ -62,6 +63,7 @@ const environmentSchema = z
     ATOLL_TEMPLATE_DIR: directory,
     ATOLL_POOL: z.string().optional(),
     ATOLL_POOL_SIZE: z.coerce.number().int().min(0).max(LIMITS.vmsPerHostMax).default(4),
+    ATOLL_POOL_MEMORY_MIB: z.coerce.number().int().min(0).optional(),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
     ATOLL_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
     ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
@@ -91,7 +93,8 @@ export type Config = {
   runDir: string
   imageDir: string
   templateDir: string
-  pool: PoolTarget[]
+  /** `floors` are always kept; `memoryMib` null leaves it to the host how much more is. */
+  pool: { floors: PoolTarget[]; memoryMib: number | null }
   accel: 'auto' | 'kvm' | 'tcg'
   promises: {
     memoryMib: number | null
@@ -119,7 +122,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     runDir: env.ATOLL_RUN_DIR,
     imageDir: env.ATOLL_IMAGE_DIR,
     templateDir: env.ATOLL_TEMPLATE_DIR,
-    pool: parsePoolTargets(env.ATOLL_POOL ?? `default@${env.ATOLL_DEFAULT_SIZE}=${env.ATOLL_POOL_SIZE}`),
+    pool: {
+      floors: parsePoolTargets(env.ATOLL_POOL ?? `default@${env.ATOLL_DEFAULT_SIZE}=${env.ATOLL_POOL_SIZE}`),
+      memoryMib: env.ATOLL_POOL_MEMORY_MIB ?? null,
+    },
     accel: env.ATOLL_ACCEL,
     promises: {
       memoryMib: env.ATOLL_HOST_MEMORY_MIB ?? null,

@@ -6,7 +6,7 @@ import { decideAccel } from './accel/decide.ts'
 import { cpuModel, kernelRelease, tscKhz } from './accel/host-machine.ts'
 import { bootsOnKvm } from './accel/probe.ts'
 import { readMachineFacts } from './capacity/machine-facts.ts'
-import { promisesOf, shortageOf } from './capacity/room.ts'
+import { promisesOf } from './capacity/room.ts'
 import type { Config } from './config.ts'
 import { lockFile } from './file-lock.ts'
 import type { Host } from './host.ts'
@@ -18,8 +18,7 @@ import { refuseClosed } from './machine/reach.ts'
 import type { Site } from './machine/start.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeHost } from './metrics/observe-host.ts'
-import { Pool } from './pool/pool.ts'
-import { startPrimed } from './pool/prime.ts'
+import { keepPool } from './pool/keep-pool.ts'
 import { qemuVersion } from './qemu/tools.ts'
 import { TemplateStore } from './template/store.ts'
 import { recover } from './vm/adopt.ts'
@@ -45,16 +44,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
   const templates = new TemplateStore(config.templateDir, site, around, log)
   const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
-  const pool = new Pool({
-    targets: config.pool,
-    turn: () => gate.idle(),
-    make: async ({ template, machine }) => {
-      const shortage = shortageOf(machine, facts())
-      if (shortage !== null) throw shortage
-      return startPrimed(site, await templates.ensure(template, machine))
-    },
-    log,
-  })
+  const pool = keepPool({ site, templates, gate, facts, metrics, log }, config.pool)
   const promises = promisesOf(config.promises, facts())
   const host = { site, journal, registry, templates, pool, gate, promises, facts, metrics, draining, log }
   observeHost(host)

@@ -48,6 +48,7 @@ export class Daemon {
       ATOLL_TEMPLATE_DIR: join(cache, 'templates'),
       ATOLL_ACCEL: 'tcg',
       ATOLL_POOL: '',
+      ATOLL_POOL_MEMORY_MIB: '0',
       ...settings,
     })
     await daemon.launch().catch(async (error) => {

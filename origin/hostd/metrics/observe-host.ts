@@ -41,6 +41,9 @@ export function observeHost(host: Host): void {
   gauge('atoll_pool_machines', 'Primed machines that wait.', ['pool'], () =>
     Object.entries(host.pool.depths()).map(([pool, depth]) => [{ pool }, depth]),
   )
+  gauge('atoll_pool_targets', 'Primed machines that there should be, by demand.', ['pool'], () =>
+    Object.entries(host.pool.targets()).map(([pool, target]) => [{ pool }, target]),
+  )
   gauge('atoll_host_available_bytes', 'What is truly free on this machine.', ['of'], () => {
     const { memoryAvailableMib, diskAvailableMib } = host.facts()
     return [

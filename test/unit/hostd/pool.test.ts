@@ -1,26 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { tscKhzOf } from '../../../origin/hostd/accel/host-machine.ts'
-import { nextToFill, parsePoolTargets, poolKey } from '../../../origin/hostd/pool/targets.ts'
+import { parsePoolTargets } from '../../../origin/hostd/pool/targets.ts'
 import { templateKey } from '../../../origin/hostd/template/key.ts'
 import { StartGate } from '../../../origin/hostd/vm/start-gate.ts'
 import { SIZES } from '../../../shared/machines.ts'
-
-test('filling always one more of what is emptiest ends with every pool at its target, and none beyond', () => {
-  fc.assert(
-    fc.property(fc.nat(5), fc.nat(5), (xs, small) => {
-      const targets = parsePoolTargets(`default@xs=${xs},default@small=${small}`)
-      const depths = new Map<string, number>()
-      const depth = (key: string): number => depths.get(key) ?? 0
-      for (let next = nextToFill(targets, depth); next !== null; next = nextToFill(targets, depth)) {
-        const key = poolKey(next.template, next.machine)
-        depths.set(key, depth(key) + 1)
-      }
-      for (const { template, machine, count } of targets) assert.equal(depth(poolKey(template, machine)), count)
-    }),
-  )
-})
 
 test('a pool setting that makes no sense is refused by name', () => {
   for (const text of ['default', 'default@huge=1', 'default@xs=-1', 'default@xs=9999', '@xs=1'])
