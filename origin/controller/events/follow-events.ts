@@ -3,7 +3,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import type { StreamItem } from '../http/event-stream.ts'
 import type { EventIds } from './event-ids.ts'
-import { type EventFilter, type EventRow, passes, readFor } from './read-events.ts'
+import { type EventFilter, type EventRow, nameToReader, readFor } from './read-events.ts'
 import type { Tail } from './tail.ts'
 
 export type Followed = { db: Db; tail: Tail; ids: EventIds; region: string; clock: () => number }
@@ -26,8 +26,9 @@ export async function* followEvents(
     until.throwIfAborted()
     const { rows, upTo } = await pageAfter(db, tail, filter, place)
     for (const row of rows) {
-      if (passes(filter, row)) {
-        yield frameOf(row, ids, region)
+      const name = nameToReader(filter, row)
+      if (name !== undefined) {
+        yield frameOf(name, row, ids, region)
         until.throwIfAborted()
         told = row.position
       }
@@ -52,7 +53,10 @@ export async function* tellRest(
   let place = from
   for (;;) {
     const rows = await readFor(filter, db, place)
-    for (const row of rows) if (passes(filter, row)) yield frameOf(row, ids, region)
+    for (const row of rows) {
+      const name = nameToReader(filter, row)
+      if (name !== undefined) yield frameOf(name, row, ids, region)
+    }
     place = rows.at(-1)?.position ?? place
     if (rows.length < LIMITS.eventPageRows) return
   }
@@ -73,8 +77,13 @@ async function pageAfter(
   return { rows, upTo: rows.length < LIMITS.eventPageRows ? Math.max(upTo, last) : last }
 }
 
-const frameOf = ({ position, type, sandbox, data, ts }: EventRow, ids: EventIds, region: string): StreamItem => ({
-  event: type,
+const frameOf = (
+  name: string,
+  { position, sandbox, data, ts }: EventRow,
+  ids: EventIds,
+  region: string,
+): StreamItem => ({
+  event: name,
   id: ids.of(position, ts),
-  data: { type, sandbox_id: sandbox, ts: ts.toISOString(), region, ...data },
+  data: { type: name, sandbox_id: sandbox, ts: ts.toISOString(), region, ...data },
 })

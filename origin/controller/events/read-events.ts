@@ -3,7 +3,7 @@ import { and, asc, desc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { event } from '../database/schema/events.ts'
-import { matchesAny } from './match-event.ts'
+import { nameFor } from './match-event.ts'
 
 export const EVENT_COLUMNS = {
   /** Only of published events is it asked. */
@@ -33,11 +33,15 @@ export type EventFilter = {
   types: readonly string[] | null
 }
 
-export const passes = ({ tenant, externalUser, sandbox, types }: EventFilter, row: EventRow): boolean =>
-  row.tenant === tenant &&
-  (externalUser === null || row.externalUser === externalUser) &&
-  (sandbox === null || row.sandbox === sandbox) &&
-  (types === null || matchesAny(types, row.type))
+/** The name by which the reader hears of it; undefined for what it may not see, or does not want to. */
+export function nameToReader({ tenant, externalUser, sandbox, types }: EventFilter, row: EventRow): string | undefined {
+  const isVisible =
+    row.tenant === tenant &&
+    (externalUser === null || row.externalUser === externalUser) &&
+    (sandbox === null || row.sandbox === sandbox)
+  if (!isVisible) return undefined
+  return types === null ? row.type : nameFor(types, row.type)
+}
 
 /** The newest place of the region, or 0 when nothing has happened yet. */
 export async function newestPosition(db: Db): Promise<number> {

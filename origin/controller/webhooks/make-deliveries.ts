@@ -9,7 +9,7 @@ import { and, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { newId } from '../../../shared/ids.ts'
 import { delivery, webhook } from '../database/schema/events.ts'
 import type { EventIds } from '../events/event-ids.ts'
-import { matchesAny } from '../events/match-event.ts'
+import { nameFor } from '../events/match-event.ts'
 import type { Tx } from '../events/publish.ts'
 import type { EventRow } from '../events/read-events.ts'
 
@@ -31,9 +31,10 @@ export async function makeDeliveries(tx: Tx, maker: DeliveryMaker, published: re
     .from(webhook)
     .where(and(inArray(webhook.tenant, tenants), webhook.active, isNull(webhook.deletedAt)))
   const wanted = published.flatMap((row) =>
-    webhooks
-      .filter(({ tenant, events }) => tenant === row.tenant && matchesAny(events, row.type))
-      .map(({ id }) => deliveryOf(maker, id, row)),
+    webhooks.flatMap(({ id, tenant, events }) => {
+      const name = tenant === row.tenant ? nameFor(events, row.type) : undefined
+      return name === undefined ? [] : [deliveryOf(maker, id, name, row)]
+    }),
   )
   if (wanted.length > 0) await tx.execute(joinLines(wanted))
   return wanted.length
@@ -50,17 +51,22 @@ type Wanted = {
   body: string
 }
 
-function deliveryOf({ ids, region, clock, random }: DeliveryMaker, webhookId: string, row: EventRow): Wanted {
+function deliveryOf(
+  { ids, region, clock, random }: DeliveryMaker,
+  webhookId: string,
+  type: string,
+  row: EventRow,
+): Wanted {
   const eventId = ids.of(row.position, row.ts)
   return {
     id: newId('dlv', region, clock(), random(ID_RANDOM_BYTES)),
     webhook: webhookId,
     tenant: row.tenant,
     event_id: eventId,
-    type: row.type,
+    type,
     sandbox: row.sandbox,
     position: row.position,
-    body: bodyOf(eventId, row.type, row.ts, { sandbox_id: row.sandbox, region, ...row.data }),
+    body: bodyOf(eventId, type, row.ts, { sandbox_id: row.sandbox, region, ...row.data }),
   }
 }
 

@@ -226,6 +226,30 @@ export function webhookPromises(regionOf: () => TestRegion, server: () => TestSe
     assert.deepEqual([newest?.attempts, newest?.response_status, newest?.error], [1, 200, null])
   })
 
+  // Clients in the field subscribe to these names; a webhook that waits for one of them must not wait for ever.
+  test('whoever asks for a sandbox that is ready, or started, hears of it by that name, once, and of no resumption', async () => {
+    const region = regionOf()
+    const { key } = await region.newKey()
+    const receivers = await Promise.all([receive(), receive(), receive()])
+    const asked = [['sandbox.ready'], ['sandbox.started', 'sandbox.paused'], ['sandbox.ready', 'sandbox.running']]
+    for (const [n, events] of asked.entries()) await hook(key, receivers[n]?.url ?? '', { events })
+    const stream = await readSse(`${region.url}/v1/events/stream?types=sandbox.ready`, {
+      authorization: `Bearer ${key}`,
+    })
+    const sandbox = await live(key)
+    for (const verb of ['pause', 'resume', 'pause'])
+      await region.ask(`/v1/sandboxes/${sandbox}/${verb}`, { method: 'POST', key })
+    await receivers[1]?.take(3)
+    await Promise.all([receivers[0]?.take(1), receivers[2]?.take(1)])
+    assert.deepEqual(
+      receivers.map(({ received }) => typesOf(received, sandbox)),
+      [['sandbox.ready'], ['sandbox.started', 'sandbox.paused', 'sandbox.paused'], ['sandbox.running']],
+    )
+    const [frame] = await stream.take(1)
+    stream.close()
+    assert.deepEqual([frame?.event, at(frame?.data, 'type')], ['sandbox.ready', 'sandbox.ready'])
+  })
+
   test('a delivery that fails is tried again, and later ones of its sandbox wait for it, those of others do not', async () => {
     const region = regionOf()
     const { key } = await region.newKey()
