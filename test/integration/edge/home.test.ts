@@ -1,59 +1,12 @@
 /** The home region, a region that follows it and the real edge together: what is said at home holds everywhere, in seconds. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { startLocalEdge } from '../../../infra/edge/local-edge.ts'
+import { test } from 'node:test'
 import { DEFAULT_TIERS, SCOPES } from '../../../shared/accounts.ts'
-import { embedded } from '../controller/support/databases.ts'
-import {
-  at,
-  INTERNAL,
-  OPERATOR,
-  PEPPER,
-  startRegion,
-  type TestRegion,
-  textAt,
-  until,
-} from '../controller/support/region.ts'
-import { PUBLIC_KEY, registryOf, SECRETS } from './stage/edge-stage.ts'
-
-const EDGE_JWKS = JSON.stringify({ keys: [{ ...PUBLIC_KEY.export({ format: 'jwk' }), kid: 'test-1' }] })
-
-/** Nothing is put into KV but the registry: keys and tiers come from home. */
-async function setStage(t: TestContext) {
-  const server = await embedded.open()
-  t.after(() => server.remove())
-  const edge = await startLocalEdge({
-    host: '127.0.0.1',
-    port: 0,
-    secrets: { ...SECRETS, KEY_PEPPER: PEPPER, INTERNAL_TOKEN: INTERNAL },
-  })
-  t.after(() => edge.stop())
-  const start = async (code: string, env: Record<string, string>): Promise<TestRegion> => {
-    const region = await startRegion(await server.createDatabase(), {
-      code,
-      env: { ATOLL_EDGE_JWKS: EDGE_JWKS, ...env },
-    })
-    t.after(() => region.close())
-    return region
-  }
-  const home = await start('usw1', { ATOLL_EDGE_URL: edge.url.origin })
-  const eu1 = await start('eu1', { ATOLL_REGION_NAME: 'eu', ATOLL_HOME_URL: home.url })
-  await edge.putKv('CONFIG', 'regions:v1', registryOf(home, eu1))
-  await until('the edge to hear of the tiers', async () => (await edge.readKv('CONFIG', 'tiers:v1')) !== null)
-  const ask = async (path: string, key: string, init: { method?: string; body?: unknown; region?: string } = {}) => {
-    const response = await fetch(new URL(path, edge.url), {
-      method: init.method ?? 'GET',
-      headers: { authorization: `Bearer ${key}`, ...(init.region === undefined ? {} : { 'x-region': init.region }) },
-      ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
-    })
-    const text = await response.text()
-    return { status: response.status, headers: response.headers, json: text === '' ? {} : JSON.parse(text), text }
-  }
-  return { edge, home, eu1, ask }
-}
+import { at, OPERATOR, textAt, until } from '../controller/support/region.ts'
+import { setHomeStage } from './stage/home-and-follower.ts'
 
 test('a key made through the edge works in every region, its tokens and tickets too, and all end together', async (t) => {
-  const { home, eu1, ask } = await setStage(t)
+  const { home, eu1, ask } = await setHomeStage(t)
   const region = 'eu'
   const made = await ask('/v1/api-keys', home.key, { method: 'POST', body: { scopes: [...SCOPES] }, region })
   assert.deepEqual([made.status, made.headers.get('x-region')], [201, 'usw1'], made.text)
@@ -90,7 +43,7 @@ test('a key made through the edge works in every region, its tokens and tickets 
 })
 
 test('tiers, suspensions and rotated secrets reach the edge by themselves', async (t) => {
-  const { edge, home, ask } = await setStage(t)
+  const { edge, home, ask } = await setHomeStage(t)
   const operate = (method: string, path: string, body: object) => home.ask(path, { method, body, key: OPERATOR })
   const tenant = textAt((await operate('POST', '/v1/admin/tenants', { name: 'x', tier: 'free' })).json, 'data', 'id')
   const made = await operate('POST', `/v1/admin/tenants/${tenant}/keys`, { scopes: [...SCOPES] })
