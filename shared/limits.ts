@@ -153,6 +153,15 @@ export const LIMITS = {
   vmStartsAtOnceMax: 4,
   vmStartsWaitingMax: 256,
   vmKillMs: 5_000,
+  /** What QEMU may take beside its guest: translated code, device queues, the threads that read and write disks. */
+  vmOverheadMib: 512,
+  vmSpareCpus: 0.5,
+  vmThreadsMax: 128,
+  vmCpuWeightPerVcpu: 100,
+  vmDiskBytesPerSecMax: 512 * 1024 * 1024,
+  vmDiskOpsPerSecMax: 20_000,
+  /** How long a machine's cgroup may stay behind after its process has ended; the next daemon removes what is left. */
+  cgroupEmptyMs: 1_000,
   deadlineTickMs: 250,
   /** A KVM that has not brought up a stock kernel by then never will. */
   accelProbeMs: 20_000,

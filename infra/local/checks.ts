@@ -7,6 +7,7 @@ import { access, copyFile, mkdir, readFile, rm, statfs, writeFile } from 'node:f
 import { createServer } from 'node:net'
 import { freemem } from 'node:os'
 import { dirname } from 'node:path'
+import { surveyCgroups } from '../../origin/hostd/cgroup/survey.ts'
 import { missingPackages } from '../setup/packages.ts'
 
 export type Finding =
@@ -150,13 +151,15 @@ export const reflink = (path: string): Check => ({
 
 export const cgroups: Check = {
   name: 'cgroups',
-  look: async () =>
-    existsSync('/sys/fs/cgroup/cgroup.controllers')
-      ? good('version 2')
-      : poor(
-          'version 2 is not mounted',
-          'Machines run without limits of CPU and I/O among each other; boot with systemd.unified_cgroup_hierarchy=1.',
-        ),
+  look: async () => {
+    const survey = await surveyCgroups()
+    const mend =
+      'Machines are not limited by it among each other. Boot with systemd.unified_cgroup_hierarchy=1, and run as root outside a container.'
+    if (survey.kind === 'absent') return poor(survey.why, mend)
+    const { mount, has, lacks } = survey
+    if (lacks.length > 0) return poor(`version 2 at ${mount} lacks ${lacks.join(', ')}`, mend)
+    return good(`version 2 at ${mount} limits ${has.join(', ')}`)
+  },
 }
 
 async function isPortFree(number: number): Promise<boolean> {

@@ -7,6 +7,9 @@ import { cpuModel, kernelRelease, tscKhz } from './accel/host-machine.ts'
 import { bootsOnKvm } from './accel/probe.ts'
 import { readMachineFacts } from './capacity/machine-facts.ts'
 import { promisesOf } from './capacity/room.ts'
+import { openCgroups } from './cgroup/cgroups.ts'
+import { diskDeviceOf } from './cgroup/disk-device.ts'
+import { surveyCgroups } from './cgroup/survey.ts'
 import type { Config } from './config.ts'
 import { lockFile } from './file-lock.ts'
 import type { Host } from './host.ts'
@@ -58,7 +61,9 @@ async function surveySite(config: Config, journal: Journal, log: Log) {
   if (isRoot) refuseClosed(config.runDir)
   const owners = new Owners(isRoot ? config.uidBase : null, 2 * LIMITS.vmsPerHostMax)
   const places = { machinesDir: journal.machinesDir, runDir: config.runDir }
-  const site = { program: config.qemu, image, tscKhz: khz, owners, places }
+  const { runDir, stateDir } = config
+  const cgroups = await openCgroups({ survey: await surveyCgroups(), runDir, device: diskDeviceOf(stateDir), log })
+  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups }
   const host = { cpuModel: cpuModel(), kernelRelease: kernelRelease(), qemuVersion: version }
   const verdict = await decideAccel(config.accel, config.templateDir, host, () => bootsOnKvm(site))
   log('accelerator', { accel: verdict.accel, why: verdict.why })

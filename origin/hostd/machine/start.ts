@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile } from 'node:fs/promises'
 import type { Machine as Shape } from '../../../shared/machines.ts'
+import type { Cgroups } from '../cgroup/cgroups.ts'
 import type { GuestImage } from '../image.ts'
 import type { Accel, Beginning, MachinePlan, Memory } from '../qemu/command-line.ts'
 import { launch } from '../qemu/launch.ts'
@@ -22,7 +23,15 @@ import { loadState, type Machine } from './machine.ts'
 import type { Owners } from './owners.ts'
 
 /** What every machine of this host is started from. */
-export type Site = { program: string; accel: Accel; image: GuestImage; tscKhz: number; owners: Owners; places: Places }
+export type Site = {
+  program: string
+  accel: Accel
+  image: GuestImage
+  tscKhz: number
+  owners: Owners
+  places: Places
+  cgroups: Cgroups
+}
 
 type Blueprint = {
   template: string
@@ -79,7 +88,9 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
 
   const plan = planOf(site, blueprint, name, files, owner)
   const { pid, qmp } = await launch(site.program, plan)
+  undo.defer(() => site.cgroups.release(name))
   undo.defer(async () => void (await killMachine({ pid, name })))
+  await site.cgroups.confine(name, pid, blueprint.shape)
   undo.defer(() => qmp.close())
 
   if (deviceState !== undefined) {

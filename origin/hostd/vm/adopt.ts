@@ -31,6 +31,7 @@ export async function recover(host: Ground): Promise<void> {
 
 async function reap(host: Ground, name: string, pid: number | null): Promise<void> {
   if (pid !== null) await killMachine({ pid, name })
+  await host.site.cgroups.release(name)
   await removeDirectories(filesOf(host.site.places, name))
 }
 
@@ -89,6 +90,7 @@ function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp)
   const undo = new AsyncDisposableStack()
   undo.defer(() => site.owners.give(owner))
   undo.defer(() => removeDirectories(files))
+  undo.defer(() => site.cgroups.release(name))
   undo.defer(async () => void (await killMachine({ pid, name })))
   undo.defer(() => qmp.close())
   undo.defer(() => guest.close())
