@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { LIMITS } from '../../shared/limits.ts'
-import { connectAlone } from './database/connect.ts'
+import { holdSession, type Question } from './database/held-session.ts'
 import { LOCKS } from './database/locks.ts'
 import { describeError, type Log } from './log.ts'
 
@@ -23,71 +23,54 @@ export type Instance = {
 }
 
 export async function joinRegion(url: string, log: Log): Promise<Instance> {
-  const first = connectAlone(url)
-  await first.connect()
-  const number = await nextNumber(first)
-  const closing = new AbortController()
-  let session: pg.Client | undefined = first
-  let leads = false
-  let hasResigned = false
-  let asking: Promise<boolean> | undefined
-
-  const hold = async (client: pg.Client): Promise<void> => {
+  let number: number | undefined
+  const session = await holdSession(url, log, async (client) => {
     await watchFromThere(client)
+    number ??= await nextNumber(client)
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.instance, number])
     await client.query('select pg_advisory_lock_shared($1, $2)', [LOCKS.region, LOCKS.serving])
-    client.once('end', () => void rejoin())
-  }
-  const rejoin = async (): Promise<void> => {
-    session = undefined
-    leads = false
-    while (!closing.signal.aborted) {
-      const client = connectAlone(url)
-      client.on('error', (err) => log('warn', 'instance.session_lost', { error: describeError(err) }))
-      try {
-        await client.connect()
-        await hold(client)
-        session = client
-        return
-      } catch (err) {
-        log('warn', 'instance.rejoin_failed', { error: describeError(err) })
-        await client.end().catch(() => {})
-        await sleep(LIMITS.databaseRetryMs, undefined, { signal: closing.signal }).catch(() => {})
-      }
-    }
-  }
+  })
+  if (number === undefined) throw new Error('A session was begun without a number.')
+  /** The session on which the leader's lock was won. On one that is gone it is not held any more. */
+  let ledOn: pg.Client | undefined
+  let hasResigned = false
+  let asking: Promise<void> | undefined
+  const leads = (): boolean => !hasResigned && ledOn !== undefined && ledOn === session.current()
 
-  first.on('error', (err) => log('warn', 'instance.session_lost', { error: describeError(err) }))
-  await hold(first)
+  const tryLead = async (client: pg.Client): Promise<void> => {
+    const { rows } = await session.ask(client, TRY_LEAD)
+    if (rows[0]?.leads === true) ledOn = client
+  }
   return {
     number,
     async lead() {
-      if (session === undefined || hasResigned) return false
-      if (leads) return true
+      const client = session.current()
+      if (client === undefined || hasResigned || leads()) return leads()
       // Taken twice, the lock would have to be given back twice; so those who ask at once share one answer.
-      const asked = session
-      asking ??= tryLead(asked).finally(() => {
+      asking ??= tryLead(client).finally(() => {
         asking = undefined
       })
-      const granted = await asking
-      // A lock that was won on a session that is gone is not held any more.
-      leads = granted && session === asked && !hasResigned
-      return leads
+      await asking
+      return leads()
     },
     async resign() {
       hasResigned = true
-      leads = false
+      const client = session.current()
+      if (client === undefined) return
       // A session that is gone holds no lock, and the end of a controller waits for none that does not answer.
-      const givenUp = session?.query('select pg_advisory_unlock($1, $2)', [LOCKS.region, LOCKS.reconciler])
-      const waited = Promise.race([givenUp, sleep(LIMITS.databaseConnectMs, undefined, { ref: false })])
+      const waited = Promise.race([
+        session.ask(client, RESIGN),
+        sleep(LIMITS.databaseConnectMs, undefined, { ref: false }),
+      ])
       await waited.catch((err: unknown) => log('warn', 'instance.not_resigned', { error: describeError(err) }))
     },
-    async close() {
-      closing.abort()
-      await session?.end().catch(() => {})
-    },
+    close: session.close,
   }
 }
+
+const LEADER = [LOCKS.region, LOCKS.reconciler]
+const TRY_LEAD: Question = { text: 'select pg_try_advisory_lock($1, $2) as leads', values: LEADER }
+const RESIGN: Question = { text: 'select pg_advisory_unlock($1, $2)', values: LEADER }
 
 /**
  * Without this the server would take two hours to notice that a controller's machine is gone, and hold its locks for as long:
@@ -105,12 +88,4 @@ async function watchFromThere(session: pg.Client): Promise<void> {
 async function nextNumber(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ number: string }>("select nextval('controller_instance') as number")
   return Number(rows[0]?.number)
-}
-
-async function tryLead(session: pg.Client): Promise<boolean> {
-  const { rows } = await session.query<{ leads: boolean }>('select pg_try_advisory_lock($1, $2) as leads', [
-    LOCKS.region,
-    LOCKS.reconciler,
-  ])
-  return rows[0]?.leads === true
 }

@@ -21,7 +21,7 @@ import type { Credentials } from './http/authenticate.ts'
 import { type Door, openDoor, type Watch } from './http/door.ts'
 import { recordRequest } from './http/record-request.ts'
 import { joinRegion } from './instance.ts'
-import type { Log } from './log.ts'
+import { describeError, type Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
 import { observeRegion } from './metrics/observe-region.ts'
 import { createLedger } from './placement/ledger.ts'
@@ -48,15 +48,17 @@ export async function startController(config: Config, seams: Seams): Promise<Run
   try {
     return await startStages(config, seams, undo)
   } catch (err) {
-    await undoAll(undo)
+    await undoAll(undo, seams.log)
     throw err
   }
 }
 
 type Undo = () => Promise<unknown>
 
-async function undoAll(undo: Undo[]): Promise<void> {
-  for (const step of undo.splice(0).reverse()) await step()
+/** Each step, whatever becomes of those before it: one that fails must not leave the others' things running. */
+async function undoAll(undo: Undo[], log: Log): Promise<void> {
+  for (const step of undo.splice(0).reverse())
+    await step().catch((err: unknown) => log('error', 'controller.not_undone', { error: describeError(err) }))
 }
 
 async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<RunningController> {
@@ -125,7 +127,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const stop = async (): Promise<void> => {
     draining = true
     await instance.resign()
-    await undoAll(undo)
+    await undoAll(undo, log)
   }
   return { controller, address: door.address, stop }
 }

@@ -1,4 +1,5 @@
 /** The pool of connections, bounded in number and in every wait, so that a database that is gone costs a caller seconds, not minutes. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -43,8 +44,26 @@ function transactionOn(pool: pg.Pool): Db['transaction'] {
   }
 }
 
-/** A connection outside the pool, for what must be held for long (locks) or must not wait for others. */
-export const connectAlone = (url: string): pg.Client => new pg.Client(connectionOptions(url))
+/**
+ * A connection outside the pool, for what must be held for long (locks) or must not wait for others. `statementMs` bounds whatever is
+ * asked on it. Whoever asks hears of its loss; an event that nobody hears would end the process.
+ */
+export function connectAlone(url: string, statementMs?: number): pg.Client {
+  const bounds =
+    statementMs === undefined
+      ? {}
+      : { statement_timeout: statementMs, query_timeout: statementMs + LIMITS.databaseConnectMs }
+  return new pg.Client({ ...connectionOptions(url), ...bounds }).on('error', () => {})
+}
+
+/** Ends such a connection, whose locks fall with it. A server that hangs never says goodbye, and is not waited for. */
+export async function disconnect(client: pg.Client): Promise<void> {
+  const answered = new AbortController()
+  const patience = sleep(LIMITS.databaseConnectMs, undefined, { signal: answered.signal }).catch(() => {})
+  await Promise.race([client.end().catch(() => {}), patience])
+  answered.abort()
+  client.connection.stream.destroy()
+}
 
 const connectionOptions = (url: string): pg.ClientConfig => ({
   connectionString: url,

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
+import { connectAlone, disconnect } from './connect.ts'
 
 export type Running = { pid: number; socketDir: string }
 
@@ -54,13 +54,13 @@ export async function stopServer(data: string, pid: number): Promise<void> {
 }
 
 export async function createDatabase(socketDir: string, name: string): Promise<void> {
-  const client = new pg.Client({ connectionString: urlOf(socketDir, 'postgres') })
+  const client = connectAlone(urlOf(socketDir, 'postgres'))
   await client.connect()
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
     if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`)
   } finally {
-    await client.end()
+    await disconnect(client)
   }
 }
 
@@ -79,11 +79,7 @@ export async function serves(pid: number, data: string): Promise<boolean> {
 }
 
 async function answers(socketDir: string): Promise<boolean> {
-  const client = new pg.Client({
-    connectionString: urlOf(socketDir, 'postgres'),
-    connectionTimeoutMillis: LIMITS.databaseConnectMs,
-  })
-  client.on('error', () => {})
+  const client = connectAlone(urlOf(socketDir, 'postgres'), LIMITS.databaseConnectMs)
   try {
     await client.connect()
     await client.query('select 1')
@@ -91,6 +87,6 @@ async function answers(socketDir: string): Promise<boolean> {
   } catch {
     return false
   } finally {
-    await client.end().catch(() => {})
+    await disconnect(client)
   }
 }

@@ -11,7 +11,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import type pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
-import { connectAlone } from './connect.ts'
+import { connectAlone, disconnect } from './connect.ts'
 import { LOCKS } from './locks.ts'
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../migrations', import.meta.url))
@@ -28,7 +28,7 @@ export async function migrateDatabase(url: string, migrationsFolder: string = MI
     await migratePatiently(client, migrationsFolder)
   } finally {
     // The lock goes with the connection.
-    await client.end()
+    await disconnect(client)
   }
 }
 

@@ -5,14 +5,14 @@
  *
  * Every controller that serves holds a shared lock for as long as it lives; who gets the lock alone is the first.
  */
-import { connectAlone, type Database } from '../database/connect.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { connectAlone, type Database, disconnect } from '../database/connect.ts'
 import { LOCKS } from '../database/locks.ts'
 import { forfeitShares } from './grant-row.ts'
 
 /** Resolves to whether the shares were given up. Doing it once too often only costs questions. */
 export async function forfeitIfDead({ url, db }: Database): Promise<boolean> {
-  const session = connectAlone(url)
-  session.on('error', () => {})
+  const session = connectAlone(url, LIMITS.databaseStatementMs)
   await session.connect()
   try {
     const { rows } = await session.query<{ alone: boolean }>('select pg_try_advisory_lock($1, $2) as alone', [
@@ -23,6 +23,6 @@ export async function forfeitIfDead({ url, db }: Database): Promise<boolean> {
     await forfeitShares(db)
     return true
   } finally {
-    await session.end()
+    await disconnect(session)
   }
 }
