@@ -31,7 +31,7 @@ export async function matchHost(controller: Controller, host: Host): Promise<num
 
   for (const holding of holdings) {
     // A host that hangs costs every mend its whole deadline, and the end of this process waits for none of them.
-    if (controller.isDraining()) return vms.length
+    if (controller.isDraining()) break
     if (controller.inFlight.has(holding.id) || holding.changedAt.getTime() >= before) continue
     const { finding, machine, reason } = examine(controller, holding, seen)
     // One that cannot be mended now must not keep the others from it.
@@ -40,6 +40,7 @@ export async function matchHost(controller: Controller, host: Host): Promise<num
     )
   }
   for (const id of rowless) {
+    if (controller.isDraining()) break
     if (seen.machines.has(id)) await endStray(controller, host, id)
     else await host.destroy(id)
   }
