@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { LIMITS } from '../../shared/limits.ts'
+import { beWatched } from './database/connect.ts'
 import { holdSession, type Question } from './database/held-session.ts'
 import { LOCKS } from './database/locks.ts'
 import { describeError, type Log } from './log.ts'
@@ -25,7 +26,7 @@ export type Instance = {
 export async function joinRegion(url: string, log: Log): Promise<Instance> {
   let number: number | undefined
   const session = await holdSession(url, log, async (client) => {
-    await watchFromThere(client)
+    await beWatched(client)
     number ??= await nextNumber(client)
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.instance, number])
     await client.query('select pg_advisory_lock_shared($1, $2)', [LOCKS.region, LOCKS.serving])
@@ -71,19 +72,6 @@ export async function joinRegion(url: string, log: Log): Promise<Instance> {
 const LEADER = [LOCKS.region, LOCKS.reconciler]
 const TRY_LEAD: Question = { text: 'select pg_try_advisory_lock($1, $2) as leads', values: LEADER }
 const RESIGN: Question = { text: 'select pg_advisory_unlock($1, $2)', values: LEADER }
-
-/**
- * Without this the server would take two hours to notice that a controller's machine is gone, and hold its locks for as long:
- * its number would look alive, and nobody could reconcile. On a unix socket it is nothing.
- */
-async function watchFromThere(session: pg.Client): Promise<void> {
-  const idleSec = String(LIMITS.databaseSilenceMs / 1_000)
-  await session.query(
-    `select set_config('tcp_keepalives_idle', $1, false), set_config('tcp_keepalives_interval', '1', false),
-            set_config('tcp_keepalives_count', '10', false)`,
-    [idleSec],
-  )
-}
 
 async function nextNumber(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ number: string }>("select nextval('controller_instance') as number")

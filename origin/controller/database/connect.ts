@@ -56,6 +56,19 @@ export function connectAlone(url: string, statementMs?: number): pg.Client {
   return new pg.Client({ ...connectionOptions(url), ...bounds }).on('error', () => {})
 }
 
+/**
+ * Has the server look whether we are still there. Otherwise it would take two hours to notice that a controller's machine is gone, and
+ * hold its locks for as long: its number would look alive, and nobody could reconcile or migrate. On a unix socket it is nothing.
+ */
+export async function beWatched(session: pg.Client): Promise<void> {
+  const idleSec = String(LIMITS.databaseSilenceMs / 1_000)
+  await session.query(
+    `select set_config('tcp_keepalives_idle', $1, false), set_config('tcp_keepalives_interval', '1', false),
+            set_config('tcp_keepalives_count', '10', false)`,
+    [idleSec],
+  )
+}
+
 /** Ends such a connection, whose locks fall with it. A server that hangs never says goodbye, and is not waited for. */
 export async function disconnect(client: pg.Client): Promise<void> {
   const answered = new AbortController()

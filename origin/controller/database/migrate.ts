@@ -11,7 +11,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import type pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
-import { connectAlone, disconnect } from './connect.ts'
+import { beWatched, connectAlone, disconnect } from './connect.ts'
 import { LOCKS } from './locks.ts'
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../migrations', import.meta.url))
@@ -23,6 +23,7 @@ export async function migrateDatabase(url: string, migrationsFolder: string = MI
   const client = connectAlone(url)
   await client.connect()
   try {
+    await beWatched(client)
     await client.query('select pg_advisory_lock($1, $2)', [LOCKS.region, LOCKS.migration])
     await client.query(`select set_config('lock_timeout', $1, false)`, [`${LIMITS.migrationLockMs}ms`])
     await migratePatiently(client, migrationsFolder)
