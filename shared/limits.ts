@@ -413,7 +413,7 @@ export const LIMITS = {
   /** The question "do you live?" that goes before a create when the last answer of a region was lost. */
   regionProbeMs: 1_000,
   /** How long a question about a tenant's Idempotency-Keys may take, and how often it is asked when it was not answered. */
-  keyQuestionMs: 1_500,
+  keyQuestionMs: 4_000,
   keyQuestionTriesMax: 3,
   keyQuestionPauseMs: 50,
   /** How often a request goes on to where the sandbox of its key is by now. */

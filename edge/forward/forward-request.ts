@@ -38,7 +38,8 @@ export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarde
   visit.reading.inBackground(forwarding.catch(() => undefined))
   try {
     const forwarded = await forwarding
-    if (!forwarded.response.ok) visit.reading.inBackground(key.giveFree())
+    // Before the caller hears of it, and comes back: a retry must find the key free.
+    if (!forwarded.response.ok) await key.giveFree()
     return forwarded
   } catch (error) {
     await key.giveFree()

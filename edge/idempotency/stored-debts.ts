@@ -66,19 +66,23 @@ export function notePayments(
       const change = isPaid ? 'DELETE FROM debt' : 'UPDATE debt SET tries = tries + 1'
       storage.sql.exec(`${change} WHERE claim = ? AND region = ? AND body = ?`, debt.claim, region, debt.body)
     }
-    postpone(storage, region, tried.some(({ isPaid }) => !isPaid) ? nowMs : null)
+    postpone(
+      storage,
+      region,
+      tried.every(({ isPaid }) => isPaid),
+      nowMs,
+    )
   })
 }
 
-/** `failedAtMs` is null when it paid all that it was asked for. */
-function postpone({ sql }: DurableObjectStorage, region: string, failedAtMs: number | null): void {
+function postpone({ sql }: DurableObjectStorage, region: string, isWell: boolean, nowMs: number): void {
   const owesMore = sql.exec('SELECT 1 FROM debt WHERE region = ? LIMIT 1', region).toArray().length > 0
   if (!owesMore) sql.exec('DELETE FROM debtor WHERE region = ?', region)
-  else if (failedAtMs === null) sql.exec('UPDATE debtor SET failures = 0, due_ms = 0 WHERE region = ?', region)
+  else if (isWell) sql.exec('UPDATE debtor SET failures = 0, due_ms = ? WHERE region = ?', nowMs, region)
   else
     sql.exec(
-      'UPDATE debtor SET failures = min(failures + 1, 30), due_ms = ? + min(? * (1 << min(failures, 20)), ?) WHERE region = ?',
-      failedAtMs,
+      'UPDATE debtor SET failures = min(failures + 1, 20), due_ms = ? + min(? * (1 << failures), ?) WHERE region = ?',
+      nowMs,
       LIMITS.debtRetryMs,
       LIMITS.debtRetryMsMax,
       region,

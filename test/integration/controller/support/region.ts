@@ -13,6 +13,8 @@ import { newApiKey } from '../../../../shared/ids.ts'
 import { type PassClaims, PREVIEW_PASS } from '../../../../shared/preview-words.ts'
 import { type HostDouble, startHostDouble } from './host-double.ts'
 
+export { until } from '../../../harness/until.ts'
+
 export const PEPPER = 'a-pepper-for-the-tests'
 export const INTERNAL = 'internal-token-for-the-tests'
 export const OPERATOR = 'operator-token-for-the-tests'
@@ -229,12 +231,3 @@ export function at(value: unknown, ...path: string[]): unknown {
   )
 }
 export const textAt = (value: unknown, ...path: string[]): string => String(at(value, ...path))
-
-/** Waits until it is so. Fails with what it waited for. */
-export async function until(what: string, isSo: () => Promise<boolean> | boolean, withinMs = 15_000): Promise<void> {
-  const end = Date.now() + withinMs
-  while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-}

@@ -1,30 +1,46 @@
 /** A fake region that makes sandboxes as a real one does, as far as keys go: one for each, its answer replayed, none after it was given up. */
+import { createHash } from 'node:crypto'
 import { aSandboxIn } from './edge-stage.ts'
-import { answerJson, type FakeRegion, type Received, type Responder } from './fake-region.ts'
+import { answerJson, type FakeRegion, type Received, type Responder, resetConnection } from './fake-region.ts'
+
+type Made = { id: string; body: string }
 
 export type CreatingRegion = {
-  region: FakeRegion
-  /** By key, those that were not given up; of what came without any key there is nothing here. */
+  /** The sandboxes that it has, by key. */
   living: () => Map<string, string>
-  /** To be answered with; a test may do something before, or instead. */
   create: Responder
+  /** Makes the sandbox, and the connection breaks before anybody hears of it. */
+  createUnheard: Responder
 }
 
-export const keyOf = ({ headers }: Received): string => String(headers['idempotency-key'])
+export const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex')
+const keyOf = ({ headers }: Received): string => String(headers['idempotency-key'])
 
 export function makeCreating(region: FakeRegion): CreatingRegion {
-  const made = new Map<string, string>()
-  const isGivenUp = (key: string): boolean => region.orphans.some(({ idempotency_key }) => idempotency_key === key)
-  const create: Responder = (received, response) => {
-    const key = keyOf(received)
-    if (isGivenUp(key))
-      return answerJson(response, 409, { error: { code: 'idempotency_elsewhere' } }, { 'idempotent-replayed': 'true' })
+  const made = new Map<string, Made>()
+  const isGivenUp = (key: string, body: string): boolean =>
+    !region.keepsOrphans() &&
+    region.orphans.some(({ idempotency_key, body_sha256 }) => idempotency_key === key && body_sha256 === body)
+  const make = (received: Received): { status: number; body: object; isReplay: boolean } => {
+    const [key, body] = [keyOf(received), sha256(received.body)]
+    if (isGivenUp(key, body)) return { status: 409, body: { error: { code: 'idempotency_elsewhere' } }, isReplay: true }
     const known = made.get(key)
-    const id = known ?? aSandboxIn(region.code)
-    made.set(key, id)
-    const replayed: Record<string, string> = known === undefined ? {} : { 'idempotent-replayed': 'true' }
-    answerJson(response, 201, { data: { id } }, replayed)
+    if (known !== undefined && known.body !== body)
+      return { status: 422, body: { error: { code: 'idempotency_key_reused' } }, isReplay: false }
+    const id = known?.id ?? aSandboxIn(region.code)
+    made.set(key, { id, body })
+    return { status: 201, body: { data: { id } }, isReplay: known !== undefined }
+  }
+  const create: Responder = (received, response) => {
+    const { status, body, isReplay } = make(received)
+    answerJson(response, status, body, isReplay ? { 'idempotent-replayed': 'true' } : {})
+  }
+  const createUnheard: Responder = (received, response, request) => {
+    make(received)
+    return resetConnection(received, response, request)
   }
   region.respond(create)
-  return { region, create, living: () => new Map([...made].filter(([key]) => !isGivenUp(key))) }
+  const living = (): Map<string, string> =>
+    new Map([...made].filter(([key, { body }]) => !isGivenUp(key, body)).map(([key, { id }]) => [key, id]))
+  return { create, createUnheard, living }
 }

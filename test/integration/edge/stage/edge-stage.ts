@@ -30,6 +30,8 @@ export type Stage = {
   apiKey: string
   /** Asks the edge, from California unless `cf` says otherwise. A path is relative to the edge. */
   ask: (path: string, init?: RequestInit & { cf?: object; key?: string | null; duplex?: 'half' }) => Promise<Response>
+  /** The edge dies with all that it has in memory, and comes back; what it had stored is there if it has a `persistDir`. */
+  restart: () => Promise<void>
   addKey: (changes?: Partial<KeyRecord>) => Promise<string>
 }
 
@@ -53,6 +55,8 @@ export type StageOptions = {
   registry?: (registry: RegionRegistry) => RegionRegistry
   key?: Partial<KeyRecord>
   seed?: (edge: LocalEdge) => Promise<void>
+  /** Where it stores what outlives it. */
+  persistDir?: string
   /** Another Worker than the real one. */
   entry?: string
   /** Other settings than those of wrangler.toml. */
@@ -66,20 +70,29 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
   t.after(() => eu1.stop())
   const registry = (options.registry ?? ((same) => same))(registryOf(usw1, eu1))
   const apiKey = freshKey()
-  const edge = await startLocalEdge({
-    host: '127.0.0.1',
-    port: 0,
-    secrets: SECRETS,
-    registry,
-    tiers: DEFAULT_TIERS,
-    keys: { [hashOf(apiKey)]: aKeyRecord(options.key) },
-    ...(options.entry === undefined ? {} : { entry: options.entry }),
-    ...(options.vars === undefined ? {} : { vars: options.vars }),
-  })
+  const start = (): Promise<LocalEdge> =>
+    startLocalEdge({
+      host: '127.0.0.1',
+      port: 0,
+      secrets: SECRETS,
+      registry,
+      tiers: DEFAULT_TIERS,
+      keys: { [hashOf(apiKey)]: aKeyRecord(options.key) },
+      ...(options.persistDir === undefined ? {} : { persistDir: options.persistDir }),
+      ...(options.entry === undefined ? {} : { entry: options.entry }),
+      ...(options.vars === undefined ? {} : { vars: options.vars }),
+    })
+  let edge = await start()
   t.after(() => edge.stop())
   await options.seed?.(edge)
   return {
-    edge,
+    get edge() {
+      return edge
+    },
+    async restart() {
+      await edge.stop()
+      edge = await start()
+    },
     usw1,
     eu1,
     registry,

@@ -21,6 +21,7 @@ export type FakeRegion = {
   orphans: Orphan[]
   /** From now on it hears of orphans and does not do it. */
   keepOrphans: (isKeeping: boolean) => void
+  keepsOrphans: () => boolean
   /** How often the edge asked whether the region lives. */
   probes: () => number
   respond: (responder: Responder) => void
@@ -90,6 +91,7 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
     keepOrphans: (isKeeping) => {
       keepsOrphans = isKeeping
     },
+    keepsOrphans: () => keepsOrphans,
     probes: () => probes,
     respond: (next) => {
       responder = next
