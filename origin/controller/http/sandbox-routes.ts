@@ -10,12 +10,14 @@ import { destroySandbox } from '../sandboxes/destroy-sandbox.ts'
 import { execInSandbox } from '../sandboxes/exec-sandbox.ts'
 import { findForChange, findSandbox, notFound } from '../sandboxes/find-sandbox.ts'
 import { followReadiness } from '../sandboxes/follow-readiness.ts'
+import { keepFirstAnswer } from '../sandboxes/keep-first-answer.ts'
 import { listSandboxes } from '../sandboxes/list-sandboxes.ts'
 import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
 import { planExtension, planUpdate } from '../sandboxes/plan-change.ts'
 import { toRecord } from '../sandboxes/record.ts'
 import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
 import { eventStream } from './event-stream.ts'
+import { onceKeyOf } from './once-key.ts'
 import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
 
 type Routes = typeof SANDBOX_ROUTES
@@ -125,8 +127,13 @@ async function pause(call: Call<Routes['pause']>): Promise<Outcome> {
 }
 
 async function resume(call: Call<Routes['resume']>): Promise<Outcome> {
-  const row = await ensureRunning(call.controller, call.principal, await named(call))
-  return json({ data: record(call.controller, row) })
+  const { controller, principal } = call
+  const found = await named(call)
+  const once = onceKeyOf(call, principal.tenant, `sandboxes/${found.id}/resume`)
+  const { text, isReplay } = await keepFirstAnswer(controller, once, found.id, async () =>
+    JSON.stringify({ data: record(controller, await ensureRunning(controller, principal, found)) }),
+  )
+  return { text, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
 }
 
 async function destroy(call: Call<Routes['destroy']>): Promise<Outcome> {

@@ -35,6 +35,29 @@ export function idempotencyPromises(regionOf: () => TestRegion): void {
     })
   }
 
+  // A repeat that was on its way for long must not wake what its sender has paused since.
+  test('a resume with a key is answered once, and a late repeat wakes nothing', async () => {
+    const region = regionOf()
+    const path = `/v1/sandboxes/${textAt((await region.ask('/v1/sandboxes', { method: 'POST', body: {} })).json, 'data', 'id')}`
+    const pause = () => region.ask(`${path}/pause`, { method: 'POST' })
+    const stateOf = async () => textAt((await region.ask(path)).json, 'data', 'state')
+    await pause()
+    const key = randomUUID()
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send(`${path}/resume`, key, {})))
+    for (const { status, json } of answers) assert.deepEqual([status, textAt(json, 'data', 'state')], [200, 'running'])
+    await pause()
+    const late = await send(`${path}/resume`, key, {})
+    assert.ok(answers.some(({ text }) => text === late.text))
+    assert.deepEqual([late.status, late.headers.get('idempotent-replayed')], [200, 'true'])
+    assert.equal(await stateOf(), 'paused')
+    await region.sql(`update idempotency set expires_at = now() where key = $1`, [key])
+    const fresh = await send(`${path}/resume`, key, {})
+    assert.deepEqual([fresh.status, fresh.headers.get('idempotent-replayed')], [200, null], 'after its day it is new')
+    assert.equal(await stateOf(), 'running')
+    await pause()
+    assert.equal((await send(`${path}/resume`, key, {})).text, fresh.text)
+  })
+
   test('the same key with another body is refused, and is free for other tenants and routes', async () => {
     const region = regionOf()
     const key = randomUUID()
