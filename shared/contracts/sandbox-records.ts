@@ -40,9 +40,10 @@ export const sandboxRecord = z.object({
   persistent: z.boolean(),
   boot_path: z.enum(['warm', 'restore', 'cold']).nullable(),
   boot_ms: z.int().nullable(),
+  /** Under which the addresses of its ports are: `<port>-<id>.<domain>`, with `-` for the `_` of the id. */
+  preview_domain: z.string(),
   /** Of the port that was opened first; null until one is, as is all that follows from it. */
   preview_url: z.url().nullable(),
-  preview_domain: z.string().nullable(),
   url_info: urlInfo.nullable(),
   url_class: urlInfo.shape.url_class.nullable(),
   stable_for_embedding: z.boolean(),

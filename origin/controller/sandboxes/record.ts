@@ -11,10 +11,10 @@ import { type Previews, urlInfoOf } from '../previews/previews.ts'
 /** Of the sizes as they are named in `resource_contract`. */
 const CONTRACT_VERSION = 1
 
-const NO_PREVIEW = { preview_url: null, preview_domain: null, url_info: null, url_class: null } as const
+const NO_PREVIEW = { preview_url: null, url_info: null, url_class: null } as const
 
 function previewOf({ id, previewPort }: SandboxRow, { urlOf, domain }: Previews) {
-  if (previewPort === null) return NO_PREVIEW
+  if (previewPort === null) return { ...NO_PREVIEW, preview_domain: domain }
   const info = urlInfoOf(urlOf(id, previewPort))
   return { preview_url: info.url, preview_domain: domain, url_info: info, url_class: info.url_class }
 }

@@ -53,7 +53,11 @@ export function previewPromises(regionOf: () => TestRegion): void {
     const sandbox = await create()
     const read = async () =>
       SANDBOX_ROUTES.get.answer.parse((await regionOf().ask(`/v1/sandboxes/${sandbox}`)).json).data
-    assert.deepEqual([(await read()).preview_url, (await read()).url_info], [null, null])
+    const before = await read()
+    assert.deepEqual(
+      [before.preview_url, before.url_info, before.preview_domain],
+      [null, null, 'preview.localhost:8787'],
+    )
     await open(sandbox, 'private', 5_000)
     await open(sandbox, 'public', 4_000)
     const { preview_url, preview_domain, url_info, url_class } = await read()
