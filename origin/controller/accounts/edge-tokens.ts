@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose'
+import type * as z from 'zod'
 import { EDGE_TOKEN, type EdgeClaims, edgeClaimsSchema } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -14,15 +15,33 @@ import { LIMITS } from '../../../shared/limits.ts'
 export type Arrival = { method: string; pathAndQuery: string }
 export type EdgeTokenReader = (token: string, arrival: Arrival) => Promise<EdgeClaims>
 
-export function createEdgeTokenReader(keys: JSONWebKeySet, regionCode: string, clock: () => number): EdgeTokenReader {
+export const createEdgeTokenReader = (keys: JSONWebKeySet, regionCode: string, clock: () => number): EdgeTokenReader =>
+  createWordReader(keys, { ...EDGE_TOKEN, claims: edgeClaimsSchema, refused }, regionCode, clock)
+
+/** A kind of word that the edge signs. `refused` makes the error of whoever brings one that is not good. */
+type EdgeWord<Claims> = {
+  algorithm: string
+  issuer: string
+  audience: (regionCode: string) => string
+  claims: z.ZodType<Claims>
+  refused: (detail: string, cause?: unknown) => AppError
+}
+
+/** Throws what `refused` makes, with the check that failed. */
+export function createWordReader<Claims extends Pick<EdgeClaims, 'method' | 'pathHash' | 'jti' | 'exp'>>(
+  keys: JSONWebKeySet,
+  { algorithm, issuer, audience, claims, refused }: EdgeWord<Claims>,
+  regionCode: string,
+  clock: () => number,
+): (word: string, arrival: Arrival) => Promise<Claims> {
   const keySet = createLocalJWKSet(keys)
   const seen = createReplayCache(clock)
 
-  return async (token, arrival) => {
-    const verified = await jwtVerify(token, keySet, {
-      algorithms: [EDGE_TOKEN.algorithm],
-      issuer: EDGE_TOKEN.issuer,
-      audience: EDGE_TOKEN.audience(regionCode),
+  return async (word, arrival) => {
+    const verified = await jwtVerify(word, keySet, {
+      algorithms: [algorithm],
+      issuer,
+      audience: audience(regionCode),
       requiredClaims: ['exp', 'iat', 'jti'],
       maxTokenAge: LIMITS.edgeTokenTtlSec,
       clockTolerance: LIMITS.edgeClockSkewSec,
@@ -30,12 +49,12 @@ export function createEdgeTokenReader(keys: JSONWebKeySet, regionCode: string, c
     }).catch((cause: unknown) => {
       throw refused(cause instanceof errors.JOSEError ? cause.code : 'unverifiable', cause)
     })
-    const claims = edgeClaimsSchema.safeParse(verified.payload)
-    if (!claims.success) throw refused('claims', claims.error)
-    if (claims.data.method !== arrival.method) throw refused('method')
-    if (claims.data.pathHash !== sha256Hex(arrival.pathAndQuery)) throw refused('path')
-    if (arrival.method !== 'GET' && !seen.admit(claims.data.jti, claims.data.exp)) throw refused('replayed')
-    return claims.data
+    const read = claims.safeParse(verified.payload)
+    if (!read.success) throw refused('claims', read.error)
+    if (read.data.method !== arrival.method) throw refused('method')
+    if (read.data.pathHash !== sha256Hex(arrival.pathAndQuery)) throw refused('path')
+    if (arrival.method !== 'GET' && !seen.admit(read.data.jti, read.data.exp)) throw refused('replayed')
+    return read.data
   }
 }
 
@@ -47,8 +66,9 @@ export function requireBodyOf(claims: EdgeClaims, body: Uint8Array): void {
 }
 
 /** Which check failed is for the log: a forger should not learn it. */
-const refused = (detail: string, cause?: unknown): AppError =>
-  new AppError('invalid_token', 'The token of the edge was refused.', { detail, cause })
+function refused(detail: string, cause?: unknown): AppError {
+  return new AppError('invalid_token', 'The token of the edge was refused.', { detail, cause })
+}
 
 export type ReplayCache = { admit(jti: string, expSec: number): boolean }
 
