@@ -6,9 +6,10 @@ import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
-import { eventStream, type StreamItem } from '../http/event-stream.ts'
+import type { StreamItem } from '../http/event-stream.ts'
 import { notFound, parseReference, within } from '../sandboxes/find-sandbox.ts'
 import { followEvents, tellRest } from './follow-events.ts'
+import { heldStream } from './held-stream.ts'
 import { drained } from './keep-publishing.ts'
 import { publishAll } from './publish.ts'
 import { type EventFilter, isKept, newestPosition } from './read-events.ts'
@@ -46,24 +47,11 @@ export async function openStream(controller: Controller, request: StreamRequest)
     events.tail.leave()
     stream.close()
   })
-  caller.addEventListener('abort', close, { once: true })
-  if (caller.aborted) close()
   const followed = { db: database.db, tail: events.tail, ids: events.ids, region: region.code, clock }
   const source = (until: AbortSignal): AsyncIterable<StreamItem> =>
     subject?.state === 'destroyed' ? tellRest(followed, filter, from) : followEvents(followed, filter, from, until)
 
-  return eventStream((left) => {
-    left.addEventListener('abort', close, { once: true })
-    return closing(source(AbortSignal.any([left, stream.signal])), close)
-  })
-}
-
-async function* closing(items: AsyncIterable<StreamItem>, close: () => void): AsyncGenerator<StreamItem> {
-  try {
-    yield* items
-  } finally {
-    close()
-  }
+  return heldStream({ signal: stream.signal, close }, caller, source)
 }
 
 function once(work: () => void): () => void {

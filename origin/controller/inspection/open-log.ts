@@ -2,9 +2,8 @@
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { heldStream } from '../events/held-stream.ts'
 import { drained } from '../events/keep-publishing.ts'
-import type { OpenStream } from '../events/streams.ts'
-import { eventStream, type ServerEvent } from '../http/event-stream.ts'
 import { followConsole, type LogStart } from './follow-console.ts'
 
 export type LogRequest = { principal: Principal; row: SandboxRow; from: LogStart; caller: AbortSignal }
@@ -16,19 +15,5 @@ export function openLog(
 ): ReadableStream<Uint8Array> {
   if (controller.isDraining()) throw drained()
   const stream = controller.events.streams.open(principal)
-  // A caller who has left before the answer began reads nothing, and closes nothing.
-  caller.addEventListener('abort', stream.close, { once: true })
-  if (caller.aborted) stream.close()
-  return eventStream((left) => {
-    left.addEventListener('abort', stream.close, { once: true })
-    return closing(followConsole(controller, row, from, AbortSignal.any([left, stream.signal])), stream)
-  })
-}
-
-async function* closing(events: AsyncIterable<ServerEvent>, stream: OpenStream): AsyncGenerator<ServerEvent> {
-  try {
-    yield* events
-  } finally {
-    stream.close()
-  }
+  return heldStream(stream, caller, (until) => followConsole(controller, row, from, until))
 }
