@@ -6,6 +6,7 @@ import { type RegionSetting, readCapacity } from './region-services.ts'
 
 const READY_WAIT_MS = 300_000
 const POLL_MS = 250
+const ANSWER_WAIT_MS = 10_000
 
 /** Until the region takes sandboxes and its pool is full; the first time, templates are booted for it. */
 export async function waitForRegion(
@@ -31,19 +32,24 @@ export async function waitForRegion(
               : 'waiting for the accounts'
       if (says !== said) log(says)
       said = says
-      return capacity?.accepting === true && pooled >= config.poolSize && (await serves(region.url, secrets.apiKey))
+      return (
+        capacity?.accepting === true && pooled >= config.poolSize && (await serves(region.url, secrets.apiKey, signal))
+      )
     },
   )
 }
 
 /** Until the edge serves a request of the key from end to end. */
 export async function waitForRun(edgeUrl: string, apiKey: string, signal: AbortSignal): Promise<void> {
-  await until(signal, 'The edge did not become ready.', () => serves(edgeUrl, apiKey))
+  await until(signal, 'The edge did not become ready.', () => serves(edgeUrl, apiKey, signal))
 }
 
 /** Whether the key is known there, too. */
-async function serves(url: string, apiKey: string): Promise<boolean> {
-  const answer = await request(`${url}/v1/sandboxes?limit=1`, { headers: { authorization: `Bearer ${apiKey}` } })
+async function serves(url: string, apiKey: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await request(`${url}/v1/sandboxes?limit=1`, {
+    headers: { authorization: `Bearer ${apiKey}` },
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WAIT_MS)]),
+  })
   await answer.body.dump()
   return answer.statusCode === 200
 }
