@@ -32,7 +32,19 @@ export type Wanted = { id: string; principal: Principal; plan: SandboxPlan; clai
  * the last statement can win anything, so when it could not be sent nothing was done.
  */
 export const admit = (controller: Controller, wanted: Wanted): Promise<Admitted> =>
-  withSlot(controller, wanted.principal, () => tryHosts(controller, wanted))
+  withSlot(controller, wanted.principal, () => tryHosts(controller, wanted)).catch((refusal: unknown) =>
+    askAgain(controller, wanted, refusal),
+  )
+
+/** While it waited for a slot, the slot that there was may have gone to another request with its key, whose answer is for it, too. */
+async function askAgain(controller: Controller, wanted: Wanted, refusal: unknown): Promise<Admitted> {
+  const isForSlot = refusal instanceof AppError && SLOT_REFUSALS.has(refusal.code)
+  const again = isForSlot && wanted.claim !== undefined ? await tryHosts(controller, wanted) : NO_SLOT
+  if (again.kind === 'no_slot') throw refusal
+  return again
+}
+
+const SLOT_REFUSALS: ReadonlySet<string> = new Set(['concurrency_limit', 'quota_authority_unavailable'])
 
 async function tryHosts(controller: Controller, wanted: Wanted): Promise<Admitted | NoSlot> {
   const except = new Set<string>()
