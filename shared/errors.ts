@@ -68,6 +68,16 @@ export const ERRORS = {
     retry: 'never',
     next: 'Use another snapshot, and delete this one: what it kept is gone.',
   },
+  snapshot_corrupt: {
+    status: 410,
+    retry: 'never',
+    next: 'Use another snapshot, and delete this one: its host has found it damaged.',
+  },
+  snapshot_incompatible: {
+    status: 409,
+    retry: 'never',
+    next: 'Use another snapshot; this one fits only the QEMU, processor and acceleration that it was taken on.',
+  },
   merge_not_possible: {
     status: 409,
     retry: 'never',
@@ -218,6 +228,12 @@ export const ERRORS = {
     executed: false,
   },
   host_disk_exhausted: { status: 503, retry: 'later', next: 'Free disk space on the host.', executed: false },
+  snapshot_space_exhausted: {
+    status: 507,
+    retry: 'later',
+    next: 'Delete snapshots that are no longer needed, and send the request again.',
+    executed: false,
+  },
   draining: {
     status: 503,
     retry: 'later',

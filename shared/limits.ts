@@ -167,6 +167,14 @@ export const LIMITS = {
   accelProbeMs: 20_000,
   templatesPerHostMax: 24,
   templateLockMs: 300_000,
+  /** How long memory is copied before everybody else has a turn, and how much at a time: as fits into a processor's cache. */
+  copySliceMs: 2,
+  copyChunkBytes: 512 * 1024,
+  checksumChunkBytes: 1024 * 1024,
+  /** Of the file system, what snapshots may take unless the configuration says otherwise. */
+  snapshotDiskShare: 0.5,
+  /** QEMU writes 10 to 20 KB, a few more for every virtual processor. */
+  deviceStateBytesMax: 4 * 1024 * 1024,
   /** A template that nobody wanted for this long goes when the next one is made; wanted again, it is made anew in seconds. */
   templateUnusedMs: 7 * 24 * 3_600_000,
   poolRetryMsMax: 30_000,

@@ -13,6 +13,7 @@
  *   ATOLL_ACCEL               auto, kvm or tcg; auto tries KVM once per machine and remembers
  *   ATOLL_HOST_MEMORY_MIB     memory to promise in all; by default the machine's, times ATOLL_MEMORY_OVERCOMMIT
  *   ATOLL_HOST_DISK_MIB       disk to promise in all; by default the file system's, times ATOLL_DISK_OVERCOMMIT
+ *   ATOLL_SNAPSHOT_DISK_MIB   disk for snapshots, and for sandboxes that are paused on disk; by default half of the file system
  *   ATOLL_MEMORY_OVERCOMMIT   a clone costs only the pages it writes, and what is truly free is checked before every start
  *   ATOLL_DISK_OVERCOMMIT     a disk costs only the blocks it writes, and what is truly free is checked before every start
  *   ATOLL_VMS_MAX             sandboxes at a time
@@ -68,6 +69,7 @@ const environmentSchema = z
     ATOLL_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
     ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
     ATOLL_HOST_DISK_MIB: z.coerce.number().int().positive().optional(),
+    ATOLL_SNAPSHOT_DISK_MIB: z.coerce.number().int().min(0).optional(),
     ATOLL_MEMORY_OVERCOMMIT: z.coerce.number().positive().max(100).default(10),
     ATOLL_DISK_OVERCOMMIT: z.coerce.number().positive().max(100).default(20),
     ATOLL_VMS_MAX: z.coerce.number().int().positive().max(LIMITS.vmsPerHostMax).default(LIMITS.vmsPerHostMax),
@@ -95,6 +97,7 @@ export type Config = {
   templateDir: string
   /** `floors` are always kept; `memoryMib` null leaves it to the host how much more is. */
   pool: { floors: PoolTarget[]; memoryMib: number | null }
+  snapshotDiskMib: number | null
   accel: 'auto' | 'kvm' | 'tcg'
   promises: {
     memoryMib: number | null
@@ -126,6 +129,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       floors: parsePoolTargets(env.ATOLL_POOL ?? `default@${env.ATOLL_DEFAULT_SIZE}=${env.ATOLL_POOL_SIZE}`),
       memoryMib: env.ATOLL_POOL_MEMORY_MIB ?? null,
     },
+    snapshotDiskMib: env.ATOLL_SNAPSHOT_DISK_MIB ?? null,
     accel: env.ATOLL_ACCEL,
     promises: {
       memoryMib: env.ATOLL_HOST_MEMORY_MIB ?? null,

@@ -6,6 +6,7 @@ import type { Log } from './log.ts'
 import type { Site } from './machine/start.ts'
 import type { Metrics } from './metrics/instruments.ts'
 import type { Pool } from './pool/pool.ts'
+import type { SnapshotStore } from './snapshot/snapshot-store.ts'
 import type { TemplateStore } from './template/store.ts'
 import type { Registry } from './vm/registry.ts'
 import type { StartGate } from './vm/start-gate.ts'
@@ -16,6 +17,7 @@ export type Host = {
   registry: Registry
   templates: TemplateStore
   pool: Pool
+  snapshots: SnapshotStore
   gate: StartGate
   promises: Promises
   facts: () => MachineFacts

@@ -23,11 +23,15 @@ import { createMetrics } from './metrics/instruments.ts'
 import { observeHost } from './metrics/observe-host.ts'
 import { keepPool } from './pool/keep-pool.ts'
 import { qemuVersion } from './qemu/tools.ts'
+import { LayerStore } from './snapshot/layer-store.ts'
+import { surroundingsOf } from './snapshot/manifest.ts'
+import { SnapshotStore } from './snapshot/snapshot-store.ts'
 import { TemplateStore } from './template/store.ts'
 import { recover } from './vm/adopt.ts'
 import { Registry } from './vm/registry.ts'
 import { StartGate } from './vm/start-gate.ts'
 
+const MIB = 1024 * 1024
 const OWN_FILES_WAIT_MS = 5_000
 
 /** Throws AppError when the image, QEMU or the directories are not usable, or another daemon uses them. */
@@ -42,14 +46,22 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     metrics.losses.inc({ cause }),
   )
   const { site, around } = await surveySite(config, journal, log)
-  await recover({ site, journal, registry, log })
-
   const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
+  const snapshots = await SnapshotStore.open(config.stateDir, {
+    budgetBytes: (config.snapshotDiskMib ?? facts().diskTotalMib * LIMITS.snapshotDiskShare) * MIB,
+    facts,
+    surroundings: surroundingsOf(around),
+    layers: site.layers,
+    log,
+  })
+  await recover({ site, journal, registry, log })
+  await snapshots.sweep()
+
   const templates = new TemplateStore(config.templateDir, site, around, log)
   const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
   const pool = keepPool({ site, templates, gate, facts, metrics, log }, config.pool)
   const promises = promisesOf(config.promises, facts())
-  const host = { site, journal, registry, templates, pool, gate, promises, facts, metrics, draining, log }
+  const host = { site, journal, registry, templates, pool, snapshots, gate, promises, facts, metrics, draining, log }
   observeHost(host)
   return host
 }
@@ -63,7 +75,8 @@ async function surveySite(config: Config, journal: Journal, log: Log) {
   const places = { machinesDir: journal.machinesDir, runDir: config.runDir }
   const { runDir, stateDir } = config
   const cgroups = await openCgroups({ survey: await surveyCgroups(), runDir, device: diskDeviceOf(stateDir), log })
-  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups }
+  const layers = await LayerStore.open(stateDir, image, log)
+  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups, layers }
   const host = { cpuModel: cpuModel(), kernelRelease: kernelRelease(), qemuVersion: version }
   const verdict = await decideAccel(config.accel, config.templateDir, host, () => bootsOnKvm(site))
   log('accelerator', { accel: verdict.accel, why: verdict.why })

@@ -12,11 +12,14 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { BOOT_PATHS, vmLoss, vmSpec } from '../../../shared/contracts/host.ts'
+import { lineageSchema, UNKNOWN_LINEAGE } from '../machine/lineage.ts'
 
 /** The environment stays out: the guest has it, and it may hold secrets. */
 export const ownedRecord = z.object({
   machineName: z.string(),
   uid: z.int().nullable(),
+  /** Left out by daemons that knew no snapshots: the machine goes on, and cannot be kept. */
+  lineage: lineageSchema.default(UNKNOWN_LINEAGE),
   spec: vmSpec.omit({ env: true }),
   boot_path: z.enum(BOOT_PATHS),
   boot_ms: z.number(),

@@ -1,7 +1,7 @@
 /**
  * What a machine has on the host: a directory for its disk and its journal record, and one for its sockets.
  *
- *   <state>/machines/<name>/disk.qcow2, record.json     only the daemon may look inside
+ *   <state>/machines/<name>/disk.qcow2, record.json     the daemon's; the machine works in it and opens there what it is given
  *   <run>/<name>/qmp.sock, data.sock, ...               belongs to the machine's own user
  */
 import { chown, mkdir, rm } from 'node:fs/promises'
@@ -37,7 +37,7 @@ export function filesOf(places: Places, name: string): MachineFiles {
 }
 
 export async function makeDirectories(files: MachineFiles, owner: Owner | null): Promise<void> {
-  await Promise.all([mkdir(files.stateDir, { mode: 0o700 }), mkdir(files.runDir, { mode: 0o700 })])
+  await Promise.all([mkdir(files.stateDir, { mode: 0o711 }), mkdir(files.runDir, { mode: 0o700 })])
   if (owner !== null) await chown(files.runDir, owner.uid, owner.gid)
 }
 

@@ -5,9 +5,11 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import type { Qmp } from '../qemu/qmp.ts'
+import type { LayerHold } from '../snapshot/layer-store.ts'
 import type { ConsoleLog } from './console.ts'
 import type { Owner } from './files.ts'
 import type { GuestLink } from './guest-link.ts'
+import type { Lineage } from './lineage.ts'
 
 export type Machine = {
   name: string
@@ -15,6 +17,10 @@ export type Machine = {
   owner: Owner | null
   template: string
   shape: Shape
+  /** Changes when a snapshot is taken where the file system has no reflinks. */
+  lineage: Lineage
+  /** Keeps what it is made of. */
+  held: LayerHold
   qmp: Qmp
   guest: GuestLink
   console: ConsoleLog

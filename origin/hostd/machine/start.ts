@@ -6,7 +6,8 @@
  * When a stage fails, those before it are undone in reverse; when all succeed, the same list is how the machine ends.
  */
 import { randomBytes } from 'node:crypto'
-import { copyFile } from 'node:fs/promises'
+import { chown, copyFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import type { Cgroups } from '../cgroup/cgroups.ts'
 import type { GuestImage } from '../image.ts'
@@ -14,11 +15,12 @@ import type { Accel, Beginning, MachinePlan, Memory } from '../qemu/command-line
 import { launch } from '../qemu/launch.ts'
 import { killMachine } from '../qemu/processes.ts'
 import { createEmptyLayer } from '../qemu/tools.ts'
-import type { Template } from '../template/template.ts'
+import type { Base, LayerStore, TemplateBase } from '../snapshot/layer-store.ts'
 import { ConsoleLog } from './console.ts'
 import { watchDeath } from './death.ts'
 import { filesOf, type MachineFiles, makeDirectories, type Places, removeDirectories } from './files.ts'
 import { GuestLink } from './guest-link.ts'
+import { type Lineage, newLineage } from './lineage.ts'
 import { loadState, type Machine } from './machine.ts'
 import type { Owners } from './owners.ts'
 
@@ -31,26 +33,38 @@ export type Site = {
   owners: Owners
   places: Places
   cgroups: Cgroups
+  layers: LayerStore
 }
 
 type Blueprint = {
   template: string
   shape: Shape
   memory: Memory
+  base: Base
+  /** Disk layers over the base's disk, by their ids in the store. */
   layers: string[]
-  /** Puts an empty layer at this path. */
+  /** Puts the layer that will be written at this path. */
   layDisk: (path: string) => Promise<void>
   beginning: (files: MachineFiles) => Beginning
+  saved?: SavedState
+}
+
+/** What a machine that waits for it is given before it can go on. */
+type SavedState = {
+  deviceState: Uint8Array
+  /** Puts what differs from the base into the memory of this process. */
+  fill?: (pid: number) => Promise<void>
 }
 
 /** A machine that stands stopped before its first instruction; resumed, it boots. With `memoryPath` its memory is kept in that file. */
-export function startBlank(site: Site, template: string, shape: Shape, memoryPath?: string): Promise<Machine> {
+export async function startBlank(site: Site, template: string, shape: Shape, memoryPath?: string): Promise<Machine> {
   const { kernel, initramfs } = site.image
   const tscKhz = site.accel === 'tcg' ? site.tscKhz : null
   return start(site, {
     template,
     shape,
     memory: memoryPath === undefined ? { kind: 'anonymous' } : { kind: 'recorded', path: memoryPath },
+    base: await site.layers.ofImage(),
     layers: [],
     layDisk: (path) => createEmptyLayer(path, shape.diskMib),
     beginning: () => ({ kind: 'boot', kernel, initramfs, tscKhz }),
@@ -58,24 +72,40 @@ export function startBlank(site: Site, template: string, shape: Shape, memoryPat
 }
 
 /** A clone of a template that stands stopped where the template was saved; resumed, it goes on from there. */
-export function startClone(site: Site, template: Template): Promise<Machine> {
-  return start(
-    site,
-    {
-      template: template.name,
-      shape: template.shape,
-      memory: { kind: 'cloned', path: template.memoryPath },
-      layers: [template.diskPath],
-      layDisk: (path) => copyFile(template.emptyLayerPath, path),
-      beginning: (files) => ({ kind: 'restore', incomingPath: files.incoming }),
-    },
-    template.deviceState,
-  )
+export function startClone(site: Site, base: TemplateBase): Promise<Machine> {
+  const { template } = base
+  return start(site, {
+    template: template.name,
+    shape: template.shape,
+    memory: { kind: 'cloned', path: template.memoryPath },
+    base,
+    layers: [],
+    layDisk: (path) => copyFile(template.emptyLayerPath, path),
+    beginning: (files) => ({ kind: 'restore', incomingPath: files.incoming }),
+    saved: { deviceState: template.deviceState },
+  })
 }
 
-async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array): Promise<Machine> {
+type Restoration = Pick<Blueprint, 'template' | 'shape' | 'base' | 'layers' | 'layDisk'> & Required<SavedState>
+
+/** A machine that stands stopped where it was saved, with memory that differs from its base's. The base and the layers must be held. */
+export function startRestored(site: Site, { deviceState, fill, ...rest }: Restoration): Promise<Machine> {
+  const path = rest.base.template?.memoryPath
+  return start(site, {
+    ...rest,
+    memory: path === undefined ? { kind: 'anonymous' } : { kind: 'cloned', path },
+    beginning: (files) => ({ kind: 'restore', incomingPath: files.incoming }),
+    saved: { deviceState, fill },
+  })
+}
+
+async function start(site: Site, blueprint: Blueprint): Promise<Machine> {
   await using undo = new AsyncDisposableStack()
   const name = `m-${randomBytes(6).toString('hex')}`
+
+  const lineage: Lineage = newLineage(blueprint.base.key, blueprint.layers)
+  const held = site.layers.hold(lineage)
+  undo.defer(() => held.release())
 
   const owner = site.owners.take()
   undo.defer(() => site.owners.give(owner))
@@ -85,6 +115,8 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
   await makeDirectories(files, owner)
 
   await blueprint.layDisk(files.overlay)
+  // It is opened once more, by the machine itself, when it becomes a layer.
+  if (owner !== null) await chown(files.overlay, owner.uid, owner.gid)
 
   const plan = planOf(site, blueprint, name, files, owner)
   const { pid, qmp } = await launch(site.program, plan)
@@ -93,8 +125,9 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
   await site.cgroups.confine(name, pid, blueprint.shape)
   undo.defer(() => qmp.close())
 
-  if (deviceState !== undefined) {
-    await loadState(qmp, files.incoming, deviceState)
+  if (blueprint.saved !== undefined) {
+    await blueprint.saved.fill?.(pid)
+    await loadState(qmp, files.incoming, blueprint.saved.deviceState)
   }
 
   const guest = new GuestLink(files)
@@ -103,7 +136,8 @@ async function start(site: Site, blueprint: Blueprint, deviceState?: Uint8Array)
   const { template, shape } = blueprint
   const console = new ConsoleLog(qmp)
   const died = watchDeath(qmp, console)
-  return { name, pid, owner, template, shape, qmp, guest, console, died, end: () => ending.disposeAsync() }
+  const end = (): Promise<void> => ending.disposeAsync()
+  return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
 }
 
 function planOf(
@@ -113,13 +147,21 @@ function planOf(
   files: MachineFiles,
   owner: MachinePlan['owner'],
 ): MachinePlan {
+  const { rootfs, template } = blueprint.base
+  const below = template === null ? [] : [template.diskPath]
   return {
     name,
+    directory: files.stateDir,
     machine: blueprint.shape,
     accel: site.accel,
     memory: blueprint.memory,
     beginning: blueprint.beginning(files),
-    disk: { image: site.image.rootfs, layers: blueprint.layers, overlay: files.overlay },
+    disk: {
+      image: rootfs,
+      layers: [...below, ...blueprint.layers.map((layer) => site.layers.layerPath(layer))],
+      // As the machine sees it from its own directory.
+      overlay: basename(files.overlay),
+    },
     sockets: { qmp: files.qmp, data: files.data, control: files.control },
     owner,
   }

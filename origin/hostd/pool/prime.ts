@@ -5,14 +5,14 @@ import { wakeNow } from '../guest-wake.ts'
 import { type Machine, resume, stop } from '../machine/machine.ts'
 import { type Site, startClone } from '../machine/start.ts'
 import { setNiceness } from '../qemu/processes.ts'
+import type { TemplateBase } from '../snapshot/layer-store.ts'
 import { PRIMING } from '../template/recipes.ts'
-import type { Template } from '../template/template.ts'
 
 const BACKGROUND = 10
 const NORMAL = 0
 
 /** A clone that has opened its session and run a few commands, and now stands still. What is running meanwhile goes first. */
-export async function startPrimed(site: Site, template: Template): Promise<Machine> {
+export async function startPrimed(site: Site, template: TemplateBase): Promise<Machine> {
   const machine = await startClone(site, template)
   try {
     await setNiceness(machine.pid, BACKGROUND)

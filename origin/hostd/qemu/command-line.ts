@@ -6,6 +6,7 @@
  */
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine } from '../../../shared/machines.ts'
+import { FIRST_NODE } from '../machine/lineage.ts'
 
 export const MACHINE_REVISION = 3
 
@@ -25,6 +26,8 @@ export type Beginning =
 
 export type MachinePlan = {
   name: string
+  /** Where it works: once it is another user it may get to its own files only from there. */
+  directory: string
   machine: Machine
   accel: Accel
   memory: Memory
@@ -73,10 +76,8 @@ function memoryObject(memory: Memory, memoryMib: number): string {
 
 /**
  * Every layer is named here, so nothing that a machine could write into its own overlay's header chooses a file.
- * A machine's disk lives exactly as long as its process, so flushing it to the platter would protect nothing.
  */
 function diskArguments({ image, layers, overlay }: MachinePlan['disk']): string[] {
-  const cache = { 'no-flush': true }
   const base = { driver: 'raw', 'node-name': 'layer0', 'read-only': true, file: { driver: 'file', filename: image } }
   const middle = layers.map((filename, index) => ({
     driver: 'qcow2',
@@ -85,17 +86,26 @@ function diskArguments({ image, layers, overlay }: MachinePlan['disk']): string[
     backing: `layer${index}`,
     file: { driver: 'file', filename },
   }))
-  const top = {
+  const top = overlayNode(FIRST_NODE, overlay, `layer${layers.length}`)
+  const nodes = [base, ...middle, top].flatMap((node) => ['-blockdev', JSON.stringify(node)])
+  return [...nodes, '-device', `virtio-blk-device,drive=${FIRST_NODE}`]
+}
+
+/**
+ * The layer that a machine writes. Without backing it is put on top of the one before when that becomes a snapshot.
+ * It lives exactly as long as the process, so flushing it to the platter would protect nothing; a snapshot syncs what it keeps.
+ */
+export function overlayNode(name: string, filename: string, backing: string | null): Record<string, unknown> {
+  const cache = { 'no-flush': true }
+  return {
     driver: 'qcow2',
-    'node-name': 'root',
+    'node-name': name,
     discard: 'unmap',
     'detect-zeroes': 'unmap',
     cache,
-    backing: `layer${layers.length}`,
-    file: { driver: 'file', filename: overlay, discard: 'unmap', cache },
+    backing,
+    file: { driver: 'file', filename, discard: 'unmap', cache },
   }
-  const nodes = [base, ...middle, top].flatMap((node) => ['-blockdev', JSON.stringify(node)])
-  return [...nodes, '-device', 'virtio-blk-device,drive=root']
 }
 
 /** `data` carries HTTP/2, `control` the line that begins a new session; the console is kept in a small ring in memory. */

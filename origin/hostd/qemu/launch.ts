@@ -14,7 +14,11 @@ const CONNECT_EVERY_MS = 3
 
 /** Throws AppError('boot_failed') with QEMU's own words in `detail`. A process that was started and failed is killed. */
 export async function launch(program: string, plan: MachinePlan): Promise<Launched> {
-  const child = spawn(program, commandLine(plan), { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, commandLine(plan), {
+    cwd: plan.directory,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const ended = endOf(child)
   try {
     const qmp = await connect(plan.sockets.qmp, ended)

@@ -14,19 +14,21 @@ import { machineKey, type Machine as Shape } from '../../../shared/machines.ts'
 import { lockFile } from '../file-lock.ts'
 import { describe, type Log } from '../log.ts'
 import type { Site } from '../machine/start.ts'
+import type { LayerHold, TemplateBase } from '../snapshot/layer-store.ts'
 import { buildTemplate } from './build.ts'
 import { markUsed, removeUnused } from './collect.ts'
 import { type Surroundings, templateKey } from './key.ts'
 import { RECIPES, type Recipe } from './recipes.ts'
-import { readTemplate, type Template } from './template.ts'
+import { TEMPLATE_FILES } from './template.ts'
 
 export class TemplateStore {
   readonly #directory: string
   readonly #site: Site
   readonly #around: Surroundings
   readonly #log: Log
-  readonly #ready = new Map<string, Template>()
-  readonly #making = new Map<string, Promise<Template>>()
+  /** What clones go on from, held as long as it is in use here. */
+  readonly #ready = new Map<string, { base: TemplateBase; hold: LayerHold }>()
+  readonly #making = new Map<string, Promise<TemplateBase>>()
   #isOpen = true
 
   constructor(directory: string, site: Site, around: Surroundings, log: Log) {
@@ -37,19 +39,16 @@ export class TemplateStore {
   }
 
   /** The template if it is there already. Throws AppError('template_not_found') for a name nobody knows. */
-  async find(name: string, shape: Shape): Promise<Template | null> {
+  async find(name: string, shape: Shape): Promise<TemplateBase | null> {
     const key = templateKey(this.#around, name, recipeOf(name).revision, shape)
     const directory = join(this.#directory, key)
-    const known = this.#ready.get(key)
-    const found = known !== undefined && existsSync(known.memoryPath) ? known : await readTemplate(directory)
-    if (found === null) return null
-    this.#ready.set(key, found)
-    await markUsed(directory, Date.now())
+    const found = this.#ready.get(key)?.base ?? (await this.#takeUp(key))
+    if (found !== null) await markUsed(directory, Date.now())
     return found
   }
 
   /** The template, made now if need be; whoever asks meanwhile waits for the same one. */
-  async ensure(name: string, shape: Shape): Promise<Template> {
+  async ensure(name: string, shape: Shape): Promise<TemplateBase> {
     const found = await this.find(name, shape)
     if (found !== null) return found
     const recipe = recipeOf(name)
@@ -91,13 +90,14 @@ export class TemplateStore {
     return entries.filter((entry) => entry.isDirectory()).length < LIMITS.templatesPerHostMax
   }
 
-  async #make(key: string, name: string, recipe: Recipe, shape: Shape): Promise<Template> {
+  async #make(key: string, name: string, recipe: Recipe, shape: Shape): Promise<TemplateBase> {
     await using _lock = await lockFile(join(this.#directory, `${key}.lock`), LIMITS.templateLockMs)
     const final = join(this.#directory, key)
-    const finished = await readTemplate(final)
-    if (finished === null) {
+    const isFinished = existsSync(join(final, TEMPLATE_FILES.manifest))
+    if (!isFinished) {
       await this.#removeUnfinished()
       await removeUnused(this.#directory, Date.now())
+      this.#forgetRemoved()
       const unfinished = `${final}.building-${process.pid}`
       await rm(unfinished, { recursive: true, force: true })
       await mkdir(unfinished)
@@ -105,11 +105,37 @@ export class TemplateStore {
       await buildTemplate(this.#site, name, recipe, shape, unfinished)
       await rename(unfinished, final)
     }
-    const template = await readTemplate(final)
-    if (template === null) throw new AppError('internal', 'A template vanished while it was made.', { detail: key })
-    this.#ready.set(key, template)
-    this.#log('template-ready', { key, made: finished === null })
-    return template
+    const base = await this.#takeUp(key)
+    if (base === null) throw new AppError('internal', 'A template vanished while it was made.', { detail: key })
+    this.#log('template-ready', { key, made: !isFinished })
+    return base
+  }
+
+  /** Gives a template's files names of our own, under which clones and snapshots go on having them when its collector takes it away. */
+  async #takeUp(key: string): Promise<TemplateBase | null> {
+    const directory = join(this.#directory, key)
+    if (!existsSync(join(directory, TEMPLATE_FILES.manifest))) return null
+    const hold = this.#site.layers.hold({ base: key, layers: [] })
+    try {
+      const base = await this.#site.layers.ofTemplate(key, directory)
+      this.#ready.get(key)?.hold.release()
+      this.#ready.set(key, { base, hold })
+      return base
+    } catch (error) {
+      hold.release()
+      // It was taken away in this moment.
+      if (!existsSync(directory)) return null
+      throw error
+    }
+  }
+
+  /** Lets go of those that went out of use; machines and snapshots that need one still keep it. */
+  #forgetRemoved(): void {
+    for (const [key, { hold }] of this.#ready) {
+      if (existsSync(join(this.#directory, key))) continue
+      this.#ready.delete(key)
+      hold.release()
+    }
   }
 
   /** Those of daemons that are gone; whatever template they were for. */

@@ -12,6 +12,8 @@ import { GuestLink } from '../machine/guest-link.ts'
 import { type Machine, statusOf } from '../machine/machine.ts'
 import { findMachines, killMachine } from '../qemu/processes.ts'
 import { Qmp } from '../qemu/qmp.ts'
+import { resumeSwitch } from '../snapshot/take-disk.ts'
+import { own } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
 
@@ -45,7 +47,7 @@ async function adopt(host: Ground, record: OwnedRecord, pid: number): Promise<vo
   try {
     const qmp = await connect(filesOf(host.site.places, record.machineName).qmp)
     const status = await statusOf(qmp)
-    if (status === 'running' || status === 'paused') return takeUp(host, record, pid, qmp, status)
+    if (status === 'running' || status === 'paused') return await takeUp(host, record, pid, qmp, status)
     const words = await lastWords(new ConsoleLog(qmp))
     qmp.close()
     await giveUp(host, record, pid, kernelStopped(words))
@@ -68,7 +70,13 @@ async function connect(path: string): Promise<Qmp> {
   }
 }
 
-function takeUp(host: Ground, record: OwnedRecord, pid: number, qmp: Qmp, state: 'running' | 'paused'): void {
+async function takeUp(
+  host: Ground,
+  record: OwnedRecord,
+  pid: number,
+  qmp: Qmp,
+  state: 'running' | 'paused',
+): Promise<void> {
   const machine = machineOf(host, record, pid, qmp)
   const vm: Vm = {
     ...newVm(record.spec, record.started_at_ms),
@@ -77,6 +85,7 @@ function takeUp(host: Ground, record: OwnedRecord, pid: number, qmp: Qmp, state:
     boot: { boot_path: record.boot_path, boot_ms: record.boot_ms },
     activeAtMs: Date.now(),
   }
+  await resumeSwitch(host.site, machine, () => own(host.journal, vm, machine))
   host.registry.add(vm)
   watch(vm, machine, host.registry, host.log)
 }
@@ -88,6 +97,8 @@ function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp)
   const guest = new GuestLink(files)
   const owner = record.uid === null ? null : site.owners.hold(record.uid)
   const undo = new AsyncDisposableStack()
+  const held = site.layers.hold(record.lineage)
+  undo.defer(() => held.release())
   undo.defer(() => site.owners.give(owner))
   undo.defer(() => removeDirectories(files))
   undo.defer(() => site.cgroups.release(name))
@@ -95,7 +106,9 @@ function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp)
   undo.defer(() => qmp.close())
   undo.defer(() => guest.close())
   const { template, machine: shape } = record.spec
+  const { lineage } = record
   const console = new ConsoleLog(qmp)
   const died = watchDeath(qmp, console)
-  return { name, pid, owner, template, shape, qmp, guest, console, died, end: () => undo.disposeAsync() }
+  const end = (): Promise<void> => undo.disposeAsync()
+  return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
 }

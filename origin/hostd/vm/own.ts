@@ -9,6 +9,7 @@ export function own(journal: Journal, vm: Vm, machine: Machine): void {
   journal.own({
     machineName: machine.name,
     uid: machine.owner?.uid ?? null,
+    lineage: machine.lineage,
     spec: vm.spec,
     ...vm.boot,
     started_at_ms: vm.startedAtMs,

@@ -4,6 +4,7 @@ import { commandLine, type MachinePlan } from '../../../origin/hostd/qemu/comman
 
 const plan: MachinePlan = {
   name: 'm-0123456789ab',
+  directory: '/s',
   machine: { vcpus: 2, memoryMib: 4_096, diskMib: 20_480 },
   accel: 'tcg',
   memory: { kind: 'cloned', path: '/t/memory.raw' },

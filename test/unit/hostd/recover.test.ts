@@ -4,12 +4,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Journal, type OwnedRecord } from '../../../origin/hostd/journal/journal.ts'
 import { planRecovery } from '../../../origin/hostd/journal/recover.ts'
+import { newLineage } from '../../../origin/hostd/machine/lineage.ts'
 import { SIZES } from '../../../shared/machines.ts'
 
 const nameOf = (index: number): string => `m-${index.toString(16).padStart(12, '0')}`
 const record = (machineName: string, id: string, started_at_ms: number): OwnedRecord => ({
   machineName,
   uid: 200_000,
+  lineage: newLineage('base'),
   spec: {
     id,
     template: 'default',
