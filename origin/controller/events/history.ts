@@ -1,5 +1,5 @@
 /** The changes of one sandbox's state, out of its events, oldest first. */
-import { and, asc, eq, gt, isNotNull } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, sql } from 'drizzle-orm'
 import type * as z from 'zod'
 import type { HistoryRecord, historyQuery } from '../../../shared/contracts/events.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -9,6 +9,9 @@ import { event } from '../database/schema/events.ts'
 import { findSubject, placeOf } from './open-stream.ts'
 import { publishAll } from './publish.ts'
 import { EVENT_COLUMNS } from './read-events.ts'
+
+/** Other events tell of its ports. */
+const isOfState = sql`${event.data} ?& array['state', 'revision']`
 
 export type History = { rows: HistoryRecord[]; nextCursor: string | null }
 
@@ -27,7 +30,7 @@ export async function historyOf(
   const found = await database.db
     .select(EVENT_COLUMNS)
     .from(event)
-    .where(and(eq(event.sandbox, subject.id), isNotNull(event.position), gt(event.position, after)))
+    .where(and(eq(event.sandbox, subject.id), isNotNull(event.position), gt(event.position, after), isOfState))
     .orderBy(asc(event.position))
     .limit(limit + 1)
   const rows = found.slice(0, limit).map(
@@ -36,7 +39,7 @@ export async function historyOf(
       type,
       sandbox_id: sandbox,
       ts: ts.toISOString(),
-      // The trigger on the sandbox's row writes no event without these two.
+      // Without these two it is not of a state.
       ...(data as Pick<HistoryRecord, 'state' | 'revision'>),
     }),
   )

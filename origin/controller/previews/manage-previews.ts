@@ -7,6 +7,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type PreviewRow, preview } from '../database/schema/previews.ts'
+import { tellEvent } from '../events/tell-event.ts'
 import { urlInfoOf } from './previews.ts'
 
 const ID_BYTES = 16
@@ -20,7 +21,7 @@ export async function exposePort(controller: Controller, sandboxId: string, port
 
 /** One statement, so that two who open one port at once make one preview. Throws account_limit. */
 export async function openPreview(
-  { database: { db }, region, clock, random }: Controller,
+  { database: { db }, region, previews, clock, random }: Controller,
   sandboxId: string,
   port: number,
   visibility: Visibility,
@@ -30,13 +31,22 @@ export async function openPreview(
   if (count >= LIMITS.previewsPerSandboxMax && (await find(db, sandboxId, port)) === undefined)
     throw new AppError('account_limit', `A sandbox has at most ${LIMITS.previewsPerSandboxMax} previews.`)
   const kept = ifThere === 'change' ? sql`excluded.visibility` : preview.visibility
-  const [made] = await db
-    .insert(preview)
-    .values({ id: newId('prv', region.code, clock(), random(ID_BYTES)), sandbox: sandboxId, port, visibility })
-    .onConflictDoUpdate({ target: [preview.sandbox, preview.port], set: { visibility: kept } })
-    .returning()
-  if (made === undefined) throw new Error('An insert that changes what it finds gave no row.')
-  return made
+  const id = newId('prv', region.code, clock(), random(ID_BYTES))
+  return await db.transaction(async (tx) => {
+    const [made] = await tx
+      .insert(preview)
+      .values({ id, sandbox: sandboxId, port, visibility })
+      .onConflictDoUpdate({ target: [preview.sandbox, preview.port], set: { visibility: kept } })
+      .returning()
+    if (made === undefined) throw new Error('An insert that changes what it finds gave no row.')
+    if (made.id === id)
+      await tellEvent(tx, sandboxId, 'sandbox.preview.ready', {
+        preview_id: id,
+        url: previews.urlOf(sandboxId, port),
+        port,
+      })
+    return made
+  })
 }
 
 async function find(db: Db, sandboxId: string, port: number): Promise<PreviewRow | undefined> {
@@ -65,12 +75,15 @@ export async function shutPreview(db: Db, sandboxId: string, id: string): Promis
 
 /** Throws not_found. */
 export async function endShares(db: Db, sandboxId: string, id: string): Promise<void> {
-  const ended = await db
-    .update(preview)
-    .set({ round: sql`${preview.round} + 1` })
-    .where(named(sandboxId, id))
-    .returning({ id: preview.id })
-  if (ended.length === 0) throw noSuchPreview()
+  await db.transaction(async (tx) => {
+    const [ended] = await tx
+      .update(preview)
+      .set({ round: sql`${preview.round} + 1` })
+      .where(named(sandboxId, id))
+      .returning({ port: preview.port })
+    if (ended === undefined) throw noSuchPreview()
+    await tellEvent(tx, sandboxId, 'sandbox.share.revoked', { preview_id: id, port: ended.port })
+  })
 }
 
 const named = (sandboxId: string, id: string) => and(eq(preview.id, id), eq(preview.sandbox, sandboxId))

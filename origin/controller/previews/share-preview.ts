@@ -1,10 +1,11 @@
-/** Links that open a private preview for a time. Nothing is stored of one: it names the round of its preview, and ends with that. */
+/** Links that open a private preview for a time. Nothing is stored of one but the event: it names the round of its preview, and ends with that. */
 import { SignJWT } from 'jose'
 import type { PreviewTokenAnswer, ShareAnswer } from '../../../shared/contracts/previews.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { SHARE_TOKEN, type ShareClaims } from '../../../shared/preview-words.ts'
 import type { Controller } from '../controller.ts'
 import type { PreviewRow } from '../database/schema/previews.ts'
+import { tellEvent } from '../events/tell-event.ts'
 import { listPreviews, openPreview } from './manage-previews.ts'
 
 /** How much of a token is shown to tell it from others; all of them begin with the same header. */
@@ -27,6 +28,8 @@ async function makeShare({ previews, clock }: Controller, row: PreviewRow, ttlSe
 
 export async function sharePreview(controller: Controller, row: PreviewRow, ttlSec: number): Promise<ShareAnswer> {
   const { token, expiresAt, sharedUrl } = await makeShare(controller, row, ttlSec)
+  const told = { preview_id: row.id, port: row.port, expires_at: expiresAt.toISOString() }
+  await tellEvent(controller.database.db, row.sandbox, 'sandbox.share.created', told)
   const words = { preview_token: token, share_url: sharedUrl }
   return {
     data: {

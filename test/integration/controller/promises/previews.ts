@@ -6,12 +6,14 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { type TestContext, test } from 'node:test'
 import { jwtVerify } from 'jose'
 import { WebSocket, WebSocketServer } from 'ws'
+import { EVENT_ROUTES } from '../../../../shared/contracts/events.ts'
 import { PREVIEW_ROUTES } from '../../../../shared/contracts/previews.ts'
 import { SANDBOX_ROUTES } from '../../../../shared/contracts/sandboxes.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { type PassClaims, PREVIEW_PASS, SHARE_TOKEN, shareClaimsSchema } from '../../../../shared/preview-words.ts'
 import { AUDIENCE, PORT, previewVisits } from '../support/preview-visits.ts'
 import { at, edgeToken, foreignEdgeKey, previewPass, type TestRegion, textAt } from '../support/region.ts'
+import { readSse } from '../support/sse.ts'
 
 export function previewPromises(regionOf: () => TestRegion): void {
   const { create, post, open, listen, pathOf, visit } = previewVisits(regionOf)
@@ -97,6 +99,30 @@ export function previewPromises(regionOf: () => TestRegion): void {
     const more = await post(`/v1/sandboxes/${sandbox}/previews`, { port: 9_999 })
     assert.deepEqual([more.status, textAt(more.json, 'error', 'code')], [409, 'account_limit'])
     await open(sandbox, 'private', 1)
+  })
+
+  test('whoever follows a sandbox hears of its ports and of their shares, and its history tells of states only', async () => {
+    const sandbox = await create()
+    const path = `/v1/sandboxes/${sandbox}`
+    const stream = await readSse(`${regionOf().url}${path}/events`, { authorization: `Bearer ${regionOf().key}` })
+    const preview = await open(sandbox, 'private')
+    assert.equal(await open(sandbox, 'public'), preview, 'the same port, so nothing new')
+    await post(`${path}/previews/${preview}/share`, {})
+    await regionOf().ask(`${path}/previews/${preview}/share`, { method: 'DELETE' })
+    await regionOf().ask(path, { method: 'DELETE' })
+    await stream.ended()
+    const said = stream.frames.map(({ event, data }) => [event, data.type, data.preview_id, data.port])
+    assert.deepEqual(said.slice(0, 3), [
+      ['sandbox.preview.ready', 'sandbox.preview.ready', preview, PORT],
+      ['sandbox.share.created', 'sandbox.share.created', preview, PORT],
+      ['sandbox.share.revoked', 'sandbox.share.revoked', preview, PORT],
+    ])
+    assert.match(String(stream.frames[0]?.data.url), /^http:\/\/3000-sbx-usw1-/)
+    const { data } = EVENT_ROUTES.history.answer.parse((await regionOf().ask(`${path}/history`)).json)
+    assert.deepEqual(
+      data.map(({ type }) => type),
+      ['sandbox.created', 'sandbox.running', 'sandbox.destroyed'],
+    )
   })
 
   test('a private preview opens with a share of the present round, and with nothing else', async (t) => {
