@@ -89,7 +89,7 @@ function classOf(
 
 /** `/v1/sandboxes/NAME` and `/v1/sandboxes/by-name/NAME`. */
 const isByName = (segments: readonly string[]): boolean =>
-  segments[1] === 'sandboxes' && (segments[2] === 'by-name' ? segments.length === 4 : segments.length === 3)
+  segments[1] === 'sandboxes' && (segments.length === 3 || (segments[2] === 'by-name' && segments.length === 4))
 
 /** Where an id may stand. Below a sandbox no deeper than this: what follows may be a file's name. */
 function wordsThatName(segments: readonly string[], url: URL): string[] {

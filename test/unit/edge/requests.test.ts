@@ -37,6 +37,7 @@ test('routes of the contracts are known in both spellings, and what is not known
   }
   assert.equal(classOf('GET', '/v1/sandboxes/my-box'), 'find sandboxes:read none')
   assert.equal(classOf('GET', '/v1/sandboxes/by-name/my-box'), 'find sandboxes:read none')
+  assert.equal(classOf('GET', '/v1/sandboxes/by-name'), 'find sandboxes:read none', 'which is a name, too')
   assert.equal(classOf('GET', `/v1/sandboxes/${ID}/files/tpl_x/sbx_y`), 'read - code')
   assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change - code')
   assert.equal(classOf('POST', '/podflare/v1/sandboxes'), 'create sandboxes:write none')
