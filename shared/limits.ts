@@ -74,6 +74,19 @@ export const LIMITS = {
   guestHeadersMax: 32,
   /** What a guest may send of one answer before the host has taken it in. */
   guestWindowBytes: 64 * 1024,
+  /** How often it is looked at what a guest sends. */
+  guestWatchMs: 500,
+  /** Of bytes that are nobody's payload. An agent of ours needs a hundredth of it at its busiest. */
+  guestOverheadBytesPerSecMax: 512 * 1024,
+  /** Payload that comes in pieces of this size on average may have as many bytes around it as it likes. */
+  guestPieceBytesMin: 64,
+  /** Frames of output that are taken from a guest in a second, and how long it waits when it sends more. */
+  guestFramesPerSecMax: 10_000,
+  guestFramesPauseMs: 50,
+  /** What a guest may say before it greets: left over from a conversation that a clone does not remember. */
+  guestNoiseBytesMax: 16 * 1024 * 1024,
+  /** An agent that does not answer a ping for this long, after it left a command unended, is taken for dead. */
+  guestSilenceMs: 30_000,
 
   // Accounts.
   /** Of a tenant, living ones. */

@@ -19,8 +19,9 @@ import type { Log } from './log.ts'
 import { Owners } from './machine/owners.ts'
 import { refuseClosed } from './machine/reach.ts'
 import type { Site } from './machine/start.ts'
-import { createMetrics } from './metrics/instruments.ts'
+import { createMetrics, type Metrics } from './metrics/instruments.ts'
 import { observeHost } from './metrics/observe-host.ts'
+import { wireOf } from './metrics/observe-wire.ts'
 import { keepPool } from './pool/keep-pool.ts'
 import { qemuVersion } from './qemu/tools.ts'
 import { LayerStore } from './snapshot/layer-store.ts'
@@ -45,7 +46,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   const registry = new Registry(journal, await journal.readLosses(), log, ({ cause = 'died' }) =>
     metrics.losses.inc({ cause }),
   )
-  const { site, around } = await surveySite(config, journal, log)
+  const { site, around } = await surveySite(config, journal, metrics, log)
   const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
   const snapshots = await SnapshotStore.open(config.stateDir, {
     budgetBytes: (config.snapshotDiskMib ?? facts().diskTotalMib * LIMITS.snapshotDiskShare) * MIB,
@@ -67,7 +68,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
 }
 
 /** What machines are made of here, and everything a saved one depends on. */
-async function surveySite(config: Config, journal: Journal, log: Log) {
+async function surveySite(config: Config, journal: Journal, metrics: Metrics, log: Log) {
   const [image, version, khz] = await Promise.all([readImage(config.imageDir), qemuVersion(config.qemu), tscKhz()])
   const isRoot = process.getuid?.() === 0
   if (isRoot) refuseClosed(config.runDir)
@@ -76,7 +77,7 @@ async function surveySite(config: Config, journal: Journal, log: Log) {
   const { runDir, stateDir } = config
   const cgroups = await openCgroups({ survey: await surveyCgroups(), runDir, device: diskDeviceOf(stateDir), log })
   const layers = await LayerStore.open(stateDir, image, log)
-  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups, layers }
+  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups, wire: wireOf(metrics), layers }
   const host = { cpuModel: cpuModel(), kernelRelease: kernelRelease(), qemuVersion: version }
   const verdict = await decideAccel(config.accel, config.templateDir, host, () => bootsOnKvm(site))
   log('accelerator', { accel: verdict.accel, why: verdict.why })

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { connectPort } from './connect-port.ts'
+import { BrokenRules } from './violation.ts'
 
 export type Ports = { data: Socket; control: Socket }
 type Paths = { dataPath: string; controlPath: string; signal: AbortSignal }
@@ -58,6 +59,8 @@ export function closePorts({ data, control }: Ports): void {
 export const unreachable = (message: string, cause?: unknown): AppError =>
   new AppError('guest_unreachable', message, { cause })
 
+const noise = (): AppError => unreachable('The sandbox does not stop talking.', new BrokenRules('flood'))
+
 /** One hello. False when no answer came in time. */
 async function greet({ data, control }: Ports): Promise<boolean> {
   const nonce = randomBytes(16).toString('hex')
@@ -77,7 +80,10 @@ function readThrough(socket: Socket, mark: Buffer): Promise<boolean> {
       socket.pause().off('data', onData).off('close', onClose)
       end()
     }
+    let droppedBytes = 0
     const onData = (chunk: Buffer) => {
+      droppedBytes += chunk.length
+      if (droppedBytes > LIMITS.guestNoiseBytesMax) return settle(() => reject(noise()))
       const seen = Buffer.concat([tail, chunk])
       const at = seen.indexOf(mark)
       if (at < 0) {

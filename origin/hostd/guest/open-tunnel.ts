@@ -1,7 +1,8 @@
 /** A connection to one of a machine's own ports, as one stream of the session. */
-import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2'
+import { type ClientHttp2Stream, constants } from 'node:http2'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import type { Channel } from './channel.ts'
 import { unreachable } from './handshake.ts'
 import { ask } from './request.ts'
 
@@ -10,26 +11,28 @@ const NOBODY = 502
 const NO_ROUTE = 404
 
 /** Both directions, once somebody there has taken the connection. Throws AppError: port_closed, guest_unreachable. */
-export async function openTunnel(
-  session: ClientHttp2Session,
-  port: number,
-  caller?: AbortSignal,
-): Promise<ClientHttp2Stream> {
+export async function openTunnel(channel: Channel, port: number, caller?: AbortSignal): Promise<ClientHttp2Stream> {
   const patience = new AbortController()
   const giveUp = (): void => patience.abort(unreachable('The agent in the sandbox did not reach its port in time.'))
   const timer = setTimeout(giveUp, LIMITS.tunnelOpenMs)
   const signal = caller === undefined ? patience.signal : AbortSignal.any([caller, patience.signal])
   const path = `/v1/ports/${port}`
-  const { status, stream } = await ask(session, {
+  const { status, stream } = await ask(channel.http2, {
     method: 'POST',
     path,
     isOpenEnded: true,
     signal,
     limitMs: null,
   }).finally(() => clearTimeout(timer))
-  if (status === constants.HTTP_STATUS_OK) return stream
+  if (status === constants.HTTP_STATUS_OK) return counted(channel, stream)
   stream.close(constants.NGHTTP2_CANCEL)
   if (status === NOBODY) throw new AppError('port_closed', `Nothing in the sandbox listens on port ${port}.`)
   if (status === NO_ROUTE) throw unreachable('The agent in this sandbox is too old to reach its ports.')
   throw unreachable(`The agent in the sandbox could not reach its port (${status}).`)
+}
+
+/** Paused first, so that it does not flow before its reader is there. What is on its way when it breaks was asked for, too. */
+function counted(channel: Channel, stream: ClientHttp2Stream): ClientHttp2Stream {
+  stream.pause().on('data', (chunk: Buffer) => channel.notePayload(chunk.length))
+  return stream.once('close', () => channel.notePayload(LIMITS.guestWindowBytes))
 }

@@ -3,6 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants, type Incomi
 import type * as z from 'zod'
 import { LIMITS } from '../../../shared/limits.ts'
 import { unreachable } from './handshake.ts'
+import { BrokenRules } from './violation.ts'
 
 export type Ask = {
   method: 'GET' | 'POST'
@@ -26,6 +27,8 @@ export async function ask(session: ClientHttp2Session, request: Ask): Promise<An
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
   const timer = limitMs === null ? undefined : setTimeout(cancel, limitMs)
   signal?.addEventListener('abort', cancel, { once: true })
+  // An agent that answers says so once; it could go on announcing for ever.
+  stream.once('headers', () => session.destroy(new BrokenRules('unasked')))
   stream.once('close', () => {
     clearTimeout(timer)
     signal?.removeEventListener('abort', cancel)

@@ -8,10 +8,12 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { type GuestExec, type GuestHealth, type GuestWake, guestHealth } from '../../../shared/contracts/guest.ts'
 import type { Frame } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { Channel, type Wire } from './channel.ts'
 import { closePorts, type Ports, shakeHands, unreachable } from './handshake.ts'
 import { openTunnel } from './open-tunnel.ts'
 import { ask, readAnswer } from './request.ts'
 import { runExec } from './run-exec.ts'
+import { type Violation, violationOf } from './violation.ts'
 
 export type GuestSessionOptions = {
   /** The unix sockets of the machine's two virtio-serial ports. */
@@ -19,6 +21,9 @@ export type GuestSessionOptions = {
   controlPath: string
   /** Ends the attempts to reach a guest that does not answer yet; a session that is open no longer looks at it. */
   signal: AbortSignal
+  wire: Wire
+  /** Called when the agent did what none of ours does. The session is over then. */
+  accuse: (violation: Violation) => void
 }
 
 type CallOptions = { signal?: AbortSignal }
@@ -44,8 +49,18 @@ export type GuestSession = {
 
 /** Waits until the guest answers or the signal ends the wait. Fails with AppError('guest_unreachable'). */
 export async function openGuestSession(options: GuestSessionOptions): Promise<GuestSession> {
-  const ports = await shakeHands(options)
+  const { wire, accuse } = options
+  const accuseOf = (error: unknown): void => {
+    const violation = violationOf(error)
+    if (violation !== null) accuse(violation)
+  }
+  const ports = await shakeHands(options).catch((error) => {
+    accuseOf(error.cause)
+    throw error
+  })
   const session = speakHttp2(ports)
+  session.on('error', accuseOf)
+  const channel = new Channel(session, ports.data, wire)
   const closed = new Promise<void>((resolve) => session.once('close', resolve)).then(() => closePorts(ports))
   const limitMs = LIMITS.guestRequestMs
   return {
@@ -58,8 +73,8 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
       stream.close(constants.NGHTTP2_CANCEL)
       if (status !== 204) throw unreachable(`The agent in the sandbox could not wake (${status}).`)
     },
-    exec: (exec, { signal } = {}) => runExec(session, exec, signal),
-    tunnel: (port, { signal } = {}) => openTunnel(session, port, signal),
+    exec: (exec, { signal } = {}) => runExec(channel, exec, signal),
+    tunnel: (port, { signal } = {}) => openTunnel(channel, port, signal),
     closed,
     close: () => session.destroy(),
   }

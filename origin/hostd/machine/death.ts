@@ -1,19 +1,25 @@
-/** Notices at once when a machine ends by itself: its process died, or its kernel stopped. */
+/** Notices at once when a machine is of no use any more: its process died, its kernel stopped, or its agent turned against its host. */
 import { AppError } from '../../../shared/errors.ts'
+import { VIOLATIONS, type Violation } from '../guest/violation.ts'
 import type { Qmp } from '../qemu/qmp.ts'
 import type { ConsoleLog } from './console.ts'
+import type { GuestLink } from './guest-link.ts'
 
 const CONSOLE_TAIL_CHARS = 600
 
 /** Aborts with AppError('sandbox_lost'), whose details carry the `reason`, when the machine is of no use any more. */
-export function watchDeath(qmp: Qmp, console: ConsoleLog): AbortSignal {
+export function watchDeath(qmp: Qmp, console: ConsoleLog, { accused }: Pick<GuestLink, 'accused'>): AbortSignal {
   const death = new AbortController()
   qmp.closed.then(() => death.abort(lost('The process of the machine ended.')))
   qmp.onEvent((event) => {
     if (event === 'SHUTDOWN') lastWords(console).then((words) => death.abort(lost(kernelStopped(words))))
   })
+  accused.addEventListener('abort', () => death.abort(lost(brokeRules(accused.reason))), { once: true })
   return death.signal
 }
+
+const brokeRules = (violation: Violation): string =>
+  `The agent inside the sandbox is not trusted any more: ${VIOLATIONS[violation]}.`
 
 export const lost = (reason: string): AppError =>
   new AppError('sandbox_lost', 'The sandbox ended by itself.', { details: { reason } })

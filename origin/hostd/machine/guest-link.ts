@@ -1,13 +1,29 @@
 /** The one session with a machine's agent: opened when somebody needs it, opened anew after it broke. */
+import type { Wire } from '../guest/channel.ts'
 import { type GuestSession, openGuestSession } from '../guest/session.ts'
+import type { Violation } from '../guest/violation.ts'
 import type { MachineFiles } from './files.ts'
 
 export class GuestLink {
   readonly #files: Pick<MachineFiles, 'data' | 'control'>
+  readonly #wire: Wire
+  readonly #accused = new AbortController()
   #session: Promise<GuestSession> | null = null
 
-  constructor(files: Pick<MachineFiles, 'data' | 'control'>) {
+  constructor(files: Pick<MachineFiles, 'data' | 'control'>, wire: Wire) {
     this.#files = files
+    this.#wire = wire
+  }
+
+  /** Aborts with the violation when the agent did what none of ours does. */
+  get accused(): AbortSignal {
+    return this.#accused.signal
+  }
+
+  accuse(violation: Violation): void {
+    if (this.accused.aborted) return
+    this.#wire.noteViolation(violation)
+    this.#accused.abort(violation)
   }
 
   /**
@@ -24,7 +40,13 @@ export class GuestLink {
   }
 
   #open(signal: AbortSignal): Promise<GuestSession> {
-    const opening = openGuestSession({ dataPath: this.#files.data, controlPath: this.#files.control, signal })
+    const opening = openGuestSession({
+      dataPath: this.#files.data,
+      controlPath: this.#files.control,
+      signal,
+      wire: this.#wire,
+      accuse: (violation) => this.accuse(violation),
+    })
     this.#session = opening
     const forget = (): void => {
       if (this.#session === opening) this.#session = null

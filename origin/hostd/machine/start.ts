@@ -10,6 +10,7 @@ import { chown, copyFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import type { Cgroups } from '../cgroup/cgroups.ts'
+import type { Wire } from '../guest/channel.ts'
 import type { GuestImage } from '../image.ts'
 import type { Accel, Beginning, MachinePlan, Memory } from '../qemu/command-line.ts'
 import { launch } from '../qemu/launch.ts'
@@ -33,6 +34,7 @@ export type Site = {
   owners: Owners
   places: Places
   cgroups: Cgroups
+  wire: Wire
   layers: LayerStore
 }
 
@@ -130,12 +132,12 @@ async function start(site: Site, blueprint: Blueprint): Promise<Machine> {
     await loadState(qmp, files.incoming, blueprint.saved.deviceState)
   }
 
-  const guest = new GuestLink(files)
+  const guest = new GuestLink(files, site.wire)
   undo.defer(() => guest.close())
   const ending = undo.move()
   const { template, shape } = blueprint
   const console = new ConsoleLog(qmp)
-  const died = watchDeath(qmp, console)
+  const died = watchDeath(qmp, console, guest)
   const end = (): Promise<void> => ending.disposeAsync()
   return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
 }

@@ -94,7 +94,7 @@ async function takeUp(
 function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp): Machine {
   const name = record.machineName
   const files = filesOf(site.places, name)
-  const guest = new GuestLink(files)
+  const guest = new GuestLink(files, site.wire)
   const owner = record.uid === null ? null : site.owners.hold(record.uid)
   const undo = new AsyncDisposableStack()
   const held = site.layers.hold(record.lineage)
@@ -108,7 +108,7 @@ function machineOf({ site }: Ground, record: OwnedRecord, pid: number, qmp: Qmp)
   const { template, machine: shape } = record.spec
   const { lineage } = record
   const console = new ConsoleLog(qmp)
-  const died = watchDeath(qmp, console)
+  const died = watchDeath(qmp, console, guest)
   const end = (): Promise<void> => undo.disposeAsync()
   return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
 }

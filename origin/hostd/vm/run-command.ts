@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { GuestLink } from '../machine/guest-link.ts'
+import { suspectSilence } from './suspect-silence.ts'
 import type { Vm } from './vm.ts'
 
 const WATCH_EVERY_MS = 1_000
@@ -12,7 +13,7 @@ const WATCH_EVERY_MS = 1_000
 const DEATH_SEEN_MS = 200
 
 /** As much of a machine as a command needs. */
-type Ground = { guest: Pick<GuestLink, 'session'>; died: AbortSignal }
+type Ground = { guest: Pick<GuestLink, 'session' | 'accuse'>; died: AbortSignal }
 
 /**
  * The frames of one command, as the guest sends them. Aborting `signal` or leaving the loop kills the command, unless the machine
@@ -64,6 +65,8 @@ async function* framesToTheEnd(vm: Vm, machine: Ground, exec: GuestExec, left: A
     const session = await machine.guest.session(stopped)
     yield* session.exec(exec, { signal: stopped })
   } catch (error) {
+    if (error instanceof FrameError) machine.guest.accuse('nonsense')
+    if (overdue.signal.aborted) void suspectSilence(vm, machine)
     throw await explain(stopped, error)
   } finally {
     stopWatching()

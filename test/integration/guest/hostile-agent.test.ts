@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type GuestSession, openGuestSession } from '../../../origin/hostd/guest/session.ts'
+import type { Violation } from '../../../origin/hostd/guest/violation.ts'
 import { runCommand } from '../../../origin/hostd/vm/run-command.ts'
 import { newVm } from '../../../origin/hostd/vm/vm.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME, FrameError } from '../../../shared/frames.ts'
 import { spec } from '../hostd/requests.ts'
 import { orderOf } from './command.ts'
+import { UNWATCHED } from './unwatched.ts'
 
 type Speak = (data: Socket) => void
 type Answer = (stream: ServerHttp2Stream) => void
@@ -60,11 +62,19 @@ async function skipBegin(data: Socket): Promise<void> {
   if (rest.length > 0) data.unshift(rest)
 }
 
-async function sessionWith(context: TestContext, speak: Speak): Promise<GuestSession> {
-  const session = await openGuestSession({ ...(await pretend(context, speak)), signal: AbortSignal.timeout(5_000) })
+type Accused = { session: GuestSession; accusations: Violation[] }
+
+async function accusedOf(context: TestContext, speak: Speak): Promise<Accused> {
+  const accusations: Violation[] = []
+  const accuse = (violation: Violation): number => accusations.push(violation)
+  const paths = await pretend(context, speak)
+  const session = await openGuestSession({ ...UNWATCHED, ...paths, accuse, signal: AbortSignal.timeout(5_000) })
   context.after(() => session.close())
-  return session
+  return { session, accusations }
 }
+
+const sessionWith = async (context: TestContext, speak: Speak): Promise<GuestSession> =>
+  (await accusedOf(context, speak)).session
 
 const http2 =
   (answer: Answer): Speak =>
@@ -73,24 +83,30 @@ const http2 =
     server.on('error', () => {}).on('stream', (stream: ServerHttp2Stream) => answer(stream.on('error', () => {})))
   }
 
-async function runTrue(session: GuestSession): Promise<void> {
+async function runTrue(session: GuestSession, accuse: (violation: Violation) => void = () => {}): Promise<void> {
   const never = new AbortController().signal
-  const machine = { guest: { session: async () => session }, died: never }
+  const ended = new AbortController()
+  const machine = { guest: { session: async () => session, accuse }, died: ended.signal }
   const exec = orderOf(['/bin/true'], { timeout_ms: 500 })
-  for await (const _frame of runCommand(newVm(spec('hostile'), 0), machine, exec, never));
+  try {
+    for await (const _frame of runCommand(newVm(spec('hostile'), 0), machine, exec, never));
+  } finally {
+    // Nobody goes on asking whether it is there.
+    ended.abort()
+  }
 }
 
 const NO_HTTP2: [what: string, speak: Speak][] = [
-  ['hangs up', (data) => data.destroy()],
   ['speaks no HTTP/2', (data) => data.write('HTTP/1.1 200 OK\r\n\r\nhello')],
   ['sends random bytes', (data) => data.write(Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 7919) & 255)))],
   ['sends a frame that is larger than allowed', (data) => data.write(Buffer.from('ffffff0000000000000000', 'hex'))],
 ]
 for (const [what, speak] of NO_HTTP2) {
   test(`an agent that ${what} fails what is asked of it`, { timeout: 20_000 }, async (context) => {
-    const session = await sessionWith(context, speak)
+    const { session, accusations } = await accusedOf(context, speak)
     await assert.rejects(session.health(), isRefused)
     await assert.rejects(runTrue(session), isRefused)
+    assert.deepEqual(accusations, ['protocol'])
   })
 }
 
@@ -108,6 +124,7 @@ const flood = (stream: ServerHttp2Stream, chunk: Uint8Array): void => {
 }
 const STARTED = encodeJsonFrame(FRAME.started, { pid: 1 })
 
+// An agent may be older than its host, or crash: what it answers then fails a request, and its machine goes on.
 const ANSWERS: [what: string, answer: Answer][] = [
   ['answers with something else', (stream) => respond(stream, '{"ok": false}')],
   ['answers with no JSON', (stream) => respond(stream, 'nonsense')],
@@ -138,24 +155,41 @@ function beginAndWait(stream: ServerHttp2Stream): void {
   stream.write(STARTED)
 }
 
-const STREAMS: [what: string, answer: Answer][] = [
-  ['sends more output than was asked for', (stream) => flood(stream, encodeFrame(FRAME.stdout, Buffer.alloc(60_000)))],
-  ['sends a frame that is too long', (stream) => respond(stream, Buffer.from([4, 255, 255, 255, 255]))],
-  ['ends before the command has', (stream) => respond(stream, STARTED)],
-  ['never ends', (stream) => beginAndWait(stream)],
+const STREAMS: [what: string, answer: Answer, accused: Violation[]][] = [
+  [
+    'sends more output than was asked for',
+    (stream) => flood(stream, encodeFrame(FRAME.stdout, Buffer.alloc(60_000))),
+    ['nonsense'],
+  ],
+  ['sends a frame that is too long', (stream) => respond(stream, Buffer.from([4, 255, 255, 255, 255])), ['nonsense']],
+  ['ends before the command has', (stream) => respond(stream, STARTED), []],
+  ['never ends', (stream) => beginAndWait(stream), []],
 ]
-for (const [what, answer] of STREAMS) {
+for (const [what, answer, accused] of STREAMS) {
   test(`an agent that ${what} fails that command`, { timeout: 20_000 }, async (context) => {
-    const session = await sessionWith(context, http2(answer))
-    await assert.rejects(runTrue(session), isRefused)
+    const { session } = await accusedOf(context, http2(answer))
+    const accusations: Violation[] = []
+    await assert.rejects(
+      runTrue(session, (violation) => accusations.push(violation)),
+      isRefused,
+    )
+    assert.deepEqual(accusations, accused)
   })
 }
+
+test('an agent that hangs up fails what is asked of it, and is blamed for nothing', {
+  timeout: 20_000,
+}, async (context) => {
+  const { session, accusations } = await accusedOf(context, (data) => data.destroy())
+  await assert.rejects(session.health(), isRefused)
+  assert.deepEqual(accusations, [])
+})
 
 test('an agent that never says ready is given up when the caller gives up', { timeout: 20_000 }, async (context) => {
   const { dataPath } = await pretend(context, () => {})
   const began = performance.now()
   // Its control port answers to nobody: the data port of another machine stands in for it.
-  const options = { dataPath, controlPath: dataPath, signal: AbortSignal.timeout(500) }
+  const options = { ...UNWATCHED, dataPath, controlPath: dataPath, signal: AbortSignal.timeout(500) }
   await assert.rejects(openGuestSession(options), isRefused)
   assert.ok(performance.now() - began < 2_000)
 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { buildImage } from '../../../infra/image/build.ts'
 import { type GuestSession, openGuestSession } from '../../../origin/hostd/guest/session.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { UNWATCHED } from './unwatched.ts'
 
 export type Machine = {
   dataPath: string
@@ -41,6 +42,7 @@ export async function bootMachine(): Promise<Machine> {
     console: () => readFileSync(at('console'), 'utf8'),
     open: () =>
       openGuestSession({
+        ...UNWATCHED,
         dataPath: at('data'),
         controlPath: at('control'),
         signal: AbortSignal.timeout(LIMITS.bootTimeoutMs),

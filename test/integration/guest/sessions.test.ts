@@ -7,6 +7,7 @@ import { openGuestSession } from '../../../origin/hostd/guest/session.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { orderOf, run } from './command.ts'
 import { bootMachine, type Machine } from './machine.ts'
+import { UNWATCHED } from './unwatched.ts'
 
 let machine: Machine
 before(async () => {
@@ -97,7 +98,7 @@ test('a closed session fails what is asked of it', async () => {
 
 test('a machine that is not there fails at once, and one that says nothing when the caller gives up', async () => {
   const signal = AbortSignal.timeout(10_000)
-  const nowhere = { dataPath: '/nowhere/data', controlPath: '/nowhere/control', signal }
+  const nowhere = { dataPath: '/nowhere/data', controlPath: '/nowhere/control', signal, ...UNWATCHED }
   await assert.rejects(openGuestSession(nowhere), isUnreachable)
 })
 

@@ -26,7 +26,7 @@ test('whoever gives up while the agent is not up yet takes nobody along who wait
   }).listen(files.control)
   try {
     await Promise.all([once(dataServer, 'listening'), once(controlServer, 'listening')])
-    const link = new GuestLink(files)
+    const link = new GuestLink(files, { noteBytes: () => {}, noteViolation: () => {} })
     const first = link.session(AbortSignal.timeout(100))
     const second = link.session(AbortSignal.timeout(5_000))
     await assert.rejects(first, { code: 'guest_unreachable' })
