@@ -15,7 +15,7 @@ import { layoutOf, REPOSITORY, shortHash } from '../infra/local/layout.ts'
 import { progressTo } from '../infra/local/progress.ts'
 import { ensurePackages } from '../infra/setup/packages.ts'
 
-const TEST_PACKAGES = ['git', 'postgresql', 'e2fsprogs']
+const TEST_PACKAGES = ['git', 'postgresql', 'e2fsprogs', 'xfsprogs']
 /** How long one file may take, on a machine that is busy with other things too. */
 const FILE_TIMEOUT_MS = 600_000
 

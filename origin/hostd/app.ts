@@ -20,6 +20,7 @@ import { answerError, asAppError } from './http/answer-error.ts'
 import { carryTunnel } from './http/carry-tunnel.ts'
 import { sendFrames } from './http/send-frames.ts'
 import { describe } from './log.ts'
+import { addSnapshotRoutes } from './snapshot-routes.ts'
 import { createVm } from './vm/create-vm.ts'
 import { destroyVm } from './vm/destroy.ts'
 import { execInVm } from './vm/exec.ts'
@@ -91,6 +92,7 @@ export function buildApp(host: Host): Hono<Env> {
     const { registry } = host.metrics
     return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
   })
+  addSnapshotRoutes(app, host)
   return app
 }
 

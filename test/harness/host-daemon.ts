@@ -21,28 +21,42 @@ const EVERY_MS = 50
 export type Answer = { status: number; body: string }
 export type Stream = Answer & { frames: Frame[]; ms: number }
 
+/** Where a daemon runs and keeps its state, when that is not beside everything else. */
+export type Place = {
+  /** What its command line begins with. */
+  through: string[]
+  /** The directory as the daemon names it, and as the test sees it. */
+  stateDir: string
+  seenStateDir: string
+}
+
 export class Daemon {
   readonly directory: string
+  /** The daemon's state, as the test sees it. */
+  readonly stateDir: string
+  readonly #through: string[]
   readonly #environment: Record<string, string>
   readonly #client: Pool
   #child: ChildProcess | null = null
   #log = ''
 
-  private constructor(directory: string, environment: Record<string, string>) {
+  private constructor(directory: string, environment: Record<string, string>, place?: Place) {
     this.directory = directory
+    this.stateDir = place?.seenStateDir ?? `${directory}/state`
+    this.#through = place?.through ?? []
     this.#environment = environment
     this.#client = new Pool('http://host', { socketPath: `${directory}/hostd.sock`, bodyTimeout: 120_000 })
   }
 
   /** A daemon that answers. `settings` go over the defaults: no pool, software emulation, templates cached for later runs. */
-  static async start(settings: Record<string, string> = {}): Promise<Daemon> {
+  static async start(settings: Record<string, string> = {}, place?: Place): Promise<Daemon> {
     const imageDir = await buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
     const directory = await mkdtemp(`${tmpdir()}/host-`)
     // Machines run under users of their own.
     await chmod(directory, 0o755)
-    const daemon = new Daemon(directory, {
+    const environment = {
       ATOLL_HOSTD_SOCKET: `${directory}/hostd.sock`,
-      ATOLL_STATE_DIR: `${directory}/state`,
+      ATOLL_STATE_DIR: place?.stateDir ?? `${directory}/state`,
       ATOLL_RUN_DIR: `${directory}/run`,
       ATOLL_IMAGE_DIR: imageDir,
       ATOLL_TEMPLATE_DIR: join(cache, 'templates'),
@@ -50,7 +64,8 @@ export class Daemon {
       ATOLL_POOL: '',
       ATOLL_POOL_MEMORY_MIB: '0',
       ...settings,
-    })
+    }
+    const daemon = new Daemon(directory, environment, place)
     await daemon.launch().catch(async (error) => {
       await daemon.stop()
       throw error
@@ -61,8 +76,9 @@ export class Daemon {
   /** Starts the process, after `start` for the first time or after it has ended, and waits until it answers. */
   async launch(): Promise<void> {
     // A test that is killed takes its daemon along, and that its machines.
-    const program = ['--pdeathsig', 'INT', process.execPath, join(root, 'origin/hostd/main.ts')]
-    const child = spawn('setpriv', program, {
+    const daemon = ['setpriv', '--pdeathsig', 'INT', process.execPath, join(root, 'origin/hostd/main.ts')]
+    const [program = '', ...rest] = [...this.#through, ...daemon]
+    const child = spawn(program, rest, {
       env: { PATH: process.env.PATH, ...this.#environment },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
@@ -140,7 +156,7 @@ export class Daemon {
   /** The sandbox's own QEMU, by the journal. */
   async machineOf(id: string): Promise<{ pid: number; name: string }> {
     for (const machine of await this.machines()) {
-      const path = join(this.directory, 'state/machines', machine.name, 'record.json')
+      const path = join(this.stateDir, 'machines', machine.name, 'record.json')
       const record = await readFile(path, 'utf8').catch(() => '')
       if (record.includes(`"${id}"`)) return machine
     }
@@ -149,7 +165,7 @@ export class Daemon {
 
   /** Everything that machines left on disk. */
   async leftovers(): Promise<string[]> {
-    const directories = ['state/machines', 'run'].map((name) => join(this.directory, name))
+    const directories = [join(this.stateDir, 'machines'), join(this.directory, 'run')]
     return (await Promise.all(directories.map((path) => readdir(path)))).flat()
   }
 

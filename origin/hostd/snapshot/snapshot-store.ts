@@ -80,6 +80,13 @@ export class SnapshotStore {
     throw new AppError('snapshot_not_found', 'This host has no such snapshot.')
   }
 
+  /** The one of this id, if it is a controller's. Throws the same. */
+  requireNamed(id: string): Snapshot {
+    const found = this.require(id)
+    if (found.manifest.kind === 'named') return found
+    throw new AppError('snapshot_not_found', 'This host has no such snapshot.')
+  }
+
   all(): Snapshot[] {
     return [...this.#kept.values()]
   }
@@ -144,6 +151,12 @@ export class SnapshotStore {
     await sync(directory)
     if (snapshot === undefined) await rm(directory, { recursive: true, force: true })
     else await snapshot.letGo()
+  }
+
+  /** The same for one that is a controller's; others it does not know. */
+  async removeNamed(id: string): Promise<void> {
+    const kind = this.get(id)?.manifest.kind ?? 'named'
+    if (kind === 'named') await this.remove(id)
   }
 
   async #takeUp(entry: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The three ways in which a sandbox's machine begins. Each answers null when it has nothing to give or failed, so that the
+ * The ways in which a sandbox's machine begins. Of a template there are three; each answers null when it has nothing to give or failed, so that the
  * next one is tried; the last one throws.
  *
  * Trying again never runs a command twice: the machine in which it failed is gone, and it had no way to the world outside.
@@ -13,15 +13,18 @@ import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import { type Machine, resume } from '../machine/machine.ts'
 import { startBlank, startClone } from '../machine/start.ts'
+import { startFromSnapshot } from '../snapshot/restore.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { giveUpMachine, own } from './own.ts'
 import { runCommand } from './run-command.ts'
 import type { Vm } from './vm.ts'
 
 /** A sandbox that waits for a machine, and what is to be run in it first. */
-type Wish = {
+export type Wish = {
   host: Host
   vm: Vm
-  env: Record<string, string>
+  /** Undefined leaves the one that the machine has. */
+  env: Record<string, string> | undefined
   exec: HostExec | undefined
   signal: AbortSignal
   sinceMs: number
@@ -37,6 +40,14 @@ export async function takeWarm(wish: Wish): Promise<Begun | null> {
   const { template, machine } = wish.vm.spec
   const primed = wish.host.pool.take(template, machine)
   return primed === null ? null : orNull(wish, 'warm', begin(wish, primed, 'warm'))
+}
+
+/** A sandbox that goes on from a snapshot has no other way to begin. Throws what `startFromSnapshot` throws. */
+export async function restoreSnapshot(wish: Wish, snapshot: Snapshot): Promise<Begun> {
+  // Also while it waits for its turn.
+  await using _inUse = snapshot.use()
+  const { host } = wish
+  return await host.gate.pass(async () => begin(wish, await startFromSnapshot(host, snapshot), 'restore'))
 }
 
 export async function restoreClone(wish: Wish): Promise<Begun | null> {

@@ -5,7 +5,7 @@
  *   restore   a clone of the template is started               tenths of a second
  *   cold      a machine is booted from the image               seconds
  *
- * Each is tried when the one before has nothing to give or fails.
+ * Each is tried when the one before has nothing to give or fails. A sandbox that goes on from a snapshot is restored, or fails.
  */
 import type { CreateVmBody, HostExec, HostReady, VmSpec } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -13,7 +13,8 @@ import { FRAME, type Frame } from '../../../shared/frames.ts'
 import { refusalOf, unpromised } from '../capacity/room.ts'
 import type { Host } from '../host.ts'
 import { observeStart } from '../metrics/observe-start.ts'
-import { type Begun, bootCold, type FirstCommand, restoreClone, takeWarm } from './begin.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { type Begun, bootCold, type FirstCommand, restoreClone, restoreSnapshot, takeWarm, type Wish } from './begin.ts'
 import { giveUpMachine } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
@@ -25,17 +26,18 @@ import { watch } from './watch.ts'
 export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSignal): AsyncGenerator<Frame> {
   const existing = host.registry.get(body.vm.id)
   if (existing !== undefined) return yield joinExisting(existing, body.exec)
-  const vm = admit(host, body.vm)
+  const origin = originOf(host, body.vm)
+  const vm = admit(host, origin.spec)
   const start = Promise.withResolvers<void>()
   vm.started = start.promise
   let isUp = false
   let begun: Begun | null = null
   try {
-    const wish = { host, vm, env: body.vm.env, exec: body.exec, signal, sinceMs: performance.now() }
-    begun = await takeWarm(wish)
+    const wish = { host, vm, env: origin.env, exec: body.exec, signal, sinceMs: performance.now() }
+    if (origin.snapshot === null) begun = await takeWarm(wish)
     if (begun === null) {
       yield { type: FRAME.provisioning, payload: new Uint8Array(0) }
-      begun = (await restoreClone(wish)) ?? (await bootCold(wish))
+      begun = origin.snapshot === null ? await restoreOrBoot(wish) : await restoreSnapshot(wish, origin.snapshot)
     }
     vm.ending.signal.throwIfAborted()
     isUp = true
@@ -53,12 +55,25 @@ export async function* createVm(host: Host, body: CreateVmBody, signal: AbortSig
   }
 }
 
+const restoreOrBoot = async (wish: Wish): Promise<Begun> => (await restoreClone(wish)) ?? (await bootCold(wish))
+
 async function* framesOf(command: FirstCommand): AsyncGenerator<Frame> {
   if (command === null) return
   const first = await command.first
   if (first.done) return
   yield first.value
   yield* command.rest
+}
+
+type Origin = { snapshot: Snapshot | null; spec: VmSpec; env: VmSpec['env'] | undefined }
+
+/** Who goes on from a snapshot has its template and its machine, whatever was asked for; and its environment unless another one is given. */
+function originOf(host: Host, spec: VmSpec): Origin {
+  if (spec.snapshot_id == null) return { snapshot: null, spec, env: spec.env }
+  const snapshot = host.snapshots.requireNamed(spec.snapshot_id)
+  const { template, machine } = snapshot.manifest
+  const env = Object.keys(spec.env).length === 0 ? undefined : spec.env
+  return { snapshot, spec: { ...spec, template, machine }, env }
 }
 
 /** Refuses before anything is started; the answer is then the same as if the request had never come. */

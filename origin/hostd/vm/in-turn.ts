@@ -5,16 +5,23 @@ import type { Host } from '../host.ts'
 import type { Machine } from '../machine/machine.ts'
 import { recordOf, type Vm } from './vm.ts'
 
-type Change = (vm: Vm, machine: Machine) => void | Promise<void>
+type Deed<T> = (vm: Vm, machine: Machine) => T | Promise<T>
 
 /** The record after the change. Throws when there is no such sandbox, or when it is being ended. */
-export async function inTurn(host: Host, id: string, change: Change): Promise<VmRecord> {
+export function inTurn(host: Host, id: string, change: Deed<void>): Promise<VmRecord> {
+  return takeTurn(host, id, async (vm, machine) => {
+    await change(vm, machine)
+    return recordOf(vm)
+  })
+}
+
+/** What the deed gives. Throws the same. */
+export async function takeTurn<T>(host: Host, id: string, deed: Deed<T>): Promise<T> {
   const vm = host.registry.require(id)
   await vm.started
   const turn = vm.turn.then(async () => {
     if (vm.gone !== null || vm.machine === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
-    await change(vm, vm.machine)
-    return recordOf(vm)
+    return deed(vm, vm.machine)
   })
   vm.turn = turn.catch(() => {})
   return turn

@@ -16,6 +16,11 @@ export function own(journal: Journal, vm: Vm, machine: Machine): void {
   })
 }
 
+/** Journals a change of the machine, unless the sandbox has given it up meanwhile: what is being reaped must not be owned again. */
+export function ownStill(journal: Journal, vm: Vm, machine: Machine): void {
+  if (vm.machine === machine && vm.gone === null) own(journal, vm, machine)
+}
+
 /** Ends the sandbox's machine, if it has one. From the first step on nobody owns it, so a crash before the last leaves it to be reaped. */
 export async function giveUpMachine(journal: Journal, vm: Vm): Promise<void> {
   const { machine } = vm

@@ -1,0 +1,72 @@
+/** Keeps what a sandbox is at this moment. It goes on as it was, its commands and connections open. */
+import type { HostSnapshot } from '../../../shared/contracts/host-snapshots.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import type { GuestSession } from '../guest/session.ts'
+import { wakeNow } from '../guest-wake.ts'
+import type { Host } from '../host.ts'
+import { describe } from '../log.ts'
+import type { Machine } from '../machine/machine.ts'
+import { captureMachine } from '../snapshot/capture.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { takeTurn } from './in-turn.ts'
+import { ownStill } from './own.ts'
+import type { Vm } from './vm.ts'
+
+/**
+ * The same id again answers the same, also when the sandbox is gone by then. Throws AppError: `sandbox_not_found`, `sandbox_lost`,
+ * `sandbox_expired`, `already_exists` when another sandbox's snapshot has the id, `guest_unreachable`, and what `captureMachine` throws.
+ */
+export async function takeSnapshot(host: Host, vmId: string, id: string): Promise<HostSnapshot> {
+  const before = taken(host, vmId, id)
+  if (before !== null) return before
+  return takeTurn(host, vmId, async (vm, machine) => taken(host, vmId, id) ?? (await take(host, vm, machine, id)))
+}
+
+export function snapshotsOf(host: Host): HostSnapshot[] {
+  return host.snapshots.all().filter(isNamed).map(recordOf)
+}
+
+function taken(host: Host, sandbox: string, id: string): HostSnapshot | null {
+  const found = host.snapshots.get(id)
+  if (found === null) return null
+  if (isNamed(found) && found.manifest.sandbox === sandbox) return recordOf(found)
+  throw new AppError('already_exists', 'There is a snapshot of this id.')
+}
+
+async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<HostSnapshot> {
+  const isRunning = vm.state === 'running'
+  const session = isRunning ? await answering(vm, machine) : null
+  try {
+    const { template, machine: shape } = vm.spec
+    const snapshot = await captureMachine(host, machine, {
+      ...{ id, kind: 'named', sandbox: vm.id, template, shape },
+      stance: isRunning ? 'runs' : 'stands',
+      record: () => ownStill(host.journal, vm, machine),
+    })
+    await session
+      ?.wake(wakeNow(vm.spec.hostname))
+      .catch((error) => host.log('wake-failed', { id: vm.id, ...describe(error) }))
+    const { bytes, stopped_ms } = snapshot.manifest
+    host.log('snapshot-taken', { id, sandbox: vm.id, bytes, stopped_ms: Math.round(stopped_ms) })
+    return recordOf(snapshot)
+  } catch (error) {
+    vm.ending.signal.throwIfAborted()
+    throw error
+  }
+}
+
+/** A machine whose agent is dead would be dead in everything that is made of its snapshot, so that nobody should find out later. */
+async function answering(vm: Vm, machine: Machine): Promise<GuestSession> {
+  const limit = AbortSignal.timeout(LIMITS.guestHandshakeMs)
+  const session = await machine.guest.session(AbortSignal.any([limit, vm.ending.signal, machine.died]))
+  await session.answers(LIMITS.guestRequestMs)
+  return session
+}
+
+const isNamed = ({ manifest }: Snapshot): boolean => manifest.kind === 'named'
+
+function recordOf({ manifest }: Snapshot): HostSnapshot {
+  const { id, sandbox, template, machine, taken_at_ms, bytes, stopped_ms } = manifest
+  return { id, sandbox, template, machine, taken_at_ms, bytes, stopped_ms }
+}
