@@ -1,8 +1,10 @@
 /** Tenants, as operators make and change them. What is changed about a tenant is changed about its keys, because the edge knows only keys. */
+
 import { desc, eq, lt } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import type { Db } from '../database/connect.ts'
 import { apiKey, tenant } from '../database/schema/accounts.ts'
+import { notACursor } from '../not-a-cursor.ts'
 import { newAccountId } from './account-id.ts'
 import { hasTier } from './tiers.ts'
 import type { AccountTx } from './write-account.ts'
@@ -29,6 +31,7 @@ export async function readTenant(db: Pick<Db, 'select'>, id: string): Promise<Te
 }
 
 export async function listTenants(db: Db, page: { limit: number; cursor?: string | undefined }) {
+  if (page.cursor !== undefined && (await db.$count(tenant, eq(tenant.id, page.cursor))) === 0) throw notACursor()
   const found = await db
     .select()
     .from(tenant)

@@ -4,6 +4,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { workspace } from '../database/schema/accounts.ts'
+import { notACursor } from '../not-a-cursor.ts'
 import { newAccountId } from './account-id.ts'
 import type { AccountTx } from './write-account.ts'
 
@@ -16,6 +17,8 @@ export const workspaceAnswer = ({ id, slug, name, createdAt }: WorkspaceRow) => 
   created_at: createdAt.toISOString(),
 })
 
+/** Also one that was deleted. */
+const everOf = (tenant: string, id: string) => and(eq(workspace.tenant, tenant), eq(workspace.id, id))
 const living = (tenant: string) => and(eq(workspace.tenant, tenant), eq(workspace.status, 'active'))
 const named = (tenant: string, reference: string) =>
   and(living(tenant), or(eq(workspace.id, reference), eq(workspace.slug, reference)))
@@ -26,7 +29,9 @@ export async function findWorkspace(db: Pick<Db, 'select'>, tenant: string, refe
   return found
 }
 
+/** Newest first; the cursor is the id of the last. Throws invalid_request for one that never was a workspace of theirs. */
 export async function listWorkspaces(db: Db, tenant: string, page: { limit: number; cursor?: string | undefined }) {
+  if (page.cursor !== undefined && (await db.$count(workspace, everOf(tenant, page.cursor))) === 0) throw notACursor()
   const found = await db
     .select()
     .from(workspace)

@@ -1,10 +1,10 @@
 /** When each sandbox ran and was paused, newest first: the intervals themselves. */
 import { and, desc, eq, lte, type SQL, sql } from 'drizzle-orm'
 import type { SessionsQuery, UsageSession } from '../../../shared/contracts/usage.ts'
-import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { usageInterval } from '../database/schema/usage.ts'
+import { notACursor } from '../not-a-cursor.ts'
 import type { Reach } from '../sandboxes/find-sandbox.ts'
 
 export type SessionsPage = { data: UsageSession[]; next_cursor: string | null }
@@ -40,10 +40,7 @@ const CURSOR = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)\.([a-z][a-z0-9]{1,5})\
 function placeOf(cursor: string): Place {
   const [, openedAt = '', region = '', id = ''] = CURSOR.exec(cursor) ?? []
   const at = new Date(openedAt)
-  if (Number.isNaN(at.getTime()))
-    throw new AppError('invalid_request', 'The cursor is not one of ours.', {
-      details: { cursor: ['is not a cursor'] },
-    })
+  if (Number.isNaN(at.getTime())) throw notACursor()
   return { openedAt: at, region, id: Number(id) }
 }
 

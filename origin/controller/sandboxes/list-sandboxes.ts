@@ -1,12 +1,12 @@
 /** Lists of sandboxes: filters, and pages by cursor or by number. */
 import { and, arrayContains, desc, eq, gt, inArray, lt, ne, or, type SQL, sql } from 'drizzle-orm'
 import { type ListQuery, metadataFilters } from '../../../shared/contracts/sandbox-list.ts'
-import { AppError } from '../../../shared/errors.ts'
 import { idInRegion, parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { workspace } from '../database/schema/accounts.ts'
 import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
+import { notACursor } from '../not-a-cursor.ts'
 import { type Reach, within } from './find-sandbox.ts'
 
 export type Page = {
@@ -44,10 +44,7 @@ export async function listSandboxes(controller: Controller, reach: Reach, query:
 function belowCursor(cursor: string | undefined, regionCode: string): SQL | undefined {
   if (cursor === undefined) return undefined
   const id = parseId(cursor, 'sbx')
-  if (id === null)
-    throw new AppError('invalid_request', 'The cursor is not one of ours.', {
-      details: { cursor: ['is not a cursor'] },
-    })
+  if (id === null) throw notACursor()
   return lt(sandbox.id, idInRegion(id, regionCode))
 }
 

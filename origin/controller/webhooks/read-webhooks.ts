@@ -9,6 +9,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { delivery, webhook } from '../database/schema/events.ts'
 import type { Tx } from '../events/publish.ts'
+import { notACursor } from '../not-a-cursor.ts'
 
 export type WebhookRow = typeof webhook.$inferSelect
 
@@ -48,9 +49,6 @@ async function placeOf(db: Db, tenant: string, cursor: string): Promise<Place> {
 }
 
 const below = ({ id, at }: Place): SQL => sql`(${webhook.createdAt}, ${webhook.id}) < (${at}::timestamptz, ${id})`
-
-const notACursor = (): AppError =>
-  new AppError('invalid_request', 'The cursor is not one of ours.', { details: { cursor: ['is not a cursor'] } })
 
 export async function findWebhook(db: Db | Tx, tenant: string, id: string): Promise<WebhookRow> {
   // No store takes NUL, and no id of ours has one.

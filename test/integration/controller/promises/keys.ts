@@ -187,6 +187,13 @@ export function keyPromises(regionOf: () => TestRegion): void {
     }
     assert.deepEqual(paged, whole)
     assert.equal(whole.length, 5)
+    const { key: another } = await regionOf().newKey()
+    for (const path of [`/v1/api-keys?cursor=${whole[2]?.slice(0, -1)}`, `/v1/workspaces?cursor=${whole[2]}`])
+      assert.deepEqual(refusal(await regionOf().ask(path, { key })), [422, 'invalid_request'], path)
+    const theirs = await regionOf().ask(`/v1/api-keys?cursor=${whole[2]}`, { key: another })
+    assert.deepEqual(refusal(theirs), [422, 'invalid_request'], 'the cursor of another tenant')
+    const tenants = await regionOf().ask('/v1/admin/tenants?cursor=nobody', { key: OPERATOR })
+    assert.deepEqual(refusal(tenants), [422, 'invalid_request'])
   })
 
   test('a slug is one workspace for ever: taken while it lives, and the same again when it is made again', async () => {
