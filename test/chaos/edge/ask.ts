@@ -52,14 +52,12 @@ export async function ask(client: Client, road: Road, asking: Asking): Promise<H
     },
     ...(asking.body === undefined ? {} : { body: JSON.stringify(asking.body) }),
     signal: AbortSignal.timeout(ANSWER_MS),
-  }).then(
-    async (response): Promise<Heard | undefined> => {
+  })
+    .then(async (response): Promise<Heard | undefined> => {
       const json = parsed(await response.text())
       return json === undefined ? undefined : { status: response.status, code: codeOf(json), json }
-    },
-    () => undefined,
-  )
-  // What workerd or a connection that broke in the middle says in place of an answer is no word of anybody's.
+    })
+    .catch(() => undefined)
   const words = heard === undefined ? 'nothing' : `${heard.status} ${heard.code}`.trim()
   book.note(words)
   if (heard !== undefined && NEVER.has(heard.status))
@@ -75,11 +73,10 @@ export async function askOf(client: Client, told: Told, asking: Asking): Promise
   return heard
 }
 
-/** Whether it is certain that it has ended. */
-export async function endSandbox(client: Client, told: Told): Promise<boolean> {
+export async function endSandbox(client: Client, told: Told): Promise<void> {
   told.isEnding = true
   const heard = await askOf(client, told, { method: 'DELETE', path: `/v1/sandboxes/${told.id}` })
-  return heard?.status === 204 || heard?.status === 404
+  if (heard?.status === 204 || heard?.status === 404) told.hasEnded = true
 }
 
 const roadTo = ({ draw }: Client, id: string): Road =>
@@ -87,6 +84,7 @@ const roadTo = ({ draw }: Client, id: string): Road =>
 
 export const regionOf = (id: string): string => id.split('_')[1] ?? ''
 
+/** What workerd or a gateway says in place of an answer is no word of anybody's. */
 function parsed(text: string): unknown {
   try {
     return text === '' ? {} : JSON.parse(text)

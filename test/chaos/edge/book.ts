@@ -11,7 +11,7 @@ export type Wish = {
   kind: 'create' | 'run'
   road: Road
   key: string | null
-  /** The region that its client names to the edge each time, if it names one. */
+  /** The region that its client names to the edge, until that one is not to be had. */
   pin: string | null
   /** Told to somebody; there may be one at most. */
   id: string | null
@@ -19,9 +19,17 @@ export type Wish = {
   mayExist: boolean
   /** Of the last answer; empty when there was none, or one that is no error. */
   lastCode: string
+  /** After everything was mended. */
+  wasAskedAtLast: boolean
 }
 
-export type Told = { id: string; wish: Wish; isEnding: boolean }
+export type Told = {
+  id: string
+  wish: Wish
+  isEnding: boolean
+  /** For certain. */
+  hasEnded: boolean
+}
 
 export type Book = {
   wishes: Wish[]
@@ -46,7 +54,7 @@ export function openBook(): Book {
       if (wish.id !== null && wish.id !== id)
         book.faults.push(`${wish.key} was answered with ${wish.id}, and later with ${id}`)
       wish.id ??= id
-      const told = book.sandboxes.get(id) ?? { id, wish, isEnding: false }
+      const told = book.sandboxes.get(id) ?? { id, wish, isEnding: false, hasEnded: false }
       if (told.wish !== wish) book.faults.push(`${id} was given to ${told.wish.tag}, and also to ${wish.tag}`)
       book.sandboxes.set(id, told)
       return told

@@ -15,8 +15,8 @@ export type EdgeSite = {
   drop(): Promise<void>
   /** It listens at another port than before; nobody but the ways to it needs to know. */
   start(): Promise<void>
-  /** The tenant's Durable Object loses its memory, and goes on from what it stored. */
-  evict(tenant: string): Promise<void>
+  /** One of the tenant's Durable Objects loses its memory, and goes on from what it stored. */
+  evict(what: 'quota' | 'keys', tenant: string): Promise<void>
   /** Holds over restarts. */
   setKv(changes: Partial<Kv>): Promise<void>
   close(): Promise<void>
@@ -65,7 +65,7 @@ export async function startEdgeSite(told: { registry: RegionRegistry; tiers: Tie
       await leaving?.stop()
     },
     start: () => launch({}),
-    evict: (tenant) => command(`/__evict?tenant=${encodeURIComponent(tenant)}`),
+    evict: (what, tenant) => command(`/__evict?${new URLSearchParams({ what, tenant })}`),
     async setKv(changes) {
       Object.assign(kv, changes)
       await arrange()

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../../shared/errors.ts'
 import type { Mishap } from '../../integration/controller/support/host-double.ts'
+import { until } from '../../integration/controller/support/region.ts'
 import { pick } from './ask.ts'
 import type { RegionSite } from './region-site.ts'
 import type { Way } from './way.ts'
@@ -16,6 +17,10 @@ type Strike = {
 }
 type Fault = (scene: Scene) => Strike
 
+/** Of one history. */
+const FAULTS_MIN = 3
+const FAULTS_MORE = 6
+const UNDONE_WITHIN_MS = 30_000
 const NOTHING: Undo = async () => undefined
 const SLOW_WAY_MS = 1_200
 const SLOW_HOST_MS = 400
@@ -58,13 +63,14 @@ const dropEdge: Fault = ({ world: { edge } }) => {
   return { target: 'edge', strike }
 }
 
-/** With the whole edge also this is gone, so it comes to nothing then. */
-const evictAuthority: Fault = (scene) => {
+/** With the whole edge also these are gone, so it comes to nothing then. */
+const evictObject: Fault = (scene) => {
+  const [what, tenant] = [pick(scene, ['quota', 'keys'] as const), pick(scene, scene.tenants)]
   const strike = async (): Promise<Undo> => {
-    await scene.world.edge.evict(pick(scene, scene.tenants).id).catch(() => undefined)
+    await scene.world.edge.evict(what, tenant.id).catch(() => undefined)
     return NOTHING
   }
-  return { target: 'authority', strike }
+  return { target: `${what} of ${tenant.id}`, strike }
 }
 
 const anyWay = (scene: Scene): { name: string; way: Way } => {
@@ -154,7 +160,7 @@ const drainRegion: Fault = (scene) => {
   const { code } = anyRegion(scene)
   const strike = async (): Promise<Undo> => {
     await scene.world.setDraining([code])
-    return () => scene.world.setDraining([])
+    return () => until('no region to be drained', () => scene.world.setDraining([]), UNDONE_WITHIN_MS)
   }
   return { target: 'registry', strike }
 }
@@ -175,7 +181,7 @@ const FAULTS: [weight: number, fault: Fault][] = [
   [2, killRegion],
   [2, stopDatabase],
   [2, dropEdge],
-  [3, evictAuthority],
+  [4, evictObject],
   [3, cutWay],
   [4, tearWay],
   [3, blockWay],
@@ -187,34 +193,28 @@ const FAULTS: [weight: number, fault: Fault][] = [
   [2, changeLimit],
 ]
 
-export type Schedule = {
-  /** Resolves when everything is as it was, with what had gone wrong, in order. */
-  over: Promise<string[]>
-}
-
-export function strikeAtRandom(scene: Scene, durationMs: number): Schedule {
+/** Resolves when everything is as it was. `tell` hears what goes wrong, in order. Throws when something could not be mended. */
+export async function strikeAtRandom(scene: Scene, durationMs: number, tell: (what: string) => void): Promise<void> {
   const { draw } = scene
-  const story: string[] = []
   const struck = new Set<string>()
-  const from = performance.now()
-  const passed = (): string => `${Math.round(performance.now() - from)} ms`
 
   const happen = async (fault: Fault, atMs: number, forMs: number, { target, strike }: Strike): Promise<void> => {
     await sleep(atMs)
     if (struck.has(target)) return
     struck.add(target)
-    story.push(`${passed()}: ${fault.name}, ${target}`)
+    tell(`${fault.name}, ${target}`)
     const undo = await strike()
     await sleep(forMs)
     await undo()
-    story.push(`${passed()}: ${target} is mended`)
+    tell(`${target} is mended`)
     struck.delete(target)
   }
-  const planned = Array.from({ length: 3 + Math.floor(draw() * 6) }, () => {
+  const planned = Array.from({ length: FAULTS_MIN + Math.floor(draw() * FAULTS_MORE) }, () => {
     const fault = drawFault(draw)
     return happen(fault, draw() * durationMs, 100 + draw() * 1_500, fault(scene))
   })
-  return { over: Promise.all([...planned, sleep(durationMs)]).then(() => story) }
+  const done = await Promise.allSettled([...planned, sleep(durationMs)])
+  for (const one of done) if (one.status === 'rejected') throw one.reason
 }
 
 function drawFault(draw: () => number): Fault {

@@ -36,6 +36,7 @@ test('limits, keys, sandboxes and meters come through whatever breaks between cl
       const told = await live(world, one).catch((cause: unknown) => {
         throw new Error(`ATOLL_TEST_SEED=${one} goes wrong; keep it in KEPT_SEEDS.`, { cause })
       })
+      if (given !== undefined) t.diagnostic(told.story.join('\n'))
       histories += 1
       sandboxes += told.sandboxes
       looks += told.looks

@@ -2,15 +2,15 @@
  * One history: a few tenants and their clients live while things break as drawn, then everything is mended, and what was said and done
  * is held against what must be so. The same seed draws the same faults and the same deeds; what meets what is up to the machine.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { drawsFrom } from '../../harness/draws.ts'
 import type { Client } from './ask.ts'
-import { openBook } from './book.ts'
+import { openBook, type Told } from './book.ts'
 import { startClients } from './clients.ts'
 import { strikeAtRandom } from './faults.ts'
 import { fillToLimit, refusedWhenRevoked, replayed } from './hold.ts'
 import { commandsTwice, doubles, regionFaults, unreachable } from './in-the-end.ts'
 import { settle } from './settle.ts'
+import { untilNone } from './until-none.ts'
 import { type LimitWatch, watchLimits } from './watch-limits.ts'
 import { TIER_LIMITS, type World } from './world.ts'
 
@@ -26,9 +26,6 @@ const TENANTS = 2
 const CLIENTS_PER_TENANT = 3
 const DURATION_MS = 4_000
 const LAGS_MS = [0, 30_000, 60_000, 120_000]
-/** Breakers stay shut for long after a bad time, and debts are tried again more and more seldom. */
-const IN_THE_END_MS = 60_000
-const LOOK_AGAIN_MS = 100
 
 /** Throws with every fault that was found, and with what had gone wrong before. */
 export async function live(world: World, seed: number): Promise<Chronicle> {
@@ -42,15 +39,17 @@ export async function live(world: World, seed: number): Promise<Chronicle> {
   )
   await world.edge.setKv({ lagMs: LAGS_MS[Math.floor(draw() * LAGS_MS.length)] ?? 0 })
   const watch = watchLimits(world.regions, tenants, (fault) => void faults.push(fault))
-  let story: string[] = []
+  const story: string[] = []
+  const begun = performance.now()
+  const mark = (phase: string): void => void story.push(`${Math.round(performance.now() - begun)} ms: ${phase}`)
   try {
     const crowd = clients.flatMap((client) =>
       Array.from({ length: CLIENTS_PER_TENANT }, () => ({ ...client, draw: drawsFrom(draw() * 2 ** 32) })),
     )
     const living = startClients(crowd)
-    story = await strikeAtRandom({ world, tenants, draw }, DURATION_MS).over
-    await living.stop()
-    await inTheEnd(world, clients)
+    await strikeAtRandom({ world, tenants, draw }, DURATION_MS, mark).finally(living.stop)
+    mark('everything is mended')
+    await inTheEnd(world, clients, mark)
   } catch (err) {
     faults.push(String(err))
   } finally {
@@ -61,37 +60,47 @@ export async function live(world: World, seed: number): Promise<Chronicle> {
   return chronicleOf(clients, story, watch)
 }
 
-async function inTheEnd(world: World, clients: readonly Client[]): Promise<void> {
+async function inTheEnd(world: World, clients: readonly Client[], mark: (phase: string) => void): Promise<void> {
   // Before anybody ends what nobody was told of: it must not take a client to undo what one key made twice.
   await untilNone(() => doubles(world))
+  mark('no key has several sandboxes')
+  const isKept = keeperOf(clients)
+  await untilSettled(clients, isKept)
+  mark('every client knows what it has')
+  // What was on its way for long may come only now.
+  await untilNone(async () => [...(await untilSettled(clients, isKept)), ...(await regionFaults(world, clients))])
+  mark('the regions have that and nothing else')
   await Promise.all(
-    clients.map((client) => {
-      const living = [...client.book.sandboxes.values()].filter(({ isEnding }) => !isEnding)
-      const kept = new Set(living.slice(0, Math.floor(client.tenant.limit / 2)))
-      return settle(client, (told) => kept.has(told))
+    clients.map(async (client) => {
+      await untilNone(() => unreachable(client))
+      mark(`what ${client.tenant.id} has is reached`)
+      await fillToLimit(client)
+      mark(`the limit of ${client.tenant.id} is used whole`)
+      await replayed(client)
     }),
   )
-  await untilNone(() => regionFaults(world, clients))
-  for (const client of clients) {
-    await untilNone(() => unreachable(client))
-    await fillToLimit(client)
-    await replayed(client)
-    await settle(client, () => false)
-  }
-  await untilNone(() => regionFaults(world, clients))
+  mark('keys keep their answers')
+  await untilNone(async () => [...(await untilSettled(clients, () => false)), ...(await regionFaults(world, clients))])
+  mark('nothing is left')
   for (const client of clients) {
     client.book.faults.push(...commandsTwice(world, client.book))
     await refusedWhenRevoked(client)
   }
 }
 
-/** Throws with the faults that are left after a generous while. */
-async function untilNone(look: () => Promise<string[]>): Promise<void> {
-  const end = Date.now() + IN_THE_END_MS
-  for (let left = await look(); left.length > 0; left = await look()) {
-    if (Date.now() > end) throw new Error(`still after ${IN_THE_END_MS} ms: ${left.join('; ')}`)
-    await sleep(LOOK_AGAIN_MS)
-  }
+/** As many as half of the limit are kept to the end. */
+function keeperOf(clients: readonly Client[]): (told: Told) => boolean {
+  const kept = new Set(
+    clients.flatMap(({ book, tenant }) =>
+      [...book.sandboxes.values()].filter(({ isEnding }) => !isEnding).slice(0, Math.floor(tenant.limit / 2)),
+    ),
+  )
+  return (told) => kept.has(told)
+}
+
+async function untilSettled(clients: readonly Client[], isKept: (told: Told) => boolean): Promise<string[]> {
+  await Promise.all(clients.map((client) => untilNone(() => settle(client, isKept))))
+  return []
 }
 
 function chronicleOf(clients: readonly Client[], story: string[], { looks }: LimitWatch): Chronicle {

@@ -32,7 +32,9 @@ export async function regionFaults(world: World, clients: readonly Client[]): Pr
       const ids = new Set(rows.map(({ id }) => id))
       const here = [...kept.keys()].filter((id) => regionOf(id) === site.code)
       return [
-        ...rows.filter(({ id }) => !kept.has(id)).map(({ id, state }) => `${id} is ${state}, and nobody has it`),
+        ...rows
+          .filter(({ id }) => !kept.has(id))
+          .map(({ id, state, tag }) => `${id} is ${state}, and nobody has it: ${wordsOf(clients, tag)}`),
         ...rows
           .filter(({ state }) => state !== 'running' && state !== 'paused')
           .map(({ id, state }) => `${id} is still ${state}`),
@@ -46,6 +48,9 @@ export async function regionFaults(world: World, clients: readonly Client[]): Pr
   const tenants = clients.map(({ tenant }) => tenant)
   return [...perRegion.flat(), ...(await lookAt(world.regions, tenants)), ...(await doubles(world))]
 }
+
+const wordsOf = (clients: readonly Client[], tag: string | null): string =>
+  JSON.stringify(clients.flatMap(({ book }) => book.wishes).find((wish) => wish.tag === tag) ?? tag)
 
 /** Whoever was told of a sandbox reaches it by its id, at the edge and at its region, and finds it in the list. */
 export async function unreachable(client: Client): Promise<string[]> {

@@ -2,45 +2,42 @@
  * What clients do when everything is whole again: each finds out what became of what it asked for. A create is sent again under its key
  * until there is a sandbox; what came of one that cannot be asked about is looked for in the list and ended; and so is most of the rest.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { at, textAt } from '../../integration/controller/support/region.ts'
 import { ask, type Client, endSandbox } from './ask.ts'
 import type { Told, Wish } from './book.ts'
 import { sendWish } from './wishes.ts'
 
-const SETTLED_WITHIN_MS = 60_000
-const AGAIN_MS = 150
-
-/** Throws when something cannot be settled. Sandboxes that `isKept` are left. */
-export async function settle(client: Client, isKept: (told: Told) => boolean): Promise<void> {
+/** One look at everything; to be repeated until nothing is open. Sandboxes that `isKept` are left. A sentence for each thing that is open. */
+export async function settle(client: Client, isKept: (told: Told) => boolean): Promise<string[]> {
   const { book } = client
-  const ended = new Set<string>()
-  const asked = new Set<Wish>()
   const mustEnd = (): Told[] =>
-    [...book.sandboxes.values()].filter((told) => !ended.has(told.id) && (told.isEnding || !isKept(told)))
-  const open = (): Wish[] => book.wishes.filter((wish) => isAskable(wish) && !(asked.has(wish) && isClosed(wish)))
-  for (const end = Date.now() + SETTLED_WITHIN_MS; ; await sleep(AGAIN_MS)) {
-    await endStrays(client)
-    for (const told of mustEnd()) if (await endSandbox(client, told)) ended.add(told.id)
-    for (const wish of open()) {
-      const told = await sendWish(client, wish)
-      asked.add(wish)
-      // One after the other: the limit may be one.
-      if (told !== undefined && !isKept(told) && (await endSandbox(client, told))) ended.add(told.id)
-    }
-    const left = [
-      ...open().map(({ tag, key, lastCode }) => `${tag} under ${key} has no answer but ${lastCode}`),
-      ...mustEnd().map(({ id }) => `${id} has not ended`),
-    ]
-    if (left.length === 0) return
-    if (Date.now() > end) throw new Error(`Not settled within ${SETTLED_WITHIN_MS} ms: ${left.join('; ')}`)
+    [...book.sandboxes.values()].filter((told) => !told.hasEnded && (told.isEnding || !isKept(told)))
+  const open = book.wishes.filter((wish) => isAskable(wish) && !isClosed(wish))
+  await endStrays(client)
+  for (const told of mustEnd()) await endSandbox(client, told)
+  for (const wish of open) {
+    const told = await sendWish(client, wish)
+    wish.wasAskedAtLast = true
+    // One after the other: the limit may be one.
+    if (told !== undefined && !isKept(told)) await endSandbox(client, told)
   }
+  return [
+    ...open
+      .filter((wish) => isAskable(wish) && !isClosed(wish))
+      .map((wish) => `a key has no sandbox: ${JSON.stringify(wish)}`),
+    ...mustEnd().map(({ id }) => `${id} has not ended`),
+  ]
 }
 
-const isAskable = ({ key, id }: Wish): boolean => key !== null && id === null
+/** What was always refused in clear words has come to nothing. */
+const isAskable = ({ key, id, mayExist }: Wish): boolean => key !== null && id === null && mayExist
 
 /** Of a command it may be all that anybody will ever know that it may have run. */
-const isClosed = ({ kind, lastCode }: Wish): boolean => kind === 'run' && lastCode === 'outcome_unknown'
+const isClosed = ({ kind, lastCode, wasAskedAtLast }: Wish): boolean =>
+  kind === 'run' && wasAskedAtLast && lastCode === 'outcome_unknown'
+
+/** What was refused in clear words and is there all the same goes by itself, or is a fault. */
+const isLost = (wish: Wish): boolean => wish.id === null && wish.mayExist && (wish.key === null || isClosed(wish))
 
 /** What nobody was told of, and nobody can ask about. */
 async function endStrays(client: Client): Promise<void> {
@@ -52,7 +49,6 @@ async function endStrays(client: Client): Promise<void> {
     const [id, tag] = [textAt(row, 'id'), textAt(row, 'tags', '0')]
     const wish = wishes.find((one) => one.tag === tag)
     if (wish === undefined) faults.push(`${id} has the tag ${tag}, which nobody sent`)
-    else if (wish.id === null && (wish.key === null || isClosed(wish)))
-      await endSandbox(client, { id, wish, isEnding: true })
+    else if (isLost(wish)) await endSandbox(client, { id, wish, isEnding: true, hasEnded: false })
   }
 }

@@ -6,7 +6,7 @@ import type { Road, Told, Wish } from './book.ts'
 
 const CREATED = 201
 /** How many of the clients name a region. */
-const PINNED = 1
+const PINNED = 0.25
 const HURRY_MS = 400
 const PATIENCE_MS = 5_000
 
@@ -24,6 +24,7 @@ export function newWish(client: Client, road: Road = anyRoad(client)): Wish {
     id: null,
     mayExist: false,
     lastCode: '',
+    wasAskedAtLast: false,
   }
   book.wishes.push(wish)
   return wish
@@ -46,6 +47,8 @@ export async function sendWish(client: Client, wish: Wish, timeoutMs = timeoutOf
   const id = heard?.status === CREATED ? at(heard.json, 'data', 'id') : undefined
   if (typeof id === 'string') return client.book.tell(wish, id)
   wish.lastCode = heard?.code ?? ''
+  // Who wanted that region goes on to any.
+  if (heard?.code === 'region_unavailable') wish.pin = null
   if (heard === undefined || heard.status >= 500) wish.mayExist = true
   adoptKey(wish, heard)
   return undefined

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DEFAULT_TIERS, SCOPES, type Tiers } from '../../../shared/accounts.ts'
-import type { Region, RegionRegistry } from '../../../shared/regions.ts'
+import { REGISTRY_PATH, type Region, type RegionRegistry } from '../../../shared/regions.ts'
 import { bundleController } from '../../harness/bundle-controller.ts'
 import { at, INTERNAL, OPERATOR, textAt, until } from '../../integration/controller/support/region.ts'
 import { type EdgeSite, startEdgeSite } from './edge-site.ts'
@@ -35,14 +35,16 @@ export type World = {
   addTenant(limit: number): Promise<Tenant>
   setLimit(tenant: Tenant, limit: number): Promise<void>
   revoke(tenant: Tenant): Promise<void>
-  /** Regions that take no new sandboxes, as an operator tells the edge. */
-  setDraining(codes: readonly string[]): Promise<void>
+  /** Regions that take no new sandboxes, as an operator tells the edge. False when it does not take that in. */
+  setDraining(codes: readonly string[]): Promise<boolean>
   close(): Promise<void>
 }
 
 /** Of each there is a tier, so that a limit is changed by giving a tenant another one. KV would show a new tier only after its lag. */
 export const TIER_LIMITS = [1, 2, 3, 4, 6, 9, 16]
 const KNOWN_WITHIN_MS = 30_000
+/** Refuses every connection. */
+const NOWHERE = 'http://127.0.0.1:1'
 
 const PLACES: Pick<Region, 'code' | 'lat' | 'lon' | 'continents'>[] = [
   { code: 'usw1', lat: 37.4, lon: -122.1, continents: ['NA', 'AS', 'OC'] },
@@ -95,7 +97,6 @@ export async function startWorld(): Promise<World> {
 function worldOf(edge: EdgeSite, regions: RegionSite[], close: () => Promise<void>): World {
   const [home] = regions
   if (home === undefined) throw new Error('A world needs a home region.')
-  let version = 1
   return {
     edge,
     home,
@@ -123,14 +124,16 @@ function worldOf(edge: EdgeSite, regions: RegionSite[], close: () => Promise<voi
       await Promise.all(regions.map((site) => untilAnswer(site, key, 401)))
     },
     async setDraining(codes) {
-      version += 1
-      const url = edge.url()
-      if (url === undefined) return
-      await fetch(new URL('/internal/v1/regions', url), {
-        method: 'PUT',
-        headers: { authorization: `Bearer ${INTERNAL}`, 'content-type': 'application/json' },
-        body: JSON.stringify(registryOf(regions, version, codes)),
-      }).catch(() => undefined)
+      const url = new URL(REGISTRY_PATH, edge.url() ?? NOWHERE)
+      const headers = { authorization: `Bearer ${INTERNAL}`, 'content-type': 'application/json' }
+      try {
+        // As far as KV shows it: another change may be on its way, and is written over.
+        const seen = (await (await fetch(url, { headers })).json()) as RegionRegistry
+        const body = JSON.stringify(registryOf(regions, seen.version + 1, codes))
+        return (await fetch(url, { method: 'PUT', headers, body })).status === 200
+      } catch {
+        return false
+      }
     },
     close,
   }
@@ -160,10 +163,12 @@ async function operate(home: RegionSite, method: string, path: string, body?: ob
         headers: { authorization: `Bearer ${OPERATOR}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(KNOWN_WITHIN_MS),
-      }).then(
-        async (response) => ({ status: response.status, json: response.status === 204 ? {} : await response.json() }),
-        () => undefined,
-      )
+      })
+        .then(async (response) => ({
+          status: response.status,
+          json: response.status === 204 ? {} : await response.json(),
+        }))
+        .catch(() => undefined)
       return heard !== undefined && heard.status < 500
     },
     KNOWN_WITHIN_MS,
@@ -181,13 +186,12 @@ const untilAnswer = (site: RegionSite, key: string, status: number): Promise<voi
       const urls = site.controllers.flatMap(({ url }) => url ?? [])
       const heard = await Promise.all(
         urls.map((url) =>
-          fetch(`${url}/v1/sandboxes`, { headers: { authorization: `Bearer ${key}` } }).then(
-            async (response) => {
+          fetch(`${url}/v1/sandboxes`, { headers: { authorization: `Bearer ${key}` } })
+            .then(async (response) => {
               await response.text()
               return response.status
-            },
-            () => 0,
-          ),
+            })
+            .catch(() => 0),
         ),
       )
       return heard.length === site.controllers.length && heard.every((one) => one === status)
