@@ -1,5 +1,4 @@
 /** Tenants, as operators make and change them. What is changed about a tenant is changed about its keys, because the edge knows only keys. */
-
 import { desc, eq, lt } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import type { Db } from '../database/connect.ts'
