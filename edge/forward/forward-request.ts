@@ -31,28 +31,29 @@ const KEPT_BACK: Posted = {
 
 /** Throws region_unavailable, outcome_unknown, body_too_large, idempotency_unavailable, idempotency_elsewhere, idempotency_in_progress. */
 export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarded> {
-  const key = await keyOfRequest(visit)
-  if (key === null) return forwardInTime(visit, plan, null)
-  const forwarding = forwardInTime(visit, plan, key)
-  // A caller who leaves comes back with the key; what was begun for it is brought to an end.
-  visit.reading.inBackground(forwarding.catch(() => undefined))
+  const deadline = startDeadline(visit.deadlineMs)
+  try {
+    const key = await keyOfRequest(visit, deadline.signal)
+    const forwarding = tryRegions(visit, plan, deadline, key)
+    if (key === null) return await forwarding
+    const ending = endWithKey(key, forwarding)
+    // A caller who leaves comes back with the key; what was begun for it is brought to an end.
+    visit.reading.inBackground(ending.catch(() => undefined))
+    return await ending
+  } finally {
+    deadline.stop()
+  }
+}
+
+/** A request that fails says that its key is free before its caller hears of the failure: a quick retry would find it held. */
+async function endWithKey(key: RequestKey, forwarding: Promise<Forwarded>): Promise<Forwarded> {
   try {
     const forwarded = await forwarding
-    // Before the caller hears of it, and comes back: a retry must find the key free.
     if (!forwarded.response.ok) await key.giveFree()
     return forwarded
   } catch (error) {
     await key.giveFree()
     throw error
-  }
-}
-
-async function forwardInTime(visit: Visit, plan: Plan, key: RequestKey | null): Promise<Forwarded> {
-  const deadline = startDeadline(visit.deadlineMs)
-  try {
-    return await tryRegions(visit, plan, deadline, key)
-  } finally {
-    deadline.stop()
   }
 }
 
@@ -93,7 +94,7 @@ type Entrance = { region: Region; attempts: number; deadline: Deadline }
 async function enter(visit: Visit, key: RequestKey | null, left: Left | null, entrance: Entrance): Promise<Posted> {
   const { region, attempts: attempt, deadline } = entrance
   if (left !== null) {
-    const leaving = await leaveRegion(visit, key, left, region)
+    const leaving = await leaveRegion(visit, key, left, region, deadline.signal)
     if (leaving.kind === 'astray') return leaving
     if (leaving.kind === 'stay') throw whatBecameOf(visit, left)
   }

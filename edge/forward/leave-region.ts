@@ -17,6 +17,7 @@ export async function leaveRegion(
   key: RequestKey | null,
   { region, sent }: Left,
   to: Region,
+  over: AbortSignal,
 ): Promise<{ kind: 'left' } | { kind: 'stay' } | Astray> {
   if (key !== null) {
     const moved = await key.move(region.code, to.code)
@@ -25,7 +26,7 @@ export async function leaveRegion(
   }
   // Nobody else has the key of such a request, and the region's word is that it did nothing.
   if (outcomeOf(sent.attempt) === 'not-executed') return { kind: 'left' }
-  const isWritten =
-    sent.idempotencyKey !== null && (await abandonAttempt(visit, region.code, sent.idempotencyKey, to.code))
-  return { kind: isWritten ? 'left' : 'stay' }
+  if (sent.idempotencyKey === null) return { kind: 'stay' }
+  const attempt = { from: region.code, edgeKey: sent.idempotencyKey, owner: to.code }
+  return { kind: (await abandonAttempt(visit, over, attempt)) ? 'left' : 'stay' }
 }

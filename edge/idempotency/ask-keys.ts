@@ -6,17 +6,18 @@ import type { TenantKeys } from './tenant-keys.ts'
 export type Unheard = { kind: 'unheard'; cause: unknown }
 export type Keys = DurableObjectStub<TenantKeys>
 
-/** Never throws. What is unheard may have been done all the same. */
+/** Never throws, and is done soon after `over`. What is unheard may have been done all the same. */
 export async function askKeys<Word>(
   { bindings, key }: Pick<Visit, 'bindings' | 'key'>,
+  over: AbortSignal,
   ask: (keys: Keys) => Promise<Word>,
 ): Promise<Word | Unheard> {
   let cause: unknown
-  for (let tries = 0; tries < LIMITS.keyQuestionTriesMax; tries += 1) {
+  for (let tries = 0; tries < LIMITS.keyQuestionTriesMax && !over.aborted; tries += 1) {
     if (tries > 0) await scheduler.wait(LIMITS.keyQuestionPauseMs)
     try {
       // After a failure an old stub stays broken.
-      return await inTime(ask(bindings.TENANT_KEYS.getByName(key.tenant)))
+      return await inTime(ask(bindings.TENANT_KEYS.getByName(key.tenant)), over)
     } catch (thrown) {
       cause = thrown
       if (isOverloaded(thrown)) break
@@ -25,16 +26,16 @@ export async function askKeys<Word>(
   return { kind: 'unheard', cause }
 }
 
-async function inTime<Word>(asked: Promise<Word>): Promise<Word> {
-  const answered = new AbortController()
-  const tooLate = scheduler.wait(LIMITS.keyQuestionMs, { signal: answered.signal }).then(() => {
-    throw new Error(`The keys of the tenant gave no answer in ${LIMITS.keyQuestionMs} ms.`)
-  })
+async function inTime<Word>(asked: Promise<Word>, over: AbortSignal): Promise<Word> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>()
+  const giveUp = (): void => reject(new Error('The keys of the tenant gave no answer in time.'))
+  const timer = setTimeout(giveUp, LIMITS.keyQuestionMs)
+  over.addEventListener('abort', giveUp)
   try {
     return await Promise.race([asked, tooLate])
   } finally {
-    answered.abort()
-    tooLate.catch(() => undefined)
+    clearTimeout(timer)
+    over.removeEventListener('abort', giveUp)
   }
 }
 

@@ -8,6 +8,7 @@
  * When the keys of a tenant cannot be asked, exactness comes before availability: an answer in hand may be of a sandbox that is about to be
  * given up for another one, so the caller hears that the outcome is unknown, and asks again with the key. Creates without a key go on.
  */
+import { LIMITS } from '../../shared/limits.ts'
 import { sha256Hex } from '../digest.ts'
 import type { Visit } from '../requests/visit.ts'
 import { askKeys, type Keys, type Unheard } from './ask-keys.ts'
@@ -16,12 +17,14 @@ import { claimText, doorOf } from './claim.ts'
 
 export class RequestKey {
   readonly #visit: Visit
+  readonly #over: AbortSignal
   readonly #claim: string
   readonly #body: string | null
   #heldIn: string | null = null
 
-  constructor(visit: Visit, claim: string, body: string | null) {
+  constructor(visit: Visit, over: AbortSignal, claim: string, body: string | null) {
     this.#visit = visit
+    this.#over = over
     this.#claim = claim
     this.#body = body
   }
@@ -52,36 +55,39 @@ export class RequestKey {
     const region = this.#heldIn
     if (region === null || !this.canBeUndone) return
     this.#heldIn = null
-    await this.#ask((keys) => keys.giveKeyFree(this.#claim, this.#in(region)).then(() => ({ kind: 'free' as const })))
+    // The time of the request may be over; the next one with its key should not have to suffer for that.
+    const over = AbortSignal.timeout(LIMITS.keyQuestionMs)
+    await askKeys(this.#visit, over, async (keys) => await keys.giveKeyFree(this.#claim, this.#in(region)))
   }
 
   readonly #in = (region: string): Bearer => ({ request: this.#visit.requestId, region, body: this.#body })
 
   readonly #ask = <Word>(question: (keys: Keys) => Promise<Word>): Promise<Word | Unheard> =>
-    askKeys(this.#visit, question)
+    askKeys(this.#visit, this.#over, question)
 }
 
-/** Null when no sandbox comes of the request, or its caller sent no key. */
-export async function keyOfRequest(visit: Visit): Promise<RequestKey | null> {
+/** Null when no sandbox comes of the request, or its caller sent no key. Nothing is asked any more when its time is `over`. */
+export async function keyOfRequest(visit: Visit, over: AbortSignal): Promise<RequestKey | null> {
   const door = doorOf(visit.call)
   if (door === null || visit.idempotencyKey === null) return null
   const canBeUndone = door !== 'run' && visit.body.kind !== 'stream'
-  return new RequestKey(
-    visit,
-    claimText(visit, door, visit.idempotencyKey),
-    canBeUndone ? await bodyDigest(visit) : null,
-  )
+  const claim = claimText(visit, door, visit.idempotencyKey)
+  return new RequestKey(visit, over, claim, canBeUndone ? await bodyDigest(visit) : null)
 }
 
+/** `from` was sent a create under a key of the edge's own making; it goes on to `owner`. */
+export type Attempt = { from: string; edgeKey: string; owner: string }
+
 /** Writes down that a region owes what it may have made for a key of the edge's own making. False when that could not be done. */
-export async function abandonAttempt(visit: Visit, from: string, edgeKey: string, owner: string): Promise<boolean> {
+export async function abandonAttempt(visit: Visit, over: AbortSignal, attempt: Attempt): Promise<boolean> {
   const door = doorOf(visit.call)
   if (door === null || door === 'run') return false
-  const debt = { region: from, body: await bodyDigest(visit) }
-  const claim = claimText(visit, door, edgeKey)
-  const word = await askKeys(visit, (keys) =>
-    keys.abandonAttempt(claim, debt, owner).then(() => ({ kind: 'written' as const })),
-  )
+  const debt = { region: attempt.from, body: await bodyDigest(visit) }
+  const claim = claimText(visit, door, attempt.edgeKey)
+  const word = await askKeys(visit, over, async (keys) => {
+    await keys.abandonAttempt(claim, debt, attempt.owner)
+    return { kind: 'written' as const }
+  })
   return word.kind === 'written'
 }
 

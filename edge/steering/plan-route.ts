@@ -33,7 +33,8 @@ export function planRoute(call: Call, said: Said, registry: RegionRegistry, stee
   const owner = ownerOf(call, registry)
   if (owner !== null) return { regions: [agreeing(owner, spoken)], by: 'id' }
   const wish = spoken ?? parseWish(said.pin, registry)
-  if (call.class === 'create' || call.class === 'create-run') return planCreate(wish, steer)
+  if (call.class === 'create' || call.class === 'create-run')
+    return said.idempotencyKey === null ? planCreate(wish, steer) : planRepeat(wish, steer)
   if (call.class === 'list' || call.class === 'sum' || call.class === 'find') return planAll(wish, registry)
   const [region] = wish?.regions ?? []
   if (region !== undefined) return { regions: [region], by: 'wish' }
@@ -74,6 +75,12 @@ function planCreate(wish: Wish | null, steer: () => Region[]): Plan {
       details: { regions: wish.regions.map(({ code }) => code) },
     },
   )
+}
+
+/** What was made is where the key of the edge's making says, also when that region takes nothing new any more. */
+function planRepeat(wish: Wish | null, steer: () => Region[]): Plan {
+  const regions = wish?.regions.filter(({ status }) => status !== 'down') ?? []
+  return regions.length > 0 ? { regions, by: 'wish' } : planCreate(wish, steer)
 }
 
 /** A region that is draining still has rows; one that is down is asked too, so that the answer says it is missing. */
