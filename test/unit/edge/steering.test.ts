@@ -12,7 +12,7 @@ import { geoClaim, whereabouts } from '../../../edge/steering/whereabouts.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { newId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import type { Region } from '../../../shared/regions.ts'
+import type { Region, RegionRegistry } from '../../../shared/regions.ts'
 import { EAST, EUROPE, REGISTRY, WEST } from './regions-of-tests.ts'
 
 const point = fc.record({
@@ -161,16 +161,20 @@ test('what callers say about regions is understood, or refused with what would b
 })
 
 const NOTHING_SAID: Said = { header: null, body: null, idempotencyKey: null, pin: null }
-const plan = (method: string, path: string, said: Partial<Said> = {}): string => {
+const plan = (method: string, path: string, said: Partial<Said> = {}, registry = REGISTRY): string => {
   const call = classifyRequest(method, new URL(path, 'https://api.example'))
   assert.ok(call)
   try {
-    const { regions, by } = planRoute(call, { ...NOTHING_SAID, ...said }, REGISTRY, () => [EAST, WEST, EUROPE])
+    const { regions, by } = planRoute(call, { ...NOTHING_SAID, ...said }, registry, () => [EAST, WEST, EUROPE])
     return `${by}: ${codes(regions).join(' ')}`
   } catch (error) {
     return codeOf(error)
   }
 }
+const withStatus = (status: Region['status']): RegionRegistry => ({
+  ...REGISTRY,
+  regions: REGISTRY.regions.map((region) => (region.code === 'use1' ? { ...region, status } : region)),
+})
 const idIn = (region: string): string => newId('sbx', region, 1, new Uint8Array(16))
 
 test('the order of say: id, key of the edge, prefix, header, body, pin, steering', () => {
@@ -194,4 +198,12 @@ test('the order of say: id, key of the edge, prefix, header, body, pin, steering
   assert.equal(plan('GET', '/v1/templates', { pin: 'eu' }), 'wish: eu1')
   assert.equal(plan('GET', `${path}/${idIn('mars1')}`), 'sandbox_not_found')
   assert.equal(plan('GET', `${path}/sbx_eu1_typo`), 'sandbox_not_found')
+})
+
+// Its caller was told to find out there, and would otherwise have to wait for the region to take new sandboxes again.
+test('what was made under a key of the edge is asked about where it is, also in a region that is draining', () => {
+  const path = '/v1/sandboxes'
+  assert.equal(plan('POST', path, { idempotencyKey: 'use1' }, withStatus('draining')), 'wish: use1')
+  assert.equal(plan('POST', path, { idempotencyKey: 'use1' }, withStatus('down')), 'region_unavailable')
+  assert.equal(plan('POST', path, { header: 'use1' }, withStatus('draining')), 'region_unavailable')
 })
