@@ -87,3 +87,27 @@ test('a refusal reads like a shell’s: a line on stderr and its exit code', () 
   assert.equal(Buffer.from(said.payload).toString(), 'nope: command not found\n')
   assert.equal(execExit.parse(frameJson(ended)).exit_code, 127)
 })
+
+// A frame costs everybody who passes it on; a guest that cuts its output into single bytes must not make it dearer.
+test('output that comes at once is one frame, whole and in order, and no frame is longer than allowed', async () => {
+  const pieces = fc.array(fc.record({ isErr: fc.boolean(), text: fc.string({ minLength: 1, maxLength: 5 }) }))
+  await fc.assert(
+    fc.asyncProperty(pieces, async (parts) => {
+      const output = parts.map(({ isErr, text }) => encodeFrame(isErr ? FRAME.stderr : FRAME.stdout, Buffer.from(text)))
+      const { frames } = await read([Buffer.concat([STARTED, ...output, EXITED])], 10_000)
+      const said = frames.slice(1, -1)
+      for (const type of [FRAME.stdout, FRAME.stderr]) {
+        const whole = parts.filter(({ isErr }) => isErr === (type === FRAME.stderr)).map(({ text }) => text)
+        const got = said.filter((frame) => frame.type === type).map(({ payload }) => payload)
+        assert.equal(Buffer.concat(got).toString(), whole.join(''))
+      }
+      for (const [index, { type }] of said.entries()) assert.notEqual(type, said[index + 1]?.type)
+    }),
+  )
+  const long = encodeFrame(FRAME.stdout, new Uint8Array(40_000).fill(1))
+  const { frames } = await read([Buffer.concat([STARTED, long, long, EXITED])], 100_000)
+  assert.deepEqual(
+    frames.slice(1, -1).map(({ payload }) => payload.length),
+    [40_000, 40_000],
+  )
+})
