@@ -12,6 +12,7 @@ const TOLD: Partial<Record<ErrorCode, Told>> = {
   invalid_request: BAD_REQUEST,
   template_not_found: BAD_REQUEST,
   not_supported: BAD_REQUEST,
+  merge_not_possible: BAD_REQUEST,
   missing_token: NO_KEY,
   invalid_token: NO_KEY,
   revoked_token: NO_KEY,

@@ -22,6 +22,7 @@ import { serveVisits } from './http/preview-visits.ts'
 import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
+import { serveSnapshots } from './http/snapshot-routes.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
@@ -48,6 +49,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
 
   serveVisits(app, controller)
   serveSandboxes(serve)
+  serveSnapshots(serve)
   serveOrphans(serveInternal)
   servePodflare(serve)
   servePodflareHealth(serveAnyone)

@@ -6,6 +6,7 @@ import type { Database } from './database/connect.ts'
 import type { Events } from './events/events.ts'
 import type { Host } from './hosts/client.ts'
 import type { HostRules } from './hosts/host-rules.ts'
+import type { InFlight } from './in-flight.ts'
 import type { Instance } from './instance.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics/instruments.ts'
@@ -33,7 +34,7 @@ export type Controller = {
   instance: Instance
   quota: Quota
   /** The sandboxes that a request of this process is working on; the reconciler leaves them to it. */
-  inFlight: Set<string>
+  inFlight: InFlight
   background: Background
   states: StateWatch
   /** Set when the process is about to end; nothing new is started then. */

@@ -20,6 +20,7 @@ import { openRoster } from './hosts/roster.ts'
 import type { Credentials } from './http/authenticate.ts'
 import { type Door, openDoor, type Watch } from './http/door.ts'
 import { recordRequest } from './http/record-request.ts'
+import { createInFlight } from './in-flight.ts'
 import { joinRegion } from './instance.ts'
 import { describeError, type Log } from './log.ts'
 import { createMetrics } from './metrics/instruments.ts'
@@ -97,7 +98,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     hostRules: config.hostRules,
     ledger: createLedger(() => performance.now()),
     instance,
-    inFlight: new Set(),
+    inFlight: createInFlight(),
     background: createBackground(log),
     states: createStateWatch(database.db, log),
     isDraining: () => draining,
@@ -106,7 +107,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   }
   observeRegion(controller)
   const match = createMatching(controller)
-  const attend = (host: Host): Repeating[] => [keepPolling(controller, host), match(host)]
+  const attend = (host: Host): Repeating[] => [keepPolling(controller, host), ...match(host)]
   const roster = await openRoster(controller, { hosts, configured: config.hosts, attend })
   undo.push(roster.stop)
   const repeating = [

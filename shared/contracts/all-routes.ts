@@ -11,11 +11,13 @@ import { PODFLARE_ROUTES } from './podflare.ts'
 import { PREVIEW_ROUTES } from './previews.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
+import { SNAPSHOT_ROUTES } from './snapshots.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
 
 export const ALL_ROUTES: readonly Route[] = [
   SANDBOX_ROUTES,
+  SNAPSHOT_ROUTES,
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,

@@ -3,6 +3,7 @@
  * sent is ignored; `egress` is accepted and changes nothing, because no sandbox has a way out.
  */
 import * as z from 'zod'
+import { LIMITS } from '../limits.ts'
 import { route } from './route.ts'
 import { templateSchema } from './sandbox-fields.ts'
 
@@ -22,6 +23,24 @@ export const PODFLARE_ROUTES = {
     body: podflareCreateBody,
     status: 200,
     answer: z.object({ id: z.string(), state: z.literal('ready') }),
+  }),
+  fork: route({
+    method: 'POST',
+    path: '/podflare/v1/sandboxes/:id/fork',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Fork a sandbox, in the form of Podflare: all children, or none.',
+    body: z.object({ n: z.int().min(1).max(LIMITS.forkChildrenMax).default(1) }),
+    status: 200,
+    answer: z.object({ children: z.array(z.string()) }),
+  }),
+  merge: route({
+    method: 'POST',
+    path: '/podflare/v1/sandboxes/:id/merge_into/:winner',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'Let a sandbox go on with the machine of another one, in the form of Podflare.',
+    status: 204,
   }),
   destroy: route({
     method: 'DELETE',

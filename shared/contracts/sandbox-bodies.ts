@@ -19,7 +19,6 @@ import {
 
 /** What other servers of this contract can do and this one cannot. A create that asks for it is refused: without it the sandbox would not be what was asked for. */
 export const UNSUPPORTED_FIELDS = [
-  'snapshot_id',
   'volumes',
   'services',
   'database',
@@ -61,6 +60,8 @@ const createShape = {
   external_workspace_id: externalIdSchema.optional(),
   external_user_id: externalIdSchema.optional(),
   external_project_id: externalIdSchema.optional(),
+  /** Go on from this snapshot instead of from a template; template and machine are those of the snapshot. */
+  snapshot_id: z.string().max(LIMITS.nameCharsMax).nullish(),
   ...unsupported,
 }
 

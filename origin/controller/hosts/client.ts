@@ -18,14 +18,13 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { connectPinned } from './connect-pinned.ts'
 import { openTunnel, type Tunnel } from './open-tunnel.ts'
-import { type Trouble, troubleOfThrown } from './outcome.ts'
+import { type Answer, required, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readJson } from './read-json.ts'
 import { readRefusal } from './read-refusal.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
+import { type SnapshotCalls, snapshotCalls } from './snapshot-calls.ts'
 
-export type Answer<T> = { kind: 'done'; value: T } | Trouble
-
-export type Host = {
+export type Host = SnapshotCalls & {
   name: string
   /** Named by the configuration of this controller; any other one has joined. */
   isConfigured: boolean
@@ -57,13 +56,14 @@ export function connectHost(address: HostAddress): Host {
     route: { method: string; path: string; answer?: z.ZodType<T> },
     id: string,
     body?: unknown,
+    { pool = calls, ms = LIMITS.hostRequestMs }: { pool?: Pool; ms?: number } = {},
   ): Promise<Answer<T | null>> {
     try {
-      const response = await calls.request({
+      const response = await pool.request({
         method: route.method,
         path: route.path.replace(':id', id),
         ...contentOf(body),
-        signal: AbortSignal.timeout(LIMITS.hostRequestMs),
+        signal: AbortSignal.timeout(ms),
       })
       if (response.statusCode >= 300) return await readRefusal(response)
       if (route.answer === undefined) {
@@ -110,6 +110,7 @@ export function connectHost(address: HostAddress): Host {
 
   const path = (route: { path: string }, id: string): string => route.path.replace(':id', id)
   return {
+    ...snapshotCalls(call, (route, id, body) => call(route, id, body, { pool: commands, ms: LIMITS.hostCopyMs })),
     name: address.name,
     isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
@@ -118,10 +119,7 @@ export function connectHost(address: HostAddress): Host {
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
     resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
     setDeadlines: (id, deadlines) => required(call(HOST_ROUTES.deadlines, id, deadlines)),
-    destroy: async (id) => {
-      const answer = await call(HOST_ROUTES.destroy, id)
-      return answer.kind === 'done' ? { kind: 'done', value: null } : answer
-    },
+    destroy: (id) => call(HOST_ROUTES.destroy, id),
     stats: (id) => required(call(HOST_ROUTES.stats, id)),
     console: (id, { lines, after }) =>
       required(call({ ...HOST_ROUTES.console, path: `${HOST_ROUTES.console.path}?lines=${lines}&after=${after}` }, id)),
@@ -167,13 +165,4 @@ function contentFor(address: HostAddress) {
     body === undefined
       ? { headers: credential }
       : { headers: { ...credential, 'content-type': 'application/json' }, body: JSON.stringify(body) }
-}
-
-/** Narrows an answer whose route has a body. */
-async function required<T>(answer: Promise<Answer<T | null>>): Promise<Answer<T>> {
-  const got = await answer
-  if (got.kind !== 'done') return got
-  return got.value === null
-    ? troubleOfThrown(new Error('An answer without its body.'))
-    : { kind: 'done', value: got.value }
 }

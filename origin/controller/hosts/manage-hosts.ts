@@ -6,6 +6,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { host } from '../database/schema/hosts.ts'
 import { giveUpSandboxes } from './give-up-sandboxes.ts'
+import { giveUpSnapshots } from './give-up-snapshots.ts'
 
 export type Owner = { kind: 'tenant'; tenant: string } | { kind: 'operator' }
 export type HostRow = Awaited<ReturnType<typeof listHosts>>[number]
@@ -65,6 +66,7 @@ export async function removeHost(controller: Controller, owner: Owner, id: strin
   if (removed === undefined) throw whyNot(await findHost(db, owner, id))
   controller.log('info', 'host.removed', { host: id, forced: isForced })
   await giveUpSandboxes(controller, id, 'The host of this sandbox was removed.')
+  await giveUpSnapshots(controller, id, 'The host of this snapshot was removed.')
 }
 
 const silentSince = sql`clock_timestamp() - make_interval(secs => ${LIMITS.hostLostAfterMs / 1_000})`

@@ -10,6 +10,7 @@ import * as z from 'zod'
 import { AppError, ERRORS, type ErrorCode } from '../../../shared/errors.ts'
 
 export type Trouble = { kind: 'refused' | 'failed' | 'unknown'; error: AppError }
+export type Answer<T> = { kind: 'done'; value: T } | Trouble
 
 const spokenSchema = z.object({ code: z.string(), message: z.string() })
 const bodySchema = z.object({ error: spokenSchema })
@@ -49,9 +50,18 @@ const unavailable = (detail: string): AppError =>
   new AppError('host_unavailable', 'The machine for this sandbox gave no clear answer.', { detail })
 
 /** A code we do not know is a host newer or more broken than we are; callers hear only of codes in the table. */
-const spoken = ({ code, message }: { code: string; message: string }): AppError =>
+export const spoken = ({ code, message }: { code: string; message: string }): AppError =>
   isErrorCode(code) && code !== 'internal'
     ? new AppError(code, message)
     : new AppError('host_unavailable', 'The machine for this sandbox failed.', { detail: `${code}: ${message}` })
 
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
+
+/** Narrows an answer whose route has a body. */
+export async function required<T>(answer: Promise<Answer<T | null>>): Promise<Answer<T>> {
+  const got = await answer
+  if (got.kind !== 'done') return got
+  return got.value === null
+    ? troubleOfThrown(new Error('An answer without its body.'))
+    : { kind: 'done', value: got.value }
+}

@@ -24,6 +24,8 @@ export type QuotaSeams = {
 export type Asked = {
   reason: QuotaReport['reason']
   want: number
+  /** What another controller brings is worth coming back for from this many on; one when left out. */
+  atLeast?: number
   /** Lowers the share first, to what is used and this many more. */
   keep?: number
 }
@@ -43,7 +45,7 @@ export async function exchange(seams: QuotaSeams, tenant: string, asked: Asked):
     if (begun === undefined) return { kind: 'share', room: 0, granted: 0, limit: 0, running: 0, tier: 'none' }
     if (begun === 'busy') {
       const room = await roomMeanwhile(seams.db, tenant)
-      if (room > 0 || reason !== 'need') return inHand(room)
+      if (room >= (asked.atLeast ?? 1) || reason !== 'need') return inHand(room)
       if (performance.now() > until) break
       continue
     }

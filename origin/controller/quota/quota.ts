@@ -11,8 +11,8 @@ import { createWaitingLine } from './waiting-line.ts'
 export type Quota = {
   /** Whether other regions have a part in the limits. */
   readonly isShared: boolean
-  /** For a create that found no slot: resolves when it is worth trying again, or with why it is not. Never throws. */
-  more(tenant: string): Promise<'again' | Exchanged>
+  /** For what did not find `count` slots: resolves when it is worth trying again, or with why it is not. Never throws. */
+  more(tenant: string, count: number): Promise<'again' | Exchanged>
   /** A slot was taken. */
   noteUse(tenant: string): void
   /** Says what this region has; with `keep`, lowers it first to what is used and that many more. */

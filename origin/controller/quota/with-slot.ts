@@ -1,4 +1,4 @@
-/** Something that takes a slot of its tenant: tried, and tried again each time the region's share has grown. */
+/** Something that takes slots of its tenant: tried, and tried again each time the region's share has grown. */
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
@@ -7,20 +7,21 @@ import type { Controller } from '../controller.ts'
 export const NO_SLOT = { kind: 'no_slot' } as const
 export type NoSlot = typeof NO_SLOT
 
-/** `attempt` has done nothing when it found no slot. Throws concurrency_limit, or quota_authority_unavailable. */
+/** `attempt` takes `count` slots, and has done nothing when it did not find them. Throws concurrency_limit, or quota_authority_unavailable. */
 export async function withSlot<Got extends { kind: string }>(
   { quota, clock }: Pick<Controller, 'quota' | 'clock'>,
   { tenant }: Pick<Principal, 'tenant'>,
   attempt: () => Promise<Got | NoSlot>,
+  count: number = 1,
 ): Promise<Exclude<Got, NoSlot>> {
   const until = clock() + LIMITS.quotaWaitMs
   do {
     const got = await attempt()
     if (isGot(got)) {
-      quota.noteUse(tenant)
+      for (let taken = 0; taken < count; taken++) quota.noteUse(tenant)
       return got
     }
-    const more = await quota.more(tenant)
+    const more = await quota.more(tenant, count)
     if (more !== 'again') throw refusal(more)
   } while (clock() < until)
   throw unavailable()

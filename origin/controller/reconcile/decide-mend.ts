@@ -3,22 +3,30 @@
  *
  *   row \ machine          running          paused           starting, stopping   none
  *   creating, provisioning  [orphan] ready   [orphan] pause   wait                 [orphan] fail
- *   running, snapshotting   expire if late   pause            wait                 end (expired) or fail
+ *   running                 expire if late   pause            wait                 end (expired) or fail
  *                           else retime it
+ *   snapshotting            [orphan] go on   pause            wait                 end (expired) or fail
+ *                           else as running
  *   paused                  pause it there   expire if late   wait                 end (expired) or fail
  *                                            else retime it
  *   error, destroyed        clear            clear            clear                clear
+ *   being merged, and live  [orphan] take it back             wait                 [orphan] finish it
  *
  * [orphan]: only when no living controller works on it; its own controller writes the row otherwise.
  */
 import type { VM_STATES } from '../../../shared/contracts/host.ts'
-import type { SandboxState } from '../../../shared/lifecycle.ts'
+import { LIVE, type SandboxState } from '../../../shared/lifecycle.ts'
 
 export type Mend =
   | 'leave'
   | 'ready'
   | 'pause_row'
   | 'pause_machine'
+  /** It was being kept, and nobody waits for that any more. */
+  | 'go_on'
+  /** Its machine has gone to another sandbox, or will not. */
+  | 'finish_merge'
+  | 'drop_merge'
   /** Tell the host when it ends. */
   | 'set_deadlines'
   | 'fail'
@@ -31,6 +39,8 @@ export type Finding = {
   state: SandboxState
   machine: (typeof VM_STATES)[number] | 'none'
   isOrphan: boolean
+  /** Its machine was to be given to another sandbox, and if it is not there, then not because it is known to have died. */
+  isMerging: boolean
   /** Past its end by more than a host may be late. A paused sandbox has an end only when it is not to be kept. */
   isOverdue: boolean
   /** It has an end, and its host knows of another one. */
@@ -41,18 +51,34 @@ export type Finding = {
 }
 
 export function decideMend(finding: Finding): Mend {
+  if (finding.isMerging && LIVE.has(finding.state)) return mendMerge(finding)
   switch (finding.state) {
     case 'creating':
     case 'provisioning':
       return finding.isOrphan ? mendOrphan(finding) : 'leave'
     case 'running':
-    case 'snapshotting':
       return mendRunning(finding)
+    case 'snapshotting':
+      return finding.isOrphan && finding.machine === 'running' ? 'go_on' : mendRunning(finding)
     case 'paused':
       return mendPaused(finding)
     case 'error':
     case 'destroyed':
       return 'clear'
+  }
+}
+
+function mendMerge({ isOrphan, machine }: Finding): Mend {
+  if (!isOrphan) return 'leave'
+  switch (machine) {
+    case 'running':
+    case 'paused':
+      return 'drop_merge'
+    case 'starting':
+    case 'stopping':
+      return 'leave'
+    case 'none':
+      return 'finish_merge'
   }
 }
 

@@ -10,7 +10,7 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 
 export type Holding = Pick<
   SandboxRow,
-  'id' | 'state' | 'revision' | 'host' | 'instance' | 'persistent' | 'changedAt'
+  'id' | 'state' | 'revision' | 'host' | 'instance' | 'persistent' | 'changedAt' | 'mergeInto'
 > & {
   isOwnerAlive: boolean
   ageMs: number
@@ -38,14 +38,15 @@ const MISTIMED = `(row.state = there.state and (row.state = 'running' or not row
 /** Ages are reckoned by the database's clock, which every controller of the region shares. Who is alive is asked only where it counts. */
 const FIND = `
   select row.id, row.state, row.revision, row.host, row.instance, row.persistent, row.changed_at as "changedAt",
-    case when row.state in ('creating', 'provisioning') then instance_alive(row.instance) else true end as "isOwnerAlive",
+    row.merge_into as "mergeInto",
+    case when row.state in ('creating', 'provisioning', 'snapshotting') or row.merge_into is not null then instance_alive(row.instance) else true end as "isOwnerAlive",
     (extract(epoch from clock_timestamp() - row.changed_at) * 1000)::float8 as "ageMs",
     coalesce(row.expires_at <= clock_timestamp(), false) as "isDue",
     coalesce(row.expires_at < clock_timestamp() - make_interval(secs => $4), false) as "isOverdue",
     coalesce(${MISTIMED}, false) as "isMistimed", there.id as there
   from (select * from sandbox where host = $1 and released_at is null) as row
   full join unnest($2::text[], $3::text[], $6::bigint[], $7::integer[]) as there (id, state, expires_ms, idle_sec) on there.id = row.id
-  where row.state is distinct from there.state or row.state <> all ($5)
+  where row.state is distinct from there.state or row.state <> all ($5) or row.merge_into is not null
     or row.expires_at < clock_timestamp() - make_interval(secs => $4)
     or ${MISTIMED}`
 

@@ -3,7 +3,7 @@
  *
  * Kept for ever: the intervals of the meter, which are what people pay by, and the accounts. A forgotten sandbox is still in both.
  */
-import { and, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import { ENDED } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -12,6 +12,7 @@ import type { Db } from '../database/connect.ts'
 import { hostToken } from '../database/schema/hosts.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
+import { snapshot } from '../database/schema/snapshots.ts'
 import { forgetOldEvents } from '../events/forget-events.ts'
 import { forgetFinishedDeliveries } from '../webhooks/forget-deliveries.ts'
 
@@ -34,6 +35,13 @@ const FORGETTING: readonly Forgetting[] = [
         inArray(sandbox.state, [...ENDED]),
         lt(sandbox.changedAt, before(LIMITS.endedSandboxKeptMs)),
       ),
+    ),
+  },
+  {
+    table: 'snapshot',
+    forget: rowsOf(
+      snapshot,
+      and(eq(snapshot.state, 'failed'), lt(snapshot.changedAt, before(LIMITS.failedSnapshotKeptMs))),
     ),
   },
   {

@@ -10,6 +10,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Host } from '../hosts/client.ts'
 import { describeError } from '../log.ts'
+import { databaseTime } from './database-time.ts'
 import { decideMend, type Finding } from './decide-mend.ts'
 import { findSuspects, type Holding } from './find-suspects.ts'
 import { mend } from './mend.ts'
@@ -68,15 +69,11 @@ function examine(
     state: holding.state,
     machine: machine?.state ?? 'none',
     isOrphan: ageMs > LIMITS.createStaleMs || ((isOurs || !isOwnerAlive) && ageMs > LIMITS.instanceGraceMs),
+    isMerging: holding.mergeInto !== null && loss === undefined,
     isOverdue: holding.isOverdue,
     isMistimed: holding.isMistimed,
     isExpired: loss === undefined ? holding.isDue : loss.cause === 'expired',
     persistent: holding.persistent,
   }
   return { finding, machine, reason: loss?.reason }
-}
-
-async function databaseTime({ database }: Controller): Promise<number> {
-  const { rows } = await database.pool.query<{ now: Date }>('select clock_timestamp() as now')
-  return rows[0]?.now.getTime() ?? 0
 }

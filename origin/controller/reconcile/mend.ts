@@ -7,9 +7,11 @@ import { clearHost } from '../sandboxes/clear-host.ts'
 import { deadlinesOf } from '../sandboxes/deadlines.ts'
 import { readSandbox } from '../sandboxes/find-sandbox.ts'
 import { moveSandbox } from '../sandboxes/move-sandbox.ts'
+import { finishMerge } from '../snapshots/finish-merge.ts'
+import { dropIntent } from '../snapshots/merge-sandboxes.ts'
 import type { Mend } from './decide-mend.ts'
 
-type Mended = Pick<SandboxRow, 'id' | 'state' | 'revision' | 'host'>
+type Mended = Pick<SandboxRow, 'id' | 'state' | 'revision' | 'host' | 'mergeInto'>
 type Seen = { machine: VmRecord | undefined; reason: string | undefined }
 
 export async function mend(controller: Controller, host: Host, row: Mended, what: Mend, seen: Seen): Promise<void> {
@@ -32,6 +34,15 @@ export async function mend(controller: Controller, host: Host, row: Mended, what
       if (answer.kind === 'done') await moveSandbox(db, row.id, 'pause', { revision })
       return
     }
+    case 'go_on':
+      await moveSandbox(db, row.id, 'snapshotted', { revision })
+      return
+    case 'finish_merge':
+      if (row.mergeInto !== null) await finishMerge(controller, { parent: row.mergeInto, winner: row.id })
+      return
+    case 'drop_merge':
+      if (row.mergeInto !== null) await dropIntent(controller, row.mergeInto, row.id)
+      return
     case 'set_deadlines': {
       const now = await readSandbox(db, row.id)
       if (now?.revision === revision) await host.setDeadlines(row.id, deadlinesOf(now))

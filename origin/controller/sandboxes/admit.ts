@@ -49,13 +49,19 @@ const SLOT_REFUSALS: ReadonlySet<string> = new Set(['concurrency_limit', 'quota_
 async function tryHosts(controller: Controller, wanted: Wanted): Promise<Admitted | NoSlot> {
   const except = new Set<string>()
   for (let tries = 0; tries < LIMITS.placementTriesMax; tries++) {
-    const host = chooseHost(controller, { ...wanted.plan, tenant: wanted.principal.tenant, except })
+    const host = hostFor(controller, wanted, except)
     // Without a host the question is still asked, of no host: a replay needs none, and a quota is told before room is.
     const verdict = await ask(controller, wanted, host ?? '')
     if (verdict.verdict === 'host_full' && host !== undefined) except.add(host)
     else if (verdict.verdict !== 'try_again') return understand(controller, wanted, verdict, host)
   }
   throw noRoom(wanted.plan)
+}
+
+/** What goes on from a snapshot runs where that is. */
+function hostFor(controller: Controller, { plan, principal }: Wanted, except: ReadonlySet<string>): string | undefined {
+  if (plan.source === null) return chooseHost(controller, { ...plan, tenant: principal.tenant, except })
+  return except.has(plan.source.host) ? undefined : plan.source.host
 }
 
 async function ask(controller: Controller, wanted: Wanted, host: string): Promise<Verdict> {
@@ -105,7 +111,7 @@ export const externalLimit = (externalUser: string | null): AppError =>
     details: { external_user_id: externalUser },
   })
 
-export const noRoom = ({ machine }: SandboxPlan): AppError =>
+export const noRoom = ({ machine }: Pick<SandboxPlan, 'machine'>): AppError =>
   new AppError(
     'capacity_exhausted',
     `No host in this region can fit ${machine.memoryMib} MiB of memory and ${machine.diskMib} MiB of disk now.`,

@@ -17,7 +17,16 @@ import { idempotency } from '../database/schema/idempotency.ts'
 export type KeptAnswer = { status: number; response: string }
 /** `route` also names the user of the tenant's for whom the key is, so that the keys of two users never meet. */
 export type Claim = { tenant: string; kind: ClaimKind; route: string; key: string; fingerprint: string }
-export type ClaimKind = 'create' | 'run' | 'podflare'
+export type ClaimKind =
+  | 'create'
+  | 'run'
+  | 'fork'
+  | 'snapshot'
+  | 'restore'
+  | 'merge'
+  | 'podflare'
+  | 'podflare-fork'
+  | 'podflare-merge'
 
 const FIRST_ERROR_STATUS = 400
 const PRINTABLE = /^[\x21-\x7e][\x20-\x7e]*$/

@@ -9,20 +9,24 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
+import { sourceOf } from '../snapshots/find-snapshot.ts'
 import { admitOnce } from './admit-once.ts'
+import type { Reply } from './answer-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { findWorkspace } from './find-workspace.ts'
 import { planExec } from './plan-exec.ts'
-import { planSandbox, type SandboxPlan } from './plan-sandbox.ts'
+import { planSandbox, type SandboxPlan, type Source } from './plan-sandbox.ts'
 import { cutOutput, toExecAnswer, toRecord } from './record.ts'
 import { type Start, startOnHost } from './start-on-host.ts'
+import { subjectOf } from './subject.ts'
 
-export type CreateRequest = { principal: Principal; claim: Claim | undefined } & (
+export type CreateRequest = { principal: Principal; claim: Claim | undefined; known?: Known } & (
   | { kind: 'create'; body: CreateSandboxBody }
   | { kind: 'run'; body: RunBody }
 )
-export type Reply = { status: number; response: string; isReplay: boolean }
+/** What whoever asks for a space has decided already: the id, and what it goes on from, which no caller may name. */
+export type Known = { id: string; source: Source | undefined }
 
 const CREATED = 201
 
@@ -30,9 +34,9 @@ export async function createSandbox(controller: Controller, request: CreateReque
   if (controller.isDraining()) throw new AppError('draining', 'This server is about to stop.')
   const { principal, claim, body } = request
   requireThisRegion(controller, body.region)
-  const plan = await planFor(controller, principal, body)
+  const plan = await planFor(controller, request)
   const exec = request.kind === 'run' ? planExec({ ...request.body, env: {} }) : undefined
-  const id = newId('sbx', controller.region.code, controller.clock(), controller.random(16))
+  const id = request.known?.id ?? newId('sbx', controller.region.code, controller.clock(), controller.random(16))
   const waitMs = request.kind === 'run' ? undefined : waitOf(request.body)
   if (waitMs !== undefined && !controller.background.hasRoom())
     throw new AppError('capacity_exhausted', 'This server makes as many sandboxes at a time as it takes.')
@@ -137,23 +141,14 @@ function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | nul
   return { data, exec: toExecAnswer(end), timings: { server_wait_and_exec_ms: waited, ...Object.fromEntries(timings) } }
 }
 
-async function planFor(
-  controller: Controller,
-  principal: Principal,
-  body: CreateRequest['body'],
-): Promise<SandboxPlan> {
-  const externalUserId = subjectOf(principal, body.external_user_id)
-  const plan = planSandbox(body, controller.policy, principal.limits, controller.ledger.templates(principal.tenant))
-  const workspace = await findWorkspace(controller.database.db, principal.tenant, body)
-  return { ...plan, externalUserId, workspace }
-}
-
-/** The user for whom it is made: that of the key, if the key is for one. */
-function subjectOf({ externalUser, sandbox }: Principal, asked: string | undefined): string | null {
-  if (sandbox !== null) throw new AppError('subject_not_allowed', 'This token is for one sandbox and makes no other.')
-  if (externalUser !== null && asked !== undefined && asked !== externalUser)
-    throw new AppError('subject_not_allowed', 'This API key makes sandboxes for its own user only.')
-  return externalUser ?? asked ?? null
+async function planFor(controller: Controller, request: CreateRequest): Promise<SandboxPlan> {
+  const { principal, body, known } = request
+  const subject = subjectOf(principal, body.external_user_id)
+  const source = known === undefined ? await sourceOf(controller, principal, body.snapshot_id) : known.source
+  const { limits, tenant } = principal
+  const plan = planSandbox(body, controller.policy, limits, controller.ledger.templates(tenant), source)
+  const workspace = await findWorkspace(controller.database.db, tenant, body)
+  return { ...plan, externalUserId: subject ?? plan.externalUserId, workspace }
 }
 
 function requireThisRegion({ region }: Controller, asked: string | undefined): void {

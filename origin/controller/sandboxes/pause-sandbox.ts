@@ -12,10 +12,10 @@ export async function pauseSandbox(controller: Controller, row: SandboxRow): Pro
     case 'paused':
       return row
     case 'running':
+    case 'snapshotting':
       return pauseRunning(controller, row)
     case 'creating':
     case 'provisioning':
-    case 'snapshotting':
       throw new AppError('state_conflict', `The sandbox is ${row.state}.`, { retryAfterSec: 1 })
     case 'error':
       throw new AppError('sandbox_not_running', `The sandbox has failed: ${row.lastError ?? 'no reason is known'}.`)
@@ -42,4 +42,4 @@ async function pauseRunning(controller: Controller, row: SandboxRow): Promise<Sa
 
 /** One that was given another end still stands where we stopped it; if it was woken for a command, writing `paused` now would freeze that command. */
 const isSameRun = (before: SandboxRow, now: SandboxRow): boolean =>
-  now.state === 'running' && now.startedAt?.getTime() === before.startedAt?.getTime()
+  (now.state === 'running' || now.state === 'snapshotting') && now.startedAt?.getTime() === before.startedAt?.getTime()

@@ -27,6 +27,20 @@ export type SandboxPlan = {
   externalProjectId: string | null
   /** The id of one of the tenant's, or null for the default one. */
   workspace: string | null
+  /** What it goes on from, and the only host that has it; null begins with the template. */
+  source: { snapshot: string; host: string } | null
+}
+
+/** A snapshot that a sandbox is made of. */
+export type Source = {
+  id: string
+  host: string
+  template: string
+  vcpus: number
+  memoryMib: number
+  diskMib: number
+  env: Record<string, string>
+  externalUser: string | null
 }
 
 /** `templates` are the names that the region's hosts can start; empty when no host has been heard of, and then nothing is refused for it. */
@@ -35,26 +49,28 @@ export function planSandbox(
   policy: Policy,
   limits: Tier,
   templates: ReadonlySet<string>,
+  source?: Source,
 ): Omit<SandboxPlan, 'workspace'> {
   refuseUnsupported(body)
-  const machine = machineOf(body, policy.defaultSize)
+  const machine = source === undefined ? machineOf(body, policy.defaultSize) : machineOfSource(body, source)
   const timeoutSec = body.timeout_sec ?? Math.min(LIMITS.timeoutSecDefault, limits.maxTimeoutSec)
   requireAllowed(machine, body, limits)
   return {
     name: body.name ?? null,
     slug: body.slug ?? null,
-    template: templateOf(body, policy.templateAliases, templates),
+    template: source?.template ?? templateOf(body, policy.templateAliases, templates),
     machine,
     timeoutSec,
     idleTimeoutSec: body.idle_timeout_sec ?? 0,
     alwaysOn: body.always_on ?? false,
     persistent: body.persistent ?? true,
-    env: body.env ?? {},
+    env: { ...source?.env, ...body.env },
     metadata: body.metadata ?? {},
     tags: body.tags ?? [],
     externalWorkspaceId: body.external_workspace_id ?? null,
-    externalUserId: body.external_user_id ?? null,
+    externalUserId: body.external_user_id ?? source?.externalUser ?? null,
     externalProjectId: body.external_project_id ?? null,
+    source: source === undefined ? null : { snapshot: source.id, host: source.host },
   }
 }
 
@@ -82,6 +98,22 @@ function machineOf(body: CreateSandboxBody, defaultSize: SizeName): Machine {
     memoryMib: body.memory_mb ?? size.memoryMib,
     diskMib: body.disk_size_mb ?? body.disk_mb ?? size.diskMib,
   }
+}
+
+/** Clients in the field always name a template; whoever names a machine wants that one, which memory of another cannot become. */
+function machineOfSource(body: CreateSandboxBody, { vcpus, memoryMib, diskMib }: Source): Machine {
+  const size = body.size === undefined ? undefined : SIZES[body.size]
+  const differs =
+    (body.cpu_count ?? size?.vcpus ?? vcpus) !== vcpus ||
+    (body.memory_mb ?? size?.memoryMib ?? memoryMib) !== memoryMib ||
+    (body.disk_size_mb ?? body.disk_mb ?? size?.diskMib ?? diskMib) !== diskMib
+  if (differs)
+    throw new AppError('invalid_request', 'What goes on from a snapshot has the machine of the snapshot.', {
+      details: {
+        size: [`must be left out, or say ${vcpus} CPUs, ${memoryMib} MiB of memory and ${diskMib} MiB of disk`],
+      },
+    })
+  return { vcpus, memoryMib, diskMib }
 }
 
 function requireAllowed(machine: Machine, body: CreateSandboxBody, limits: Tier): void {

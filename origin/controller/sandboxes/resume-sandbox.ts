@@ -1,56 +1,30 @@
 /** Makes sure that a sandbox has a running CPU: wakes a paused one, waits for one that somebody else is waking. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
-import { AppError } from '../../../shared/errors.ts'
-import { sourcesOf } from '../../../shared/lifecycle.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { NO_SLOT, type NoSlot, withSlot } from '../quota/with-slot.ts'
 import { externalLimit } from './admit.ts'
+import { awaitSettled, readAgain } from './await-settled.ts'
 import { deadlinesFrom } from './deadlines.ts'
-import { notFound, readSandbox } from './find-sandbox.ts'
+import { readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
-
-const verdictSchema = z.discriminatedUnion('verdict', [
-  z.object({ verdict: z.enum(['resumed', 'elsewhere']) }),
-  z.object({ verdict: z.enum(['concurrency_limit', 'external_limit']), granted: z.int(), used: z.int() }),
-])
+import { resumeRow } from './resume-row.ts'
 
 /** On whose behalf a sandbox is woken. */
 export type Waker = Pick<Principal, 'tenant' | 'externalMax'>
 
 /** The row of the running sandbox. Throws what the caller should hear when it cannot run. */
 export async function ensureRunning(controller: Controller, principal: Waker, found: SandboxRow): Promise<SandboxRow> {
-  const until = controller.clock() + LIMITS.resumeWaitMs
   let row = found
   for (;;) {
-    switch (row.state) {
-      case 'running':
-        return row
-      case 'destroyed':
-        throw notFound()
-      case 'error':
-        throw new AppError('sandbox_not_running', `The sandbox has failed: ${row.lastError ?? 'no reason is known'}.`)
-      case 'paused': {
-        const woken = await wake(controller, principal, row)
-        if (woken !== undefined) return woken
-        break
-      }
-      case 'creating':
-      case 'provisioning':
-      case 'snapshotting':
-        if (controller.clock() >= until)
-          throw new AppError('state_conflict', `The sandbox has been ${row.state} for too long to wait for it.`, {
-            retryAfterSec: 1,
-          })
-        await sleep(LIMITS.rowPollMs)
-    }
-    const again = await readSandbox(controller.database.db, row.id)
-    if (again === undefined) throw notFound()
-    row = again
+    // What is being kept runs, but for the moment in which its host stops it.
+    if (row.state === 'snapshotting') return row
+    row = await awaitSettled(controller, row)
+    if (row.state === 'running') return row
+    const woken = await wake(controller, principal, row)
+    if (woken !== undefined) return woken
+    row = await readAgain(controller, row)
   }
 }
 
@@ -59,9 +33,7 @@ async function wake(controller: Controller, principal: Waker, row: SandboxRow): 
   const host = hostOf(controller, row)
   controller.inFlight.add(row.id)
   try {
-    const taken = await withSlot(controller, principal, () => takeSlot(controller, row.id, principal))
-    if (taken.kind === 'elsewhere') return undefined
-    if (taken.kind === 'external_limit') throw externalLimit(row.externalUserId)
+    if (!(await takeSlot(controller, principal, row))) return undefined
     const { db } = controller.database
     // Read again now that it is ours: its timeouts may have been changed since it was found.
     const deadlines = deadlinesFrom((await readSandbox(db, row.id)) ?? row, controller.clock())
@@ -79,16 +51,18 @@ async function wake(controller: Controller, principal: Waker, row: SandboxRow): 
   }
 }
 
-async function takeSlot(
-  controller: Controller,
+/** Whether the paused sandbox is `provisioning` now, for this controller to wake. Throws when there is no slot for it. */
+export async function takeSlot(controller: Controller, principal: Waker, row: SandboxRow): Promise<boolean> {
+  const taken = await withSlot(controller, principal, () => askForSlot(controller, row.id, principal))
+  if (taken.kind === 'external_limit') throw externalLimit(row.externalUserId)
+  return taken.kind === 'resumed'
+}
+
+async function askForSlot(
+  { database, instance }: Controller,
   id: string,
   { externalMax }: Waker,
 ): Promise<{ kind: 'resumed' | 'elsewhere' | 'external_limit' } | NoSlot> {
-  const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
-    name: 'resume_sandbox',
-    text: 'select resume_sandbox($1, $2, $3, $4) as verdict',
-    values: [id, sourcesOf('resume'), controller.instance.number, externalMax],
-  })
-  const { verdict } = verdictSchema.parse(rows[0]?.verdict)
+  const verdict = await resumeRow(database.db, id, instance.number, externalMax)
   return verdict === 'concurrency_limit' ? NO_SLOT : { kind: verdict }
 }

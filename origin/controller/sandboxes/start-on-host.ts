@@ -115,7 +115,15 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
 }
 
 const vmBody = ({ id, plan, exec }: Start, deadlines: ReturnType<typeof deadlinesFrom>): CreateVmBody => ({
-  vm: { id, template: plan.template, machine: plan.machine, hostname: idToLabel(id), env: plan.env, ...deadlines },
+  vm: {
+    id,
+    template: plan.template,
+    machine: plan.machine,
+    hostname: idToLabel(id),
+    env: plan.env,
+    snapshot_id: plan.source?.snapshot ?? null,
+    ...deadlines,
+  },
   ...(exec === undefined ? {} : { exec }),
 })
 
@@ -170,6 +178,7 @@ async function clearForAnotherStart(
 }
 
 async function rehost(controller: Controller, start: Start, except: ReadonlySet<string>): Promise<string | undefined> {
+  if (start.plan.source !== null) return undefined
   const next = chooseHost(controller, { ...start.plan, tenant: start.tenant, except })
   if (next === undefined) return undefined
   const { rows } = await controller.database.pool.query<{ moved: boolean }>({

@@ -10,6 +10,7 @@ const anyFinding: fc.Arbitrary<Finding> = fc.record({
   state: fc.constantFrom(...STATES),
   machine: fc.constantFrom(...VM_STATES, 'none' as const),
   isOrphan: fc.boolean(),
+  isMerging: fc.boolean(),
   isOverdue: fc.boolean(),
   isMistimed: fc.boolean(),
   isExpired: fc.boolean(),
@@ -32,6 +33,17 @@ test('what has ended is cleared from its host, always', () => {
   })
 })
 
+// Its machine may be another sandbox's by now, or its own still; only its host knows.
+test('a merge is finished when the machine has gone, taken back when it has not, and never by anybody while its controller lives', () => {
+  forAll((finding) => {
+    if (!finding.isMerging || ENDED.has(finding.state)) return
+    const mend = decideMend(finding)
+    if (!finding.isOrphan) return assert.equal(mend, 'leave')
+    assert.equal(mend === 'finish_merge', finding.machine === 'none')
+    assert.equal(mend === 'drop_merge', finding.machine === 'running' || finding.machine === 'paused')
+  })
+})
+
 // What is persistent is never destroyed by a clock.
 test('a persistent sandbox is never destroyed by time', () => {
   forAll((finding) => {
@@ -50,12 +62,14 @@ test('no mend asks for a move that the lifecycle does not have', () => {
     ready: 'ready',
     pause_row: 'pause',
     pause_machine: 'pause',
+    go_on: 'snapshotted',
     fail: 'fail',
     destroy: 'destroy',
   } as const
   forAll((finding) => {
     const mend = decideMend(finding)
     if (mend === 'leave' || mend === 'clear' || mend === 'set_deadlines') return
+    if (mend === 'finish_merge' || mend === 'drop_merge') return
     if (mend === 'pause_machine' && finding.state === 'paused') return
     assert.ok(sourcesOf(events[mend]).includes(finding.state), `${mend} from ${finding.state}`)
   })
@@ -64,7 +78,7 @@ test('no mend asks for a move that the lifecycle does not have', () => {
 // A host that was not told of an extension would end the sandbox too early.
 test('a machine whose host knows of another end is told, unless that end has come', () => {
   forAll((finding) => {
-    if (finding.state !== finding.machine || !finding.isMistimed || finding.isOverdue) return
+    if (finding.state !== finding.machine || !finding.isMistimed || finding.isOverdue || finding.isMerging) return
     assert.equal(decideMend(finding), 'set_deadlines')
   })
 })

@@ -3,16 +3,21 @@ import * as z from 'zod'
 import { PODFLARE_ROUTES } from '../../../../shared/contracts/podflare.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import type { Principal } from '../../accounts/principal.ts'
+import { claimOfCall } from '../../http/claim-of-call.ts'
 import { type Call, json, type Outcome, type Serve } from '../../http/serve-route.ts'
 import { claimOf } from '../../sandboxes/claim.ts'
 import { createSandbox } from '../../sandboxes/create-sandbox.ts'
 import { destroySandbox } from '../../sandboxes/destroy-sandbox.ts'
 import { findForChange } from '../../sandboxes/find-sandbox.ts'
+import { forkOnce } from '../../snapshots/fork-once.ts'
+import { mergeOnce } from '../../snapshots/merge-once.ts'
 
 type Routes = typeof PODFLARE_ROUTES
 
 export function servePodflare(serve: Serve<Principal>): void {
   serve(PODFLARE_ROUTES.create, create)
+  serve(PODFLARE_ROUTES.fork, fork)
+  serve(PODFLARE_ROUTES.merge, merge)
   serve(PODFLARE_ROUTES.destroy, destroy)
 }
 
@@ -36,6 +41,33 @@ async function create(call: Call<Routes['create']>): Promise<Outcome> {
   const { id } = createdSchema.parse(JSON.parse(reply.response)).data
   const replayed = reply.isReplay ? { 'idempotent-replayed': 'true' } : {}
   return { ...json({ id, state: 'ready' }), headers: { 'x-podflare-region': controller.region.name, ...replayed } }
+}
+
+/** An agent forks to have as many as it asked for: with fewer it is told why, and there is none. */
+async function fork(call: Call<Routes['fork']>): Promise<Outcome> {
+  const { controller, principal, reference, body } = call
+  const { status, response, isReplay } = await forkOnce(controller, {
+    principal,
+    reference,
+    body: {},
+    count: body.n,
+    claim: claimOfCall(call, 'podflare-fork'),
+    isWhole: true,
+    answerOf: (rows) => ({ status: 200, response: JSON.stringify({ children: rows.map(({ id }) => id) }) }),
+  })
+  return { status, text: response, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
+}
+
+async function merge(call: Call<Routes['merge']>): Promise<Outcome> {
+  const { controller, principal, reference, params } = call
+  const { isReplay } = await mergeOnce(controller, {
+    principal,
+    claim: claimOfCall(call, 'podflare-merge'),
+    parent: reference,
+    winner: params.winner ?? '',
+    answerOf: () => ({ status: 204, response: '' }),
+  })
+  return { text: null, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
 }
 
 async function destroy({ controller, principal, reference }: Call<Routes['destroy']>): Promise<Outcome> {

@@ -14,6 +14,7 @@ export type Things = {
   event: string
   host: string
   preview: string
+  snapshot: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -47,6 +48,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
   })
   const sandbox = textAt(made, 'data', 'id')
   const preview = textAt(await make(`/v1/sandboxes/${sandbox}/previews`, { port: 3_000 }), 'data', 'id')
+  const snapshot = textAt(await make(`/v1/sandboxes/${sandbox}/snapshots`, { comment: word }), 'data', 'id')
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -59,7 +61,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
   return {
     owner,
     word,
-    things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host, preview },
+    things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host, preview, snapshot },
   }
 }
 
@@ -82,6 +84,7 @@ export function neverMade(things: Things): Things {
     event: things.event,
     host: fresh('hst'),
     preview: like(things.preview),
+    snapshot: like(things.snapshot),
   }
 }
 

@@ -29,6 +29,7 @@ import { reconcilePromises } from './reconcile.ts'
 import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { sharePromises } from './shares.ts'
+import { snapshotPromises } from './snapshots.ts'
 import { stopPromises } from './stops.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
@@ -74,6 +75,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('orphans', 1, orphanPromises)
     group('failures', 2, failurePromises)
     group('stops', 1, stopPromises)
+    group('snapshots', 1, snapshotPromises)
     group('accounts', 1, accountPromises)
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)

@@ -59,9 +59,9 @@ export function lifecyclePromises(regionOf: () => TestRegion): void {
 
   // A sandbox that is not what was asked for is worse than none.
   test('what cannot be honoured is refused by name, and what is empty asks for nothing', async () => {
-    const refused = await post('/v1/sandboxes', { snapshot_id: 'snap_1', volumes: [{ volume_id: 'v' }], services: [] })
+    const refused = await post('/v1/sandboxes', { volumes: [{ volume_id: 'v' }], services: [], entrypoint: 'x' })
     assert.deepEqual([refused.status, code(refused)], [422, 'not_supported'])
-    assert.deepEqual(at(refused.json, 'error', 'details'), { fields: ['snapshot_id', 'volumes'] })
+    assert.deepEqual(at(refused.json, 'error', 'details'), { fields: ['volumes', 'entrypoint'] })
     await create({ volumes: [], services: [], database: {}, entrypoint: '' })
   })
 

@@ -22,6 +22,7 @@ import {
 import { AppError, errorBody, errorHeaders } from '../../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME } from '../../../../shared/frames.ts'
 import { SIZES } from '../../../../shared/machines.ts'
+import { beginningOf, changeState, type Keeping, type Verb } from './host-double-snapshots.ts'
 
 /** What the next create does instead of succeeding. */
 export type Mishap =
@@ -35,10 +36,9 @@ export type Mishap =
   /** The machine is there, and nothing is said of it. */
   | { kind: 'silent'; until: Promise<void> }
 
-export type HostDouble = {
+export type HostDouble = Keeping & {
   name: string
   socketPath: string
-  vms: Map<string, VmRecord>
   lost: { id: string; reason: string; cause?: 'died' | 'expired'; at_ms: number }[]
   /** `id: argv` of every command that was started. */
   commands: string[]
@@ -69,6 +69,10 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     name,
     socketPath: join(directory, 'hostd.sock'),
     vms: new Map(),
+    snapshots: new Map(),
+    memories: new Map(),
+    upsets: { snapshots: [], restore: [], fork: [], merge: [], forget: [] },
+    asked: [],
     lost: [],
     commands: [],
     brokenOff: [],
@@ -148,6 +152,13 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
     response.end(JSON.stringify(value))
   }
   if (resource === 'capacity') return json(capacityOf(host))
+  const isChange = VERBS.has(verb ?? '') || (resource === 'snapshots' && request.method === 'DELETE')
+  if (isChange) {
+    const done = await changeState(host, resource === 'snapshots' ? 'forget' : (verb as Verb), id ?? '', body)
+    if (done === undefined) return void response.destroy()
+    return resource === 'snapshots' ? void response.writeHead(204).end() : json(done)
+  }
+  if (resource === 'snapshots') return json({ snapshots: [...host.snapshots.values()] })
   if (id === undefined && request.method === 'GET') return json({ vms: [...host.vms.values()], lost: host.lost })
   if (id === undefined) return create(host, createVmBody.parse(body), response)
   if (request.method === 'DELETE') {
@@ -184,10 +195,13 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
   }
 }
 
+const VERBS: ReadonlySet<string> = new Set(['snapshots', 'restore', 'fork', 'merge'] satisfies Verb[])
+
 async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: ServerResponse): Promise<void> {
   const mishap = host.mishaps.shift()
   if (mishap?.kind === 'refuse') throw mishap.error
   if (host.vms.has(vm.id) && exec !== undefined) throw new AppError('state_conflict', 'It exists.')
+  const memory = beginningOf(host, vm)
   response.writeHead(200, { 'content-type': FRAMES_TYPE })
   if (host.bootPath !== 'warm') response.write(encodeFrame(FRAME.provisioning, new Uint8Array(0)))
   if (mishap?.kind === 'hang') {
@@ -198,8 +212,9 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
     return void response.end(encodeJsonFrame(FRAME.error, { code: mishap.error.code, message: mishap.error.message }))
   if (mishap?.kind === 'nonsense') return void response.end(new Uint8Array(64).fill(255))
 
-  const { hostname: _, env: __, ...spec } = vm
+  const { hostname: _, env: __, snapshot_id: ___, ...spec } = vm
   const now = Date.now()
+  host.memories.set(vm.id, memory)
   host.vms.set(vm.id, {
     ...spec,
     state: 'running',
@@ -239,7 +254,7 @@ async function sleepIn(host: HostDouble, id: string, ms: number): Promise<AppErr
   return undefined
 }
 
-/** Enough of a shell for the tests: `echo`, `repeat` (so often, what), `sleep` and `exit`, the rest prints itself. */
+/** Enough of a shell for the tests: `echo`, `repeat` (so often, what), `sleep`, `remember`, `recall` and `exit`, the rest prints itself. */
 async function run(host: HostDouble, id: string, exec: HostExec, response: ServerResponse): Promise<void> {
   const line = exec.argv.at(-1) ?? ''
   const command = `${id}: ${exec.argv.join(' ')}`
@@ -256,7 +271,11 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
   }
   const [, times, what] = /^repeat (\d+) (.+)$/.exec(line) ?? []
   for (let n = 1; n < Number(times ?? 0); n++) response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(what)))
-  const words = line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
+  const memory = host.memories.get(id) ?? []
+  if (line.startsWith('remember ')) memory.push(line.slice(9))
+  if (line === 'recall') response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(memory.join(' '))))
+  const words =
+    line === 'recall' ? '' : line.startsWith('echo ') ? `${line.slice(5)}\n` : code === undefined ? line : ''
   response.write(encodeFrame(FRAME.stdout, new TextEncoder().encode(words.slice(0, 60_000))))
   response.write(
     encodeJsonFrame(FRAME.exited, {
