@@ -46,6 +46,29 @@ const killRegion: Fault = (scene) => {
   return { target: `controllers of ${site.code}`, strike }
 }
 
+/**
+ * An operator takes a dead region for lost, and gives what it held to the others. What still runs there counts again when it is back, so
+ * that until some of it has ended there may be as many more.
+ */
+const fenceRegion: Fault = (scene) => {
+  const site = anyRegion(scene)
+  const { world, tenants } = scene
+  const strike = async (): Promise<Undo> => {
+    await Promise.all(site.controllers.map((one) => one.kill()))
+    for (const tenant of tenants) {
+      const rows = await site
+        .sql<{ used: number }>('select used from quota_grant where tenant = $1', [tenant.id])
+        .catch(() => undefined)
+      // Without its database nobody knows what would come back.
+      if (rows === undefined) break
+      tenant.limitMax += rows[0]?.used ?? 0
+      await world.fence(site.code, tenant)
+    }
+    return () => Promise.all(site.controllers.map((one) => site.revive(one)))
+  }
+  return { target: `controllers of ${site.code}`, strike }
+}
+
 const stopDatabase: Fault = (scene) => {
   const { code, database } = anyRegion(scene)
   const strike = async (): Promise<Undo> => {
@@ -179,6 +202,7 @@ const changeLimit: Fault = (scene) => {
 const FAULTS: [weight: number, fault: Fault][] = [
   [4, killController],
   [2, killRegion],
+  [1, fenceRegion],
   [2, stopDatabase],
   [2, dropEdge],
   [4, evictObject],

@@ -56,7 +56,8 @@ export async function live(world: World, seed: number): Promise<Chronicle> {
     await watch.stop()
   }
   faults.push(...clients.flatMap(({ book }) => book.faults))
-  if (faults.length > 0) throw new Error([...new Set(faults), 'after', ...story].join('\n  '))
+  if (faults.length > 0)
+    throw new Error([...new Set(faults), 'after', ...story, ...linesAbout(world, faults)].join('\n  '))
   return chronicleOf(clients, story, watch)
 }
 
@@ -101,6 +102,16 @@ function keeperOf(clients: readonly Client[]): (told: Told) => boolean {
 async function untilSettled(clients: readonly Client[], isKept: (told: Told) => boolean): Promise<string[]> {
   await Promise.all(clients.map((client) => untilNone(() => settle(client, isKept))))
   return []
+}
+
+/** What controllers said in their logs about the sandboxes and keys that are named. */
+function linesAbout({ regions }: World, faults: readonly string[]): string[] {
+  const named = [...new Set(faults.join(' ').match(/\b(sbx_\w+|[kw]-[0-9a-f-]{36})/g))]
+  return regions.flatMap(({ code, controllers }) =>
+    controllers.flatMap(({ said }) =>
+      said.filter((line) => named.some((name) => line.includes(name))).map((line) => `${code}: ${line}`),
+    ),
+  )
 }
 
 function chronicleOf(clients: readonly Client[], story: string[], { looks }: LimitWatch): Chronicle {

@@ -22,7 +22,7 @@ export type Tenant = {
   keyId: string
   /** In force, or about to be. */
   limit: number
-  /** The largest that was ever in force. */
+  /** The largest that was ever in force, and what came back from regions that had been given up. */
   limitMax: number
 }
 
@@ -35,6 +35,8 @@ export type World = {
   addTenant(limit: number): Promise<Tenant>
   setLimit(tenant: Tenant, limit: number): Promise<void>
   revoke(tenant: Tenant): Promise<void>
+  /** Tells a region that lives, if there is one, that another one is dead. None of its controllers may run. */
+  fence(dead: string, tenant: Tenant): Promise<void>
   /** Regions that take no new sandboxes, as an operator tells the edge. False when it does not take that in. */
   setDraining(codes: readonly string[]): Promise<boolean>
   close(): Promise<void>
@@ -122,6 +124,14 @@ function worldOf(edge: EdgeSite, regions: RegionSite[], close: () => Promise<voi
     async revoke({ id, key, keyId }) {
       await operate(home, 'DELETE', `/v1/admin/tenants/${id}/keys/${keyId}`)
       await Promise.all(regions.map((site) => untilAnswer(site, key, 401)))
+    },
+    async fence(dead, { id }) {
+      const url = regions.find((site) => site.code !== dead && site.url() !== undefined)?.url()
+      await fetch(`${url ?? NOWHERE}/v1/admin/quota/fence`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${OPERATOR}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ region: dead, tenant: id }),
+      }).catch(() => undefined)
     },
     async setDraining(codes) {
       const url = new URL(REGISTRY_PATH, edge.url() ?? NOWHERE)

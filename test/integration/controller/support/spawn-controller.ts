@@ -8,11 +8,14 @@ import { INTERNAL, PEPPER } from './region.ts'
 export type SpawnedController = {
   /** Undefined while it does not answer. */
   url: string | undefined
+  /** The last lines of its log, over all its lives. */
+  said: string[]
   kill(): Promise<void>
   /** Resolves when it listens. */
   start(): Promise<void>
 }
 
+const LINES_MAX = 2_000
 const MAIN = fileURLToPath(new URL('../../../../origin/controller/main.ts', import.meta.url))
 
 /** `settings` are laid over the usual ones. */
@@ -35,6 +38,7 @@ export function spawnController(
   }
   const self: SpawnedController = {
     url: undefined,
+    said: [],
     async kill() {
       const ending = child
       self.url = undefined
@@ -46,14 +50,15 @@ export function spawnController(
     async start() {
       const started = spawn(process.execPath, [main], { stdio: ['ignore', 'ignore', 'pipe'], env })
       child = started
-      const said: string[] = []
+      const { said } = self
       await new Promise<void>((resolve, reject) => {
         started.once('exit', (code, signal) => {
           if (signal === 'SIGKILL') resolve()
           else reject(new Error(`The controller ended with ${code}:\n${said.slice(-20).join('\n')}`))
         })
         createInterface({ input: started.stderr }).on('line', (line) => {
-          if (said.length < 1_000) said.push(line)
+          said.push(line)
+          if (said.length > LINES_MAX) said.shift()
           const { event, host, port } = JSON.parse(line) as { event?: string; host?: string; port?: number }
           if (event !== 'controller.listening') return
           self.url = `http://${host}:${port}`
