@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Distance, startDelayedLink } from '../../harness/delayed-link.ts'
+import { until } from '../../harness/until.ts'
 
 async function stretch(t: TestContext, distance: Distance, onConnection: (socket: Socket) => void) {
   const server = createServer({ allowHalfOpen: true }, onConnection).listen(0, '127.0.0.1')
@@ -61,7 +62,7 @@ test('a link that is cut resets both ends, and takes new connections', async (t)
     peers.push(peer.resume())
   })
   socket.on('error', () => undefined)
-  while (peers.length === 0) await sleep(5)
+  await until('the other end', () => peers.length > 0)
   link.cut()
   await new Promise((resolve) => socket.once('close', resolve))
   const again = connect(link.port, '127.0.0.1')

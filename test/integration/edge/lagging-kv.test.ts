@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { KeyRecord } from '../../../shared/accounts.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { REGISTRY_PATH } from '../../../shared/regions.ts'
+import { until } from '../../harness/until.ts'
 import {
   aKeyRecord,
   aSandboxIn,
@@ -32,9 +33,10 @@ const AS_OURS = {
 async function setLaggingStage(t: TestContext, lagMs: number, options: StageOptions = {}) {
   const stage = await setStage(t, { ...options, entry })
   let aheadMs = 0
-  const arrange = async (how: Record<string, string>): Promise<void> => {
-    const { status } = await stage.ask(`/__stage?${new URLSearchParams(how)}`, { method: 'PUT', key: null })
-    assert.equal(status, 204)
+  /** Says how much is still under way behind answers that were given. */
+  const arrange = async (how: Record<string, string>): Promise<number> => {
+    const answer = await stage.ask(`/__stage?${new URLSearchParams(how)}`, { method: 'PUT', key: null })
+    return ((await answer.json()) as { underWay: number }).underWay
   }
   await arrange({ lagMs: String(lagMs) })
   return {
@@ -42,10 +44,9 @@ async function setLaggingStage(t: TestContext, lagMs: number, options: StageOpti
     arrange,
     /** Lets time pass, all of it at once or in steps of a few seconds. */
     pass: async (ms: number): Promise<void> => {
+      await until('what is renewed in the background to be there', async () => (await arrange({})) === 0)
       aheadMs += ms
       await arrange({ aheadMs: String(aheadMs) })
-      // What is renewed in the background is there a moment later.
-      await new Promise((resolve) => setTimeout(resolve, 15))
     },
     passedMs: () => aheadMs,
     tell: async (key: string, record: KeyRecord): Promise<void> => {

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startLocalEdge } from '../../../infra/edge/local-edge.ts'
 import { DEFAULT_TIERS } from '../../../shared/accounts.ts'
+import { until } from '../../harness/until.ts'
 import { aKeyRecord, freshKey, hashOf, registryOf, SECRETS } from './stage/edge-stage.ts'
 import { startFakeRegion } from './stage/fake-region.ts'
 
@@ -35,8 +36,7 @@ test('workerd ends with the process that started it, even by kill -9', async (t)
   assert.ok(runtimes.length > 0)
   child.kill('SIGKILL')
   await once(child, 'exit')
-  await sleep(500)
-  for (const pid of runtimes) assert.equal(await isRunning(pid), false, `process ${pid} is left`)
+  for (const pid of runtimes) await until(`process ${pid} to end`, async () => !(await isRunning(pid)))
 })
 
 test('what KV holds survives a restart, and nothing needs to be given again', async (t) => {
@@ -60,10 +60,9 @@ test('capacity is read by the clock of its own, and the clock stops with the edg
   const [usw1, eu1] = [await startFakeRegion('usw1'), await startFakeRegion('eu1')]
   t.after(() => Promise.all([usw1.stop(), eu1.stop()]))
   const edge = await startLocalEdge({ ...ALONE, registry: registryOf(usw1, eu1), tiers: DEFAULT_TIERS, cronMs: 200 })
-  await sleep(700)
+  await until('two polls', () => usw1.received.length >= 2)
   await edge.stop()
   const polls = usw1.received.length
-  assert.ok(polls >= 2, `${polls} polls`)
   assert.ok(usw1.received.every(({ url }) => url === '/v1/capacity'))
   await sleep(500)
   assert.equal(usw1.received.length, polls)

@@ -5,6 +5,7 @@ import { request as httpRequest } from 'node:http'
 import { test } from 'node:test'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { edgeClaimsSchema } from '../../../shared/edge-token.ts'
+import { until } from '../../harness/until.ts'
 import {
   aKeyRecord,
   aSandboxIn,
@@ -133,9 +134,9 @@ test('a new key is known 5 s after it was refused as unknown, and a revoked one 
   const key = freshKey()
   assert.equal((await ask('/v1/sandboxes/sbx_x', { key })).status, 401)
   await edge.putKv('KEYS', `k:${hashOf(key)}`, aKeyRecord())
-  await until(8_000, async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 404)
+  await until('it to be known', async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 404)
   await edge.putKv('KEYS', `k:${hashOf(key)}`, aKeyRecord({ status: 'revoked' }))
-  await until(15_000, async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 401)
+  await until('it to be refused', async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 401, 30_000)
 })
 
 test('a request that has passed the edge before is a loop', async (t) => {
@@ -177,14 +178,6 @@ test('a tenant over the requests per minute of its tier is told so in the header
   assert.equal(refusal.headers.get('retry-after'), '60')
   assert.equal((await errorOf(refusal)).code, 'rate_limit_exceeded')
 })
-
-async function until(timeoutMs: number, condition: () => Promise<boolean>): Promise<void> {
-  const endsMs = Date.now() + timeoutMs
-  while (!(await condition())) {
-    if (Date.now() > endsMs) assert.fail(`It did not become true in ${timeoutMs} ms.`)
-    await new Promise((resolve) => setTimeout(resolve, 250))
-  }
-}
 
 /** A body without a declared length, in MiB. Resolves to the status. */
 function sendChunked({ edge, apiKey }: Stage, path: string, mib: number): Promise<number> {
