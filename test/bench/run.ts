@@ -5,6 +5,7 @@
  *   npm run bench -- admission       creates at 1,000, 10,000 and 50,000 live sandboxes on simulated hosts
  *   npm run bench -- edge            what the edge adds, beside nginx and an empty Worker
  *   npm run bench -- distance        near and far, at a region and through the edge, over simulated distance
+ *   npm run bench -- density         a hundred sandboxes alive at once; `--samples 10` makes ten
  *
  * Read the ratios: this may be a noisy machine without virtualization. Nothing fails here; the report says what was measured.
  */
@@ -14,9 +15,10 @@ const BENCHES = {
   stack: async (samples: number) => (await import('./stack-bench.ts')).benchStack(samples),
   admission: async (samples: number) => (await import('./admission/admission-bench.ts')).benchAdmission(samples),
   edge: async (samples: number) => (await import('./edge/edge-bench.ts')).benchEdge(samples),
+  density: async (samples: number) => (await import('./density/density-bench.ts')).benchDensity(samples),
   distance: async (samples: number) => (await import('./distance/distance-bench.ts')).benchDistance(samples),
 }
-const SAMPLES = { stack: 30, admission: 1_500, edge: 1_000, distance: 30 }
+const SAMPLES = { stack: 30, admission: 1_500, edge: 1_000, density: 100, distance: 30 }
 
 const { values: flags, positionals } = parseArgs({
   options: { samples: { type: 'string' } },
