@@ -49,6 +49,11 @@ export const SITUATIONS = {
     what: 'You named a sandbox of one region, and asked for another region.',
     says: 'The id lives in eu (eu1), not in the region named.',
   },
+  keyElsewhere: {
+    code: 'idempotency_elsewhere',
+    what: 'You sent an Idempotency-Key again with a body that names another region than the one in which its sandbox was made.',
+    says: 'The sandbox of this Idempotency-Key was made in the region usw1.',
+  },
   lostAnswer: {
     code: 'outcome_unknown',
     what: 'The connection to the region broke while it worked on your command. It was not sent again, because it may have run.',

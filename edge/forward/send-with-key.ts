@@ -8,6 +8,7 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Region } from '../../shared/regions.ts'
 import { outcomeOf } from '../failover/outcome.ts'
+import type { Unheard } from '../idempotency/ask-keys.ts'
 import type { Elsewhere } from '../idempotency/bindings.ts'
 import type { RequestKey } from '../idempotency/request-key.ts'
 import type { Visit } from '../requests/visit.ts'
@@ -51,19 +52,21 @@ async function sendAndBind(key: RequestKey, posting: Posting): Promise<Posted> {
   const sent = await sending
   const mayAnswer = bound.kind === 'yours' || (bound.kind === 'shared' && bound.isSettled)
   if (mayAnswer || outcomeOf(sent.attempt) !== 'final') return { kind: 'sent', sent }
-  return bound.kind === 'unheard' ? unheard(sent) : confirmAnswer(key, region, sent)
+  return bound.kind === 'unheard' ? unheard(sent, bound) : confirmAnswer(key, region, sent)
 }
 
 /** The region's answer, unless the sandbox is elsewhere by now; then it is dropped. */
 export async function confirmAnswer(key: RequestKey, region: Region, sent: Sent): Promise<Posted> {
   const confirmed = await key.confirm(region.code, tellsOfSandbox(sent))
   if (confirmed.kind === 'yours') return { kind: 'sent', sent }
-  if (confirmed.kind === 'unheard') return unheard(sent)
+  if (confirmed.kind === 'unheard') return unheard(sent, confirmed)
   await drop(sent)
   return { kind: 'astray', key, to: confirmed }
 }
 
-const unheard = (sent: Sent): Posted => ({ kind: tellsOfSandbox(sent) ? 'unheard' : 'sent', sent })
+/** What tells of no sandbox may be given out all the same. */
+const unheard = (sent: Sent, { cause }: Unheard): Posted =>
+  tellsOfSandbox(sent) ? { kind: 'unheard', sent: { ...sent, cause } } : { kind: 'sent', sent }
 
 const tellsOfSandbox = ({ attempt }: Sent): boolean => attempt.kind === 'answer' && attempt.status < FIRST_ERROR_STATUS
 

@@ -50,6 +50,11 @@ const BRING_ABOUT: Record<Exclude<keyof typeof SITUATIONS, 'tooManySandboxes'>, 
   },
   unknownRegion: ({ ask }) => ask(RUN, post({}, { 'x-region': 'mars' })),
   regionMismatch: ({ ask }) => ask(`/v1/sandboxes/${aSandboxIn('eu1')}`, { headers: WEST }),
+  keyElsewhere: async ({ ask }) => {
+    const key = { 'idempotency-key': 'mine' }
+    await (await ask('/v1/sandboxes', post({}, key))).body?.cancel()
+    return ask('/v1/sandboxes', post({ region: 'eu' }, key))
+  },
   lostAnswer: ({ ask, usw1 }) => {
     usw1.respond(resetConnection)
     return ask(`/v1/sandboxes/${aSandboxIn('usw1')}/exec`, anExec)
@@ -105,7 +110,7 @@ test(`as the page says: ${SITUATIONS.tooManySandboxes.what}`, async (t) => {
   const { status, json, headers } = await stage.create('edge', tenant)
   assert.equal(status, ERRORS[code].status)
   const { error } = json as unknown as ErrorAnswer
-  assert.equal(error.message, says.replace('free', tenant.tier).replace('20', '1'))
+  assert.equal(error.message, says.replace('20', '1').replace('free', tenant.tier))
   assert.deepEqual([error.code, error.next], [code, ERRORS[code].next])
   assert.deepEqual(
     ['retry-after', 'ratelimit', 'ratelimit-policy'].map((name) => headers.get(name)),
