@@ -11,12 +11,14 @@ import { documentPromises } from './documents.ts'
 import { eventPromises } from './events.ts'
 import { failurePromises } from './failures.ts'
 import { followingPromises } from './following.ts'
+import { forkPromises } from './forks.ts'
 import { HOSTS_ENV, hostPromises } from './hosts.ts'
 import { idempotencyPromises } from './idempotency.ts'
 import { inspectionPromises } from './inspection.ts'
 import { keyPromises } from './keys.ts'
 import { lifecyclePromises } from './lifecycle.ts'
 import { listPromises } from './lists.ts'
+import { mergePromises } from './merges.ts'
 import { meteringPromises } from './metering.ts'
 import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
@@ -76,6 +78,8 @@ export function holdPromisesOn(driver: Driver): void {
     group('failures', 2, failurePromises)
     group('stops', 1, stopPromises)
     group('snapshots', 1, snapshotPromises)
+    group('forks', 2, forkPromises)
+    group('merges', 1, mergePromises)
     group('accounts', 1, accountPromises)
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)
