@@ -26,12 +26,14 @@ const TOLD: Partial<Record<ErrorCode, Told>> = {
 
 const PATH = /^(\/r\/[^/]+)?(\/api)?\/podflare([/?]|$)/
 
+export const isPodflarePath = (pathAndQuery: string): boolean => PATH.test(pathAndQuery)
+
 /** Undefined for a path that is not of this door. */
 export function podflareError(
   pathAndQuery: string,
   error: AppError,
 ): { status: number; body: { error: string } } | undefined {
-  if (!PATH.test(pathAndQuery)) return undefined
+  if (!isPodflarePath(pathAndQuery)) return undefined
   const { status, text } = TOLD[error.code] ?? { status: error.status, text: message }
   return { status, body: { error: text(error) } }
 }

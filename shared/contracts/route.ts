@@ -23,6 +23,8 @@ export type Route<
   class: RouteClass
   scope: Scope | null
   summary: string
+  /** Honours an Idempotency-Key: the same key with the same request has the same answer for a day, and does nothing twice. */
+  once?: true
   body?: Body
   query?: Query
   /** The status of success, and its body; no `answer` is an empty body, or a stream when `stream` says of what. */

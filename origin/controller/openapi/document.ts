@@ -39,7 +39,7 @@ const PARAMETERS = {
     name: 'Idempotency-Key',
     in: 'header',
     required: false,
-    description: 'The same key with the same body has the same answer for a day, and makes one sandbox.',
+    description: 'The same key with the same body has the same answer for a day, and does nothing twice.',
     schema: { type: 'string', maxLength: LIMITS.idempotencyKeyCharsMax },
   },
   Region: {

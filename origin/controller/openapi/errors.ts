@@ -26,10 +26,20 @@ export function errorStatusesOf(route: Route): number[] {
   return STATUSES.filter((status) => statuses.has(status))
 }
 
-export const errorResponses = (): Record<string, unknown> =>
-  Object.fromEntries(
+export const errorResponses = (): Record<string, unknown> => ({
+  ...Object.fromEntries(
     STATUSES.map((status) => [`Error${status}`, responseOf(CODES.filter((code) => ERRORS[code].status === status))]),
-  )
+  ),
+  PodflareError: {
+    description: 'What is wrong, in a sentence.',
+    headers: { 'X-Request-Id': { $ref: '#/components/headers/RequestId' } },
+    content: {
+      'application/json': {
+        schema: { type: 'object', required: ['error'], properties: { error: { type: 'string' } } },
+      },
+    },
+  },
+})
 
 function responseOf(codes: ErrorCode[]) {
   const isForLater = codes.some((code) => ERRORS[code].retry !== 'never')

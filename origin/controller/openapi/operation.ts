@@ -1,5 +1,6 @@
 /** One route as an operation of the document. */
 import type { Route } from '../../../shared/contracts/route.ts'
+import { isPodflarePath } from '../../../shared/podflare-errors.ts'
 import { errorStatusesOf } from './errors.ts'
 import { EXAMPLES } from './examples.ts'
 import { type JsonSchema, schemaOf } from './schema-of.ts'
@@ -38,12 +39,18 @@ export function operationOf(route: Route, components: Components) {
         }),
     responses: {
       [route.status]: success(route, components),
-      ...Object.fromEntries(
-        errorStatusesOf(route).map((status) => [status, { $ref: `#/components/responses/Error${status}` }]),
-      ),
+      ...errorsOf(route),
     },
   }
 }
+
+/** A door of another contract has errors of its own form. */
+const errorsOf = (route: Route) =>
+  isPodflarePath(route.path)
+    ? { default: { $ref: '#/components/responses/PodflareError' } }
+    : Object.fromEntries(
+        errorStatusesOf(route).map((status) => [status, { $ref: `#/components/responses/Error${status}` }]),
+      )
 
 export const keyOf = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`
 
@@ -87,17 +94,14 @@ function queryParameters({ query }: Route, components: Components) {
   }))
 }
 
-/** What makes something may be sent again under a key. */
-function headerParameters({ class: kind, method, status, stream }: Route) {
+function headerParameters({ class: kind, once, stream }: Route) {
   const named = (name: string) => ({ $ref: `#/components/parameters/${name}` })
   return [
-    ...(method === 'POST' && status === CREATED ? [named('IdempotencyKey')] : []),
+    ...(once === true ? [named('IdempotencyKey')] : []),
     ...(kind === 'create' || kind === 'create-run' ? [named('Region')] : []),
     ...(stream === 'text/event-stream' ? [named('LastEventId')] : []),
   ]
 }
-
-const CREATED = 201
 
 function success(route: Route, components: Components) {
   const headers = {
