@@ -202,13 +202,13 @@ export function failurePromises(regionOf: () => TestRegion): void {
     const host = await hostOf(id)
     const vm = host.vms.get(id)
     assert.ok(vm)
-    host.slowMs = 300
+    const held = host.hold('exec')
     const asked = region.ask(`/v1/sandboxes/${id}/exec`, { method: 'POST', body: { command: 'echo 1' } })
-    await sleep(100)
+    await held.arrived
     vm.state = 'paused'
     await region.sql(`update sandbox set state = 'paused', revision = revision + 1 where id = $1`, [id])
+    held.release()
     const answer = await asked
-    host.slowMs = 0
     assert.equal(answer.status, 200, answer.text)
   })
 
@@ -216,13 +216,13 @@ export function failurePromises(regionOf: () => TestRegion): void {
     const region = regionOf()
     const id = textAt((await create()).json, 'data', 'id')
     const host = await hostOf(id)
-    host.slowMs = 300
+    const held = host.hold('pause')
     const pausing = region.ask(`/v1/sandboxes/${id}/pause`, { method: 'POST' })
-    await sleep(100)
+    await held.arrived
     // As when it was paused and woken in between.
     await region.sql('update sandbox set revision = revision + 2, started_at = now() where id = $1', [id])
+    held.release()
     const answer = await pausing
-    host.slowMs = 0
     assert.deepEqual([answer.status, code(answer)], [409, 'state_conflict'], answer.text)
   })
 
@@ -270,8 +270,8 @@ export function failurePromises(regionOf: () => TestRegion): void {
     const isBrokenOff = (command: string): boolean =>
       region.hosts.some(({ brokenOff }) => brokenOff.some((line) => line.endsWith(command)))
 
-    await askAndLeave(`/v1/sandboxes/${id}/exec`, 'sleep 3.01')
-    await until('the command to be broken off', () => isBrokenOff('sleep 3.01'), 1_500)
+    await askAndLeave(`/v1/sandboxes/${id}/exec`, 'sleep 60.01')
+    await until('the command to be broken off', () => isBrokenOff('sleep 60.01'))
     const next = await region.ask(`/v1/sandboxes/${id}/exec`, { method: 'POST', key, body: { command: 'echo on' } })
     assert.deepEqual([next.status, at(next.json, 'data', 'stdout')], [200, 'on\n'], 'the sandbox is none the worse')
 

@@ -276,7 +276,7 @@ export function lifecyclePromises(regionOf: () => TestRegion): void {
     assert.ok((await get(made.id)).total_runtime_sec >= 10)
     await post(`${path}/pause`)
     const paused = (await get(made.id)).total_runtime_sec
-    assert.ok(paused >= 10 && paused < 15)
+    assert.ok(paused >= 10 && paused < 70)
     await post(`${path}/resume`)
     await regionOf().sql(`update sandbox set started_at = started_at - interval '5 seconds' where id = $1`, [made.id])
     assert.ok((await get(made.id)).total_runtime_sec >= paused + 5)

@@ -28,8 +28,9 @@ export function ratePromises(regionOf: () => TestRegion): void {
     const refused = answers[5]
     assert.equal(textAt(refused?.json, 'error', 'code'), 'rate_limit_exceeded')
     assert.deepEqual(at(refused?.json, 'error', 'details'), { tier, limit: 5, window_sec: 60 })
-    assert.match(String(refused?.headers.get('ratelimit')), /^"requests";r=0;t=1[0-2]$/)
-    assert.ok(Number(refused?.headers.get('retry-after')) <= 12)
+    const waitSec = Number(refused?.headers.get('retry-after'))
+    assert.ok(waitSec >= 1 && waitSec <= 12, `${waitSec}`)
+    assert.equal(refused?.headers.get('ratelimit'), `"requests";r=0;t=${waitSec}`)
     assert.equal(refused?.headers.get('x-not-executed'), '1')
   })
 

@@ -3,11 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { runAnswer, sandboxRecord } from '../../../../shared/contracts/sandbox-records.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { regionCapacitySchema } from '../../../../shared/regions.ts'
-import { type Ask, at, INTERNAL, type TestRegion, textAt } from '../support/region.ts'
+import { type Ask, at, INTERNAL, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function requestPromises(regionOf: () => TestRegion): void {
   test('run answers with the record, the command and where the time went', async () => {
@@ -168,17 +167,25 @@ export function requestPromises(regionOf: () => TestRegion): void {
 
   test('a caller who leaves in the middle of a body is no failure of ours', async () => {
     const region = regionOf()
-    const failures = () => region.logs.filter(({ level, event }) => level === 'error' && event === 'request').length
-    const before = failures()
+    const hungUp = () =>
+      region.logs.filter(
+        ({ event, fields }) => event === 'request' && JSON.stringify(fields).includes('"hung_up":true'),
+      )
+    const before = hungUp().length
     const { hostname, port } = new URL(region.url)
     const socket = connect(Number(port), hostname)
     await once(socket, 'connect')
-    const head = `POST /v1/sandboxes HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${region.key}\r\ncontent-length: 100\r\n\r\n{`
+    const head = `POST /v1/sandboxes HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${region.key}\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n`
     socket.write(head)
-    await sleep(100)
+    const [asked] = await once(socket, 'data')
+    assert.match(String(asked), /^HTTP\/1.1 100 /)
+    socket.write('{')
     socket.resetAndDestroy()
-    await sleep(200)
-    assert.equal(failures(), before)
+    await until('it to be recorded', () => hungUp().length > before)
+    assert.deepEqual(
+      hungUp().map(({ level }) => level),
+      hungUp().map(() => 'info'),
+    )
   })
 
   test('a wrong method is told the right ones, and HEAD is as good as GET', async () => {

@@ -48,6 +48,10 @@ export type HostDouble = Keeping & {
   mishaps: Mishap[]
   /** While set, requests are held until it is resolved. */
   slowMs: number
+  /** Held requests to come, by their verb. */
+  holds: Map<string, { arrive(): void; released: Promise<void> }>
+  /** Holds the next request with this verb until it is let go; `arrived` resolves when it is there. */
+  hold(verb: string): { arrived: Promise<void>; release(): void }
   bootPath: VmRecord['boot_path']
   memoryMib: number
   accepting: boolean
@@ -79,6 +83,12 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     destroys: [],
     mishaps: [],
     slowMs: 0,
+    holds: new Map(),
+    hold(verb) {
+      const [arrival, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      host.holds.set(verb, { arrive: arrival.resolve, released: released.promise })
+      return { arrived: arrival.promise, release: released.resolve }
+    },
     bootPath: 'warm',
     memoryMib: 4_000_000,
     accepting: true,
@@ -147,6 +157,10 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
   }
   const body = await bodyOf(request)
   if (host.slowMs > 0) await sleep(host.slowMs)
+  const held = host.holds.get(verb ?? '')
+  host.holds.delete(verb ?? '')
+  held?.arrive()
+  await held?.released
   const json = (value: unknown): void => {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(value))
@@ -244,9 +258,15 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
 
 const LOOK_EVERY_MS = 50
 
-/** Sleeps, and says why if the sandbox is stopped meanwhile, as a host does. */
-async function sleepIn(host: HostDouble, id: string, ms: number): Promise<AppError | undefined> {
+/** Sleeps, unless it is broken off, and says why if the sandbox is stopped meanwhile, as a host does. */
+async function sleepIn(
+  host: HostDouble,
+  id: string,
+  ms: number,
+  response: ServerResponse,
+): Promise<AppError | undefined> {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(Math.min(LOOK_EVERY_MS, ms))) {
+    if (response.destroyed) return undefined
     if (host.vms.get(id)?.state === 'paused') return new AppError('sandbox_paused', 'It was paused.')
     if (host.lost.some((loss) => loss.id === id && loss.cause === 'expired'))
       return new AppError('sandbox_expired', 'Its time was over.')
@@ -264,7 +284,9 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
   })
   response.write(encodeJsonFrame(FRAME.started, { pid: 2 }))
   const code = /^exit (\d+)$/.exec(line)?.[1]
-  const stopped = line.startsWith('sleep ') ? await sleepIn(host, id, Number(line.slice(6)) * 1_000) : undefined
+  const stopped = line.startsWith('sleep ')
+    ? await sleepIn(host, id, Number(line.slice(6)) * 1_000, response)
+    : undefined
   if (stopped !== undefined) {
     response.write(encodeJsonFrame(FRAME.error, { code: stopped.code, message: stopped.message }))
     return
