@@ -1,6 +1,8 @@
 /** Where requests go: every way of naming a region, and what happens when none is named. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { newId } from '../../../shared/ids.ts'
 import { aSandboxIn, CALIFORNIA, EUROPE, errorOf, post, type Stage, setStage } from './stage/edge-stage.ts'
 
 const RUN = '/v1/sandboxes/run'
@@ -36,6 +38,20 @@ test('X-Region is obeyed by code, by name, as a list and with "any"', async (t) 
   }
   assert.equal(await regionOf(ask(RUN, post({}, { 'x-podflare-region': 'eu' }))), 'eu1')
   assert.equal(await regionOf(ask(RUN, post({}, { 'x-region': 'any' }))), 'usw1')
+})
+
+test('a sandbox that goes on from a snapshot is made where the snapshot is', async (t) => {
+  const { ask } = await setStage(t)
+  for (const code of ['usw1', 'eu1']) {
+    const snapshot_id = newId('snap', code, Date.now(), randomBytes(16))
+    for (const path of ['/v1/sandboxes', RUN]) {
+      assert.equal(await regionOf(ask(path, { ...post({ snapshot_id, region: 'us-west' }), cf: CALIFORNIA })), code)
+    }
+    assert.equal(await regionOf(ask(`/v1/snapshots/${snapshot_id}/fork`, post({}))), code)
+    assert.equal(await regionOf(ask(`/v1/snapshots/${snapshot_id}`, {})), code)
+    assert.equal(await regionOf(ask(`/v1/spaces/${newId('spc', code, 1, randomBytes(16))}/open`, post({}))), code)
+  }
+  assert.equal(await regionOf(ask(RUN, { ...post({ snapshot_id: 'snap_eu1_x' }), cf: CALIFORNIA })), 'usw1')
 })
 
 test('an unknown region is refused with the valid ones, and no region hears of it', async (t) => {
