@@ -42,6 +42,22 @@ test('a key made through the edge works in every region, its tokens and tickets 
   })
 })
 
+// What a record promises of a key must hold by every way, not only by the one on which it is easy to count.
+test('a key is held to its own rate, by the edge and directly together', async (t) => {
+  const { home, ask } = await setHomeStage(t)
+  const body = { scopes: ['sandboxes:read'], limits: { rate_limit_rpm: 1 } }
+  const made = await home.ask('/v1/api-keys', { method: 'POST', body })
+  assert.equal(at(made.json, 'data', 'rate_limit_rpm'), 1)
+  const key = textAt(made.json, 'data', 'key')
+  const viaEdge = () => ask('/v1/sandboxes', key, { region: 'us-west' })
+  assert.equal((await viaEdge()).status, 200)
+  for (const refused of [await viaEdge(), await home.ask('/v1/sandboxes', { key })]) {
+    assert.deepEqual([refused.status, textAt(refused.json, 'error', 'code')], [429, 'rate_limit_exceeded'])
+    assert.equal(refused.headers.get('ratelimit-policy'), '"requests";q=1;w=60')
+    assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+  }
+})
+
 test('tiers, suspensions and rotated secrets reach the edge by themselves', async (t) => {
   const { edge, home, ask } = await setHomeStage(t)
   const operate = (method: string, path: string, body: object) => home.ask(path, { method, body, key: OPERATOR })
