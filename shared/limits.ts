@@ -184,6 +184,8 @@ export const LIMITS = {
   copySliceMs: 2,
   copyChunkBytes: 512 * 1024,
   checksumChunkBytes: 1024 * 1024,
+  /** Every layer of a disk is one more file to look into, and one more that stays open. */
+  diskLayersMax: 8,
   /** Of the file system, what snapshots may take unless the configuration says otherwise. */
   snapshotDiskShare: 0.5,
   /** QEMU writes 10 to 20 KB, a few more for every virtual processor. */
@@ -437,6 +439,8 @@ export const LIMITS = {
   keyQuestionMs: 4_000,
   keyQuestionTriesMax: 3,
   keyQuestionPauseMs: 50,
+  /** Cloudflare lets a Worker go on for 30 s after its answer. */
+  keyLateMs: 25_000,
   /** How often a request goes on to where the sandbox of its key is by now. */
   keyMovesMax: 2,
   /** A little longer than a region keeps an Idempotency-Key; those that end within the same while are forgotten together. */

@@ -10,6 +10,7 @@ import { checksumOf } from './checksum.ts'
 import { type MemoryCopy, openMemoryCopy } from './copy-memory.ts'
 import { type Manifest, SNAPSHOT_FILES } from './manifest.ts'
 import { saveDevices } from './save-devices.ts'
+import { shortenChain } from './shorten-chain.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { standStill } from './stand-still.ts'
@@ -50,6 +51,7 @@ export async function captureMachine(ground: Ground, machine: Machine, occasion:
 async function capture({ site, snapshots }: Ground, machine: Machine, occasion: Occasion): Promise<Snapshot> {
   const files = filesOf(site.places, machine.name)
   const takenAtMs = Date.now()
+  await shortenChain(machine, occasion.record)
   await using draft = await snapshots.draft(occasion.id)
   await using memory = await openMemoryCopy(machine, draft.directory)
   using _room = snapshots.reserve((await memory.estimateBytes()) + (await allocatedBytes(files.overlay)))

@@ -38,7 +38,12 @@ const GOING = '.going'
 const layerFile = (id: string): string => `layers/${id}.qcow2`
 const baseDirectory = (key: string): string => `bases/${key}`
 const namesOf = ({ base, layers }: Needs): string[] => [baseDirectory(base), ...layers.map(layerFile)]
-const hasTemplate = (base: Base): base is TemplateBase => base.template !== null
+const isOfTemplate = (base: Base): base is TemplateBase => base.template !== null
+
+/** No template has a name that begins so. */
+const IMAGE_PREFIX = '_image-'
+/** Whether the base of this name has a memory and a disk of its own, over the image's. */
+export const hasTemplate = (key: string): boolean => !key.startsWith(IMAGE_PREFIX)
 
 export class LayerStore {
   readonly reflinks: boolean
@@ -88,7 +93,7 @@ export class LayerStore {
         await linkOrCopy(join(templateDirectory, file), join(unfinished, file))
     })
     const base = await this.#read(key)
-    if (!hasTemplate(base))
+    if (!isOfTemplate(base))
       throw new AppError('internal', 'A template vanished while it was taken up.', { detail: key })
     return base
   }
@@ -100,7 +105,7 @@ export class LayerStore {
   }
 
   get imageKey(): string {
-    return `image-${this.#image.id}`
+    return `${IMAGE_PREFIX}${this.#image.id}`
   }
 
   /** The base of this name, or null when there is none, or another one than it was. */

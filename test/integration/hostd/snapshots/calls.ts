@@ -44,6 +44,6 @@ export async function stored(host: Daemon): Promise<{ snapshots: string[]; layer
   return {
     snapshots: snapshots ?? [],
     layers: (layers ?? []).filter((name) => !name.endsWith('.crc32')),
-    bases: (bases ?? []).filter((name) => !name.startsWith('image-')),
+    bases: (bases ?? []).filter((name) => !name.startsWith('_image-')),
   }
 }

@@ -1,9 +1,10 @@
 /** What is promised about snapshots, on whatever file system the host keeps them. */
 import assert from 'node:assert/strict'
-import { cp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { Daemon, type Place } from '../../../harness/host-daemon.ts'
 import { create, exec, readyOf, shell, spec, textOf } from '../requests.ts'
 import { ask, createFrom, directoryOf, list, remove, stored, take } from './calls.ts'
@@ -125,6 +126,30 @@ export function snapshotPromises(
       assert.match(textOf(await createFrom(host, 'last', 'three', 'cat file')), /grown/)
       await end('last')
       await remove(host, 'three')
+    })
+
+    // Where every snapshot adds a layer, a disk would else be a hundred files after a hundred of them.
+    test('may be taken as often as one likes: what a machine is made of stays bounded, and the oldest is still good', async () => {
+      const before = await say('grandchild', 'echo oldest >> file; wc -l < file')
+      await take(host, 'grandchild', 'oldest')
+      for (let i = 0; i <= LIMITS.diskLayersMax; i++) {
+        await say('grandchild', `echo ${i} >> file`)
+        await take(host, 'grandchild', `many-${i}`)
+        if (i > 0) await remove(host, `many-${i - 1}`)
+      }
+      const { name, pid } = await host.machineOf('grandchild')
+      const record = await readFile(join(host.stateDir, 'machines', name, 'record.json'), 'utf8')
+      assert.ok(JSON.parse(record).lineage.layers.length <= LIMITS.diskLayersMax)
+      const fds = await readdir(`/proc/${pid}/fd`)
+      const open = await Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))
+      assert.ok(open.filter((path) => path.includes('.qcow2')).length <= LIMITS.diskLayersMax + 2)
+      const lines = Number(await say('grandchild', 'wc -l < file'))
+      assert.equal(lines, Number(before) + LIMITS.diskLayersMax + 1)
+      const newest = await createFrom(host, 'newest', `many-${LIMITS.diskLayersMax}`, 'wc -l < file')
+      assert.equal(Number(textOf(newest)), lines)
+      assert.equal(textOf(await createFrom(host, 'oldest', 'oldest', 'wc -l < file')).trim(), before)
+      for (const id of ['newest', 'oldest']) await end(id)
+      for (const id of ['oldest', `many-${LIMITS.diskLayersMax}`]) await remove(host, id)
     })
 
     test('that is damaged fails the sandbox that wants it, says so, and harms no other', async () => {

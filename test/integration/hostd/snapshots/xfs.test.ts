@@ -1,5 +1,5 @@
 /** Snapshots where the file system has reflinks: a disk is cloned in an instant. */
+import { openXfs } from './mounted-place.ts'
 import { snapshotPromises } from './promises.ts'
-import { openXfs } from './xfs-place.ts'
 
 snapshotPromises('XFS', openXfs)
