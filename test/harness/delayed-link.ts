@@ -60,7 +60,7 @@ export async function startDelayedLink(
   })
   const address = server.address()
   const cut = (): void => {
-    for (const socket of open) socket.resetAndDestroy()
+    for (const socket of open) reset(socket)
   }
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
@@ -72,6 +72,9 @@ export async function startDelayedLink(
     },
   }
 }
+
+/** One that has said its end can be reset no more; Node would keep it for ever, and never exit. */
+const reset = (socket: Socket): Socket => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy())
 
 /** What was drawn late holds up what came after it: TCP keeps the order. */
 function carry(source: Socket, sink: Socket, { oneWayMs, jitterMs, draw = Math.random }: Distance): void {

@@ -69,3 +69,20 @@ test('a link that is cut resets both ends, and takes new connections', async (t)
   t.after(() => again.destroy())
   await once(again, 'connect')
 })
+
+test('a link that is cut also ends those of whom one side had said its end', async (t) => {
+  const peers: Socket[] = []
+  const { socket, link } = await stretch(t, { oneWayMs: 1, jitterMs: 0 }, (peer) => {
+    peer.on('error', () => undefined)
+    peers.push(peer.resume())
+  })
+  socket.on('error', () => undefined)
+  socket.end()
+  await until('the other end to hear of it', () => peers[0]?.readableEnded === true)
+  link.cut()
+  // Who has read an end learns only by writing that nobody is there any more.
+  await until('both ends to be gone', () => {
+    peers[0]?.write('x')
+    return socket.destroyed && peers[0]?.destroyed === true
+  })
+})
