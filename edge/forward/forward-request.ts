@@ -49,10 +49,10 @@ export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarde
 async function endWithKey(key: RequestKey, forwarding: Promise<Forwarded>): Promise<Forwarded> {
   try {
     const forwarded = await forwarding
-    if (!forwarded.response.ok) await key.giveFree()
+    if (!forwarded.response.ok) await key.letGo()
     return forwarded
   } catch (error) {
-    await key.giveFree()
+    await key.letGo()
     throw error
   }
 }

@@ -65,9 +65,9 @@ export function move(known: Binding | undefined, bearer: Bearer, to: string): St
     : { binding: known, debts: [], word: { kind: 'kept' } }
 }
 
-/** The bearer will not answer from its region: whoever comes next with the key may move it. */
-export function giveFree(known: Binding | undefined, bearer: Bearer): Step<undefined> {
-  const isFree = known?.region === bearer.region && isHeldBy(known, bearer) && known.body !== null
+/** The request will answer nobody: whoever comes next with the key may move it. */
+export function giveFree(known: Binding | undefined, request: string): Step<undefined> {
+  const isFree = known?.state === 'held' && known.holder === request && known.body !== null
   return { binding: isFree ? { ...known, state: 'lost' } : known, debts: [], word: undefined }
 }
 

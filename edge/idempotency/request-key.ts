@@ -7,6 +7,9 @@
  *
  * When the keys of a tenant cannot be asked, exactness comes before availability: an answer in hand may be of a sandbox that is about to be
  * given up for another one, so the caller hears that the outcome is unknown, and asks again with the key. Creates without a key go on.
+ *
+ * What stays open: an edge that dies between sending a create and sending the question about its key, which goes out first. Asking before
+ * every create would close that, and cost all of them the way to the object.
  */
 import { LIMITS } from '../../shared/limits.ts'
 import { sha256Hex } from '../digest.ts'
@@ -20,7 +23,7 @@ export class RequestKey {
   readonly #over: AbortSignal
   readonly #claim: string
   readonly #body: string | null
-  #heldIn: string | null = null
+  #standing: 'none' | 'held' | { unheardIn: string } = 'none'
 
   constructor(visit: Visit, over: AbortSignal, claim: string, body: string | null) {
     this.#visit = visit
@@ -36,7 +39,8 @@ export class RequestKey {
 
   async bind(region: string): Promise<Bound | Unheard> {
     const bound = await this.#ask<Bound>(async (keys) => await keys.bindKey(this.#claim, this.#in(region)))
-    if (bound.kind === 'yours') this.#heldIn = region
+    if (bound.kind === 'yours') this.#standing = 'held'
+    if (bound.kind === 'unheard') this.#standing = { unheardIn: region }
     return bound
   }
 
@@ -46,18 +50,39 @@ export class RequestKey {
 
   async move(from: string, to: string): Promise<Moved | Unheard> {
     const moved = await this.#ask<Moved>(async (keys) => await keys.moveKey(this.#claim, this.#in(from), to))
-    if (moved.kind === 'moved') this.#heldIn = to
+    if (moved.kind === 'moved') this.#standing = 'held'
     return moved
   }
 
   /** For a request that ends without a sandbox to tell of. */
-  async giveFree(): Promise<void> {
-    const region = this.#heldIn
-    if (region === null || !this.canBeUndone) return
-    this.#heldIn = null
-    // The time of the request may be over; the next one with its key should not have to suffer for that.
+  async letGo(): Promise<void> {
+    const standing = this.#standing
+    this.#standing = 'none'
+    if (standing === 'none' || !this.canBeUndone) return
+    if (standing === 'held') await this.#giveFree()
+    else this.#visit.reading.inBackground(this.#bindLate(standing.unheardIn))
+  }
+
+  /** The time of the request may be over; the next one with its key should not have to suffer for that. */
+  async #giveFree(): Promise<void> {
     const over = AbortSignal.timeout(LIMITS.keyQuestionMs)
-    await askKeys(this.#visit, over, async (keys) => await keys.giveKeyFree(this.#claim, this.#in(region)))
+    const { requestId } = this.#visit
+    await askKeys(this.#visit, over, async (keys) => await keys.giveKeyFree(this.#claim, requestId))
+  }
+
+  /**
+   * A region may have made a sandbox that the keys do not know of. Once they do, it is found by who asks for it, or is given up if the key
+   * has been bound to another region meanwhile.
+   */
+  async #bindLate(region: string): Promise<void> {
+    const over = AbortSignal.timeout(LIMITS.keyLateMs)
+    for (let pauseMs = LIMITS.keyQuestionPauseMs; !over.aborted; pauseMs *= 2) {
+      const ask = async (keys: Keys): Promise<Bound> => await keys.bindKey(this.#claim, this.#in(region))
+      const bound = await askKeys<Bound>(this.#visit, over, ask)
+      if (bound.kind === 'yours') await this.#giveFree()
+      if (bound.kind !== 'unheard') return
+      await scheduler.wait(pauseMs)
+    }
   }
 
   readonly #in = (region: string): Bearer => ({ request: this.#visit.requestId, region, body: this.#body })

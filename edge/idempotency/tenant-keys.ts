@@ -57,8 +57,8 @@ export class TenantKeys extends DurableObject<Bindings> {
     return this.#change(claim, (known) => move(known, bearer, to))
   }
 
-  async giveKeyFree(claim: ClaimText, bearer: Bearer): Promise<void> {
-    this.#change(claim, (known) => giveFree(known, bearer))
+  async giveKeyFree(claim: ClaimText, request: string): Promise<void> {
+    this.#change(claim, (known) => giveFree(known, request))
   }
 
   /** Of a key that nobody else has: the edge made it for this one attempt, and gives it up with the attempt. */

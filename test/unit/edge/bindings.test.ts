@@ -60,7 +60,7 @@ function* request(world: World, name: string, { body, first, next, isLost, arriv
   const answer = world.create(first, body)
   yield
   if (isLost) return yield* goOn(world, here, next)
-  if (answer === undefined) return world.ask((known) => giveFree(known, here))
+  if (answer === undefined) return world.ask((known) => giveFree(known, here.request))
   if (bound.kind === 'shared' && !bound.isSettled) {
     const word = world.ask((known) => confirm(known, here, true))
     yield
@@ -73,7 +73,7 @@ function* goOn(world: World, here: Bearer, next: Region): Generator {
   const moved = world.ask((known) => move(known, here, next))
   yield
   if (moved.kind === 'elsewhere') return yield* follow(world, here.request, here.body ?? '', moved)
-  if (moved.kind === 'kept') return world.ask((known) => giveFree(known, here))
+  if (moved.kind === 'kept') return world.ask((known) => giveFree(known, here.request))
   const answer = world.create(next, here.body ?? '')
   yield
   if (answer === 'made') world.told.add(next)
@@ -167,7 +167,7 @@ test('the same question of the same request has the same answer, and owes nothin
     (known) => bind(known, bearer),
     (known) => move(known, bearer, 'use1'),
     (known) => confirm(known, bearer, true),
-    (known) => giveFree(known, bearer),
+    (known) => giveFree(known, bearer.request),
   ]
   const anyBearer = fc.record({
     request: fc.constantFrom('r1', 'r2'),
@@ -194,14 +194,14 @@ test('what cannot be undone stays where it is once a second request has come wit
   assert.deepEqual(second.word, { kind: 'elsewhere', region: 'usw1', isSettled: true })
   const moved = move(second.binding, aBearer('r1', 'usw1', null), 'eu1')
   assert.deepEqual([moved.word, [...first.debts, ...second.debts, ...moved.debts]], [{ kind: 'kept' }, []])
-  assert.equal(giveFree(first.binding, aBearer('r1', 'usw1', null)).binding?.state, 'held')
+  assert.equal(giveFree(first.binding, 'r1').binding?.state, 'held')
 })
 
 test('a key that nobody answers from goes to the next request, wherever that is, but never back', () => {
-  const free = giveFree(bind(undefined, aBearer('r1', 'usw1')).binding, aBearer('r1', 'usw1'))
+  const free = giveFree(bind(undefined, aBearer('r1', 'usw1')).binding, 'r1')
   const there = bind(free.binding, aBearer('r2', 'eu1'))
   assert.deepEqual([there.word, there.debts], [{ kind: 'yours' }, [{ region: 'usw1', body: 'b1' }]])
-  const lost = giveFree(there.binding, aBearer('r2', 'eu1'))
+  const lost = giveFree(there.binding, 'r2')
   assert.equal(bind(lost.binding, aBearer('r3', 'usw1')).word.kind, 'elsewhere')
   assert.equal(bind(lost.binding, aBearer('r3', 'use1', 'b2')).word.kind, 'elsewhere')
   assert.equal(bind(lost.binding, aBearer('r3', 'use1')).word.kind, 'yours')
