@@ -37,7 +37,7 @@ import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
 import { createStateWatch } from './sandboxes/state-watch.ts'
 import { keepDelivering } from './webhooks/deliver.ts'
-import { systemNames } from './webhooks/public-address.ts'
+import { publicNames, systemNames } from './webhooks/name-servers.ts'
 import { createSender } from './webhooks/send-delivery.ts'
 
 export type Seams = { log: Log; random: (bytes: number) => Uint8Array }
@@ -92,7 +92,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     database,
     accounts,
     events: createEvents(database.db, config.keyPepper, config.region.code),
-    webhooks: createSender(config.webhookReach, systemNames, clock),
+    webhooks: createSender(config.webhookReach, config.webhookReach === 'public' ? publicNames() : systemNames, clock),
     previews: createPreviews(config, accounts.secrets.shareSecret, clock),
     hosts,
     hostRules: config.hostRules,

@@ -4,11 +4,11 @@
  * The certificate signs itself, so the usual chain of trust is not asked; its SHA-256 is compared instead, which nobody but the holder
  * of its private key can pass. Sessions are not kept, so that every connection shows its certificate.
  */
-import { lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici'
 import { LIMITS } from '../../../shared/limits.ts'
+import { publicNames } from '../webhooks/name-servers.ts'
 import { isPublicAddress } from './address.ts'
 
 /** No byte of a request has left. */
@@ -47,13 +47,18 @@ function fingerprintOf(socket: unknown): string | undefined {
   return socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase()
 }
 
+const names = publicNames()
+
 /** Answers only with public addresses, at the moment of connecting, so that a name cannot change its mind after a check. */
 const lookupPublic: LookupFunction = (name, options, callback) => {
-  lookup(name, { ...options, all: true }, (err, found) => {
-    const addresses = err === null ? found.filter(({ address }) => isPublicAddress(address)) : []
-    const [first] = addresses
-    if (first === undefined) return callback(err ?? new NotConnected(`${name} has no public address.`), '', 0)
-    if (options.all === true) return callback(null, addresses)
-    callback(null, first.address, first.family)
-  })
+  names(name).then(
+    (found) => {
+      const addresses = found.filter(({ address }) => isPublicAddress(address))
+      const [first] = addresses
+      if (first === undefined) return callback(new NotConnected(`${name} has no public address.`), '', 0)
+      if (options.all === true) return callback(null, addresses)
+      callback(null, first.address, first.family)
+    },
+    (cause: unknown) => callback(new NotConnected(`Nothing is known of ${name}.`, { cause }), '', 0),
+  )
 }

@@ -1,8 +1,7 @@
 /**
  * A webhook is a request that a stranger makes us send, so it may reach only the public internet: never this machine, its networks, or
- * the services of a cloud that trust whoever is inside. Pure, but for the look at the name server.
+ * the services of a cloud that trust whoever is inside. Pure, but for the question that `names` asks.
  */
-import { lookup as lookUpName } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
@@ -26,8 +25,6 @@ export function privateRangeOf(address: string): string | null {
 
 export type Address = { address: string; family: number }
 export type NameServer = (host: string) => Promise<Address[]>
-
-export const systemNames: NameServer = (host) => lookUpName(host, { all: true, verbatim: true })
 
 /** Why a delivery to this URL is refused whatever its name stands for, or null. */
 export function refusalOfUrl(text: string, reach: Reach): string | null {
