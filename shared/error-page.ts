@@ -2,7 +2,7 @@
  * The page at /docs/errors, made from the error table and the situations, so that it cannot say what the service does not do. It loads
  * nothing and shows nothing of the request, and is served by the edge itself: it is needed most when no region answers.
  */
-import { ERRORS, type ErrorCode, type Retry } from './errors.ts'
+import { adviceOf, ERRORS, type ErrorCode, type Retry } from './errors.ts'
 import { SITUATIONS, type Situation } from './situations.ts'
 
 export const ERROR_PAGE_PATH = '/docs/errors'
@@ -48,24 +48,27 @@ that you have (<code>Last-Event-ID</code>).</p>
 <h2>All codes</h2>
 ${table(
   ['code', 'status', 'retry', 'what to do'],
-  codes.map((name) => codeRow(name)),
+  codes.flatMap((name) => codeRows(name)),
 )}
 </body></html>
 `
 }
 
-const situationRow = ({ what, says, code: name }: Situation): string =>
+const situationRow = ({ what, says, code: name, isKeyless }: Situation): string =>
   row([
     escaped(what),
     String(ERRORS[name].status),
     `<a href="#${name}">${code(name)}</a>`,
     `<q>${escaped(says)}</q>`,
-    escaped(ERRORS[name].next),
+    escaped(adviceOf(name, isKeyless !== true).next),
   ])
 
-function codeRow(name: ErrorCode): string {
-  const { status, retry, next } = ERRORS[name]
-  return row([code(name), String(status), code(retry), escaped(next)], name)
+function codeRows(name: ErrorCode): string[] {
+  const status = String(ERRORS[name].status)
+  const [advice, keyless] = [adviceOf(name, true), adviceOf(name, false)]
+  const first = row([code(name), status, code(advice.retry), escaped(advice.next)], name)
+  if (keyless === advice) return [first]
+  return [first, row([`${code(name)} without an Idempotency-Key`, status, code(keyless.retry), escaped(keyless.next)])]
 }
 
 const table = (heads: readonly string[], rows: readonly string[]): string =>

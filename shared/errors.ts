@@ -5,7 +5,13 @@
  * `executed: false` marks refusals given before anything was done, so that the edge may try another region.
  */
 export type Retry = 'never' | 'same-key' | 'later'
-type Row = { status: number; retry: Retry; next: string; executed?: false }
+type Advice = { retry: Retry; next: string }
+type Row = Advice & {
+  status: number
+  executed?: false
+  /** To a request without an Idempotency-Key, where that changes what helps. */
+  keyless?: Advice
+}
 
 export const ERRORS = {
   // The request itself.
@@ -298,6 +304,10 @@ export const ERRORS = {
     status: 504,
     retry: 'same-key',
     next: 'The request may have been executed: send it again only with the Idempotency-Key in details, or read the state first.',
+    keyless: {
+      retry: 'never',
+      next: 'The request, and a command in it, may have been executed: look at what it changes before you send it again, or it may be done twice.',
+    },
   },
   database_unavailable: { status: 503, retry: 'same-key', next: 'Send the request again after the Retry-After delay.' },
   host_unavailable: {
@@ -369,9 +379,17 @@ export type ErrorBody = {
 export const toAppError = (thrown: unknown): AppError =>
   thrown instanceof AppError ? thrown : new AppError('internal', 'Something went wrong on our side.', { cause: thrown })
 
+/** `hasKey`: the error names the Idempotency-Key with which it can be found out what became of the request. */
+export function adviceOf(code: ErrorCode, hasKey: boolean): Advice {
+  const row: Row = ERRORS[code]
+  return hasKey ? row : (row.keyless ?? row)
+}
+
+export const adviceFor = ({ code, details }: AppError): Advice => adviceOf(code, details?.idempotency_key !== undefined)
+
 /** The body of an error answer. The request id stands twice because clients in the field read either place. */
 export function errorBody(error: AppError, requestId: string): ErrorBody {
-  const { retry, next } = ERRORS[error.code]
+  const { retry, next } = adviceFor(error)
   const details = error.details === undefined ? {} : { details: error.details }
   return {
     ok: false,

@@ -1,5 +1,5 @@
 /** What a visitor of a preview sees instead of it: the error's words as a page for people, or as the JSON of every other error. */
-import { type AppError, ERRORS, errorBody } from './errors.ts'
+import { type AppError, adviceFor, errorBody } from './errors.ts'
 
 /** Nothing but this text is loaded, and nothing in it runs. */
 export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors *"
@@ -21,7 +21,7 @@ export function previewError(error: AppError, requestId: string, accept: string 
 const page = (error: AppError, requestId: string): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
   `<meta name="robots" content="noindex"><title>${error.status}</title><style>${STYLE}</style></head><body><main>` +
-  `<h1>${escaped(error.message)}</h1><p>${escaped(ERRORS[error.code].next)}</p>` +
+  `<h1>${escaped(error.message)}</h1><p>${escaped(adviceFor(error).next)}</p>` +
   `<p><small>${error.status} <code>${error.code}</code> &middot; ${escaped(requestId)}</small></p></main></body></html>\n`
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }

@@ -10,6 +10,8 @@ export type Situation = {
   what: string
   /** The `message` of such an answer. */
   says: string
+  /** The request had no Idempotency-Key. */
+  isKeyless?: true
 }
 
 export const SITUATIONS = {
@@ -58,6 +60,7 @@ export const SITUATIONS = {
     code: 'outcome_unknown',
     what: 'The connection to the region broke while it worked on your command. It was not sent again, because it may have run.',
     says: 'The region us-west (usw1) gave no answer, so the request may have been executed.',
+    isKeyless: true,
   },
   tooLate: {
     code: 'outcome_unknown',

@@ -4,7 +4,8 @@ import type { Region } from '../../shared/regions.ts'
 import type { Visit } from '../requests/visit.ts'
 import type { Sent } from './send-once.ts'
 
-export function unknownOutcome(visit: Visit, region: Region, { idempotencyKey, cause }: Sent): AppError {
+export function unknownOutcome(visit: Visit, region: Region, { idempotencyKey: given, cause }: Sent): AppError {
+  const idempotencyKey = visit.call.isOnce ? given : null
   const retry =
     idempotencyKey === null ? '' : ` To find out, repeat it with the key in details and X-Region: ${region.code}.`
   return new AppError(

@@ -19,6 +19,8 @@ export type Call = {
   scope: Scope | null
   /** The body may say how long the command runs. */
   runsCommand: boolean
+  /** Its region answers it once for an Idempotency-Key; any other request with one may be executed as often as it is sent. */
+  isOnce: boolean
   /** What is forwarded: the path without a region prefix, and the query. */
   path: string
   search: string
@@ -61,6 +63,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
     class: classOf(method, route, segments, idRegion.kind),
     scope: route?.scope ?? null,
     runsCommand: route !== undefined && RUNS_COMMAND.has(route),
+    isOnce: route?.once === true,
     path,
     search: url.search,
     prefixRegion: prefix?.[1] === undefined ? null : decoded(prefix[1]),

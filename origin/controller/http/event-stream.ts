@@ -6,7 +6,7 @@
  * nothing else. Its signal is aborted when the reader is gone; it must end then, and end its wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ERRORS } from '../../../shared/errors.ts'
+import { adviceFor } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { toCallersError } from './answer-error.ts'
 
@@ -59,8 +59,9 @@ export function eventStream(
 
 /** The stream has begun, so the error can have no status: it is the last event. */
 export function errorEvent(thrown: unknown): ServerEvent {
-  const { code, message } = toCallersError(thrown)
-  const { retry, next } = ERRORS[code]
+  const error = toCallersError(thrown)
+  const { code, message } = error
+  const { retry, next } = adviceFor(error)
   return { event: 'error', data: { type: 'error', code, message, retry, next } }
 }
 

@@ -1,7 +1,7 @@
 /** The table of errors as answers of the document: one for each status, with every code that has it and what to do then. */
 
 import type { Route } from '../../../shared/contracts/route.ts'
-import { ERRORS, type ErrorCode } from '../../../shared/errors.ts'
+import { adviceOf, ERRORS, type ErrorCode } from '../../../shared/errors.ts'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 const STATUSES: readonly number[] = [...new Set(CODES.map((code) => ERRORS[code].status))].sort((a, b) => a - b)
@@ -44,7 +44,7 @@ export const errorResponses = (): Record<string, unknown> => ({
 function responseOf(codes: ErrorCode[]) {
   const isForLater = codes.some((code) => ERRORS[code].retry !== 'never')
   return {
-    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].next}`).join('\n\n'),
+    description: codes.map(describe).join('\n\n'),
     headers: {
       'X-Request-Id': { $ref: '#/components/headers/RequestId' },
       ...(isForLater ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
@@ -56,6 +56,11 @@ function responseOf(codes: ErrorCode[]) {
       },
     },
   }
+}
+
+function describe(code: ErrorCode): string {
+  const [advice, keyless] = [adviceOf(code, true), adviceOf(code, false)]
+  return `\`${code}\`: ${advice.next}${keyless === advice ? '' : ` Without an Idempotency-Key: ${keyless.next}`}`
 }
 
 function exampleOf(code: ErrorCode) {

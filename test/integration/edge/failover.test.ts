@@ -109,8 +109,18 @@ test('an exec whose connection is lost was sent once, and its outcome is unknown
   usw1.respond(resetConnection)
   const answer = await ask(`/v1/sandboxes/${aSandboxIn('usw1')}/exec`, post({ command: 'true' }))
   assert.equal(answer.status, 504)
-  assert.equal((await errorOf(answer)).code, 'outcome_unknown')
+  const { code, retry } = await errorOf(answer)
+  assert.deepEqual([code, retry], ['outcome_unknown', 'never'])
   assert.deepEqual([usw1.received.length, eu1.received.length], [1, 0])
+})
+
+// An exec is run as often as it is sent, whatever header comes with it; to send it again would run it twice.
+test('who sent a key that counts for nothing is not told to send it again', async (t) => {
+  const { ask, usw1 } = await setStage(t)
+  usw1.respond(resetConnection)
+  const answer = await ask(`/v1/sandboxes/${aSandboxIn('usw1')}/exec`, post({ command: 'true' }, KEY))
+  const { retry, details } = await errorOf(answer)
+  assert.deepEqual([retry, details], ['never', { region: 'usw1' }])
 })
 
 test("a region's own answer is final, whatever it is", async (t) => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ERROR_PAGE_PATH } from '../../../shared/error-page.ts'
-import { ERRORS } from '../../../shared/errors.ts'
-import { SITUATIONS } from '../../../shared/situations.ts'
+import { adviceOf, ERRORS } from '../../../shared/errors.ts'
+import { SITUATIONS, type Situation } from '../../../shared/situations.ts'
 import { aSandboxIn, type ErrorAnswer, errorOf, freshKey, post, type Stage, setStage } from './stage/edge-stage.ts'
 import { hang, resetConnection } from './stage/fake-region.ts'
 import { startTwoRegions } from './stage/two-regions.ts'
@@ -89,13 +89,13 @@ const BRING_ABOUT: Record<Exclude<keyof typeof SITUATIONS, 'tooManySandboxes'>, 
 }
 
 for (const [name, bring] of Object.entries(BRING_ABOUT)) {
-  const { what, code, says } = SITUATIONS[name as keyof typeof SITUATIONS]
+  const { what, code, says, isKeyless }: Situation = SITUATIONS[name as keyof typeof SITUATIONS]
   test(`as the page says: ${what}`, async (t) => {
     const stage = await setStage(t)
     const answer = await bring(stage, t)
     const error = await errorOf(answer)
     assert.deepEqual([answer.status, error.code, error.message], [ERRORS[code].status, code, says])
-    assert.equal(error.next, ERRORS[code].next)
+    assert.equal(error.next, adviceOf(code, isKeyless !== true).next)
     assert.equal(answer.headers.has('retry-after'), [429, 503].includes(answer.status))
   })
 }

@@ -39,6 +39,16 @@ test('the request id stands in the two places where clients look', () => {
   assert.equal(body.ok, false)
 })
 
+// A command without a key is run as often as it is sent, so a client that obeys `retry` must not send it again.
+test('what may have been executed is sent again only with the key that the error names', () => {
+  const adviceWith = (details: Record<string, unknown>) => {
+    const { retry, next } = errorBody(new AppError('outcome_unknown', 'No answer.', { details }), 'req_1').error
+    return { retry, namesKey: next.includes('Idempotency-Key') }
+  }
+  assert.deepEqual(adviceWith({ idempotency_key: 'mine' }), { retry: 'same-key', namesKey: true })
+  assert.deepEqual(adviceWith({ region: 'eu1' }), { retry: 'never', namesKey: false })
+})
+
 // The edge may send a request elsewhere only if the first region says it did nothing.
 test('only refusals given before anything was done are marked as not executed', () => {
   assert.equal(errorHeaders(new AppError('capacity_exhausted', 'Full.'))['x-not-executed'], '1')

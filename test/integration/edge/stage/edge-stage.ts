@@ -141,7 +141,7 @@ export function registryOf(usw1: { url: string }, eu1: { url: string }): RegionR
 export type ErrorAnswer = {
   ok: false
   request_id: string
-  error: { code: string; message: string; next: string; details?: Record<string, unknown> }
+  error: { code: string; message: string; retry: string; next: string; details?: Record<string, unknown> }
 }
 
 export const errorOf = async (response: Response): Promise<ErrorAnswer['error']> =>
