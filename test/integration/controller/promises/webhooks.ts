@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createKeyReader } from '../../../../origin/controller/accounts/api-keys.ts'
+import { finishDelivery } from '../../../../origin/controller/webhooks/finish-delivery.ts'
 import { forgetFinishedDeliveries } from '../../../../origin/controller/webhooks/forget-deliveries.ts'
 import { createSender } from '../../../../origin/controller/webhooks/send-delivery.ts'
 import { createWebhook } from '../../../../origin/controller/webhooks/write-webhook.ts'
@@ -407,6 +408,26 @@ export function webhookPromises(regionOf: () => TestRegion, server: () => TestSe
     } finally {
       await there.close()
     }
+  })
+
+  // Its controller was stopped for longer than a lease, and another one has taken the delivery since.
+  test('what becomes of an attempt is written only by whoever made the last one', async () => {
+    const region = regionOf()
+    const { key, tenant } = await region.newKey()
+    const { id: webhook } = await hook(key, (await receive()).url)
+    const id = `dlv_${randomUUID()}`
+    await region.sql(
+      `insert into delivery (id, webhook, tenant, event_id, type, body, status, attempts, next_at, created_at)
+       values ($1, $2, $3, 'evt', 'webhook.test', '{}', 'pending', 2, now() + interval '1 hour', now())`,
+      [id, webhook, tenant],
+    )
+    const statusAfter = async (attempts: number): Promise<string | undefined> => {
+      const attempted = { id, webhook, sandbox: null, attempts }
+      await finishDelivery(region.running.controller.database.db, attempted, { kind: 'delivered', status: 200 })
+      const rows = await region.sql<{ status: string }>('select status from delivery where id = $1', [id])
+      return rows[0]?.status
+    }
+    assert.deepEqual([await statusAfter(1), await statusAfter(2)], ['pending', 'delivered'])
   })
 
   test('a test is delivered at once, and its answer says what happened', async () => {
