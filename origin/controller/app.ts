@@ -23,6 +23,7 @@ import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
 import { serveSnapshots } from './http/snapshot-routes.ts'
+import { serveSpaces } from './http/space-routes.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
@@ -50,6 +51,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveVisits(app, controller)
   serveSandboxes(serve)
   serveSnapshots(serve)
+  serveSpaces(serve)
   serveOrphans(serveInternal)
   servePodflare(serve)
   servePodflareHealth(serveAnyone)

@@ -12,12 +12,14 @@ import { PREVIEW_ROUTES } from './previews.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { SNAPSHOT_ROUTES } from './snapshots.ts'
+import { SPACE_ROUTES } from './spaces.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
 
 export const ALL_ROUTES: readonly Route[] = [
   SANDBOX_ROUTES,
   SNAPSHOT_ROUTES,
+  SPACE_ROUTES,
   PODFLARE_ROUTES,
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,

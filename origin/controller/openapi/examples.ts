@@ -13,6 +13,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandboxes/:id/fork': { count: 3 },
   'POST /v1/sandboxes/:id/merge': { winner: 'sbx_usw1_01k2v5w9m3q8r7t6y4z2a1b0c9xyz' },
   'POST /v1/snapshots/:id/fork': { name: 'a-branch', timeout_sec: 600 },
+  'PUT /v1/spaces/:id': { template_id: 'default', size: 'small', idle_timeout_sec: 300 },
   'PATCH /v1/sandboxes/:id': { name: 'my-sandbox', metadata: { owner: 'docs' } },
   'PATCH /v1/sandboxes/:id/tags': { tags: ['demo', 'blue'] },
   'POST /podflare/v1/sandboxes/:id/fork': { n: 3 },

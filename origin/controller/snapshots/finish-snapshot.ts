@@ -21,7 +21,8 @@ export const finishSnapshot = (
     const [locked] = await lockSandboxes(tx, [sandbox])
     if (locked?.state === 'snapshotting') await moveSandbox(tx, locked.id, 'snapshotted')
     const kept = await markReady(tx, id, facts)
-    if (kept !== undefined && locked !== undefined)
+    // The state of a space is nobody's to name.
+    if (kept !== undefined && kept.space === null && locked !== undefined)
       await tellOf(tx, kept.sandbox, 'sandbox.snapshot.ready', { snapshot_id: id })
     return kept
   })

@@ -19,6 +19,7 @@ const NAMED: [path: RegExp, parameter: string, thing: keyof Things][] = [
   [/^\/v1\/sandboxes\/:id\/(snapshots|restore)\//, 'snapshot', 'snapshot'],
   [/^\/podflare\/v1\/sandboxes\/:id\/merge_into\//, 'winner', 'sandbox'],
   [/^\/v1\/snapshots\//, 'id', 'snapshot'],
+  [/^\/v1\/spaces\//, 'id', 'space'],
   // Templates are everybody's.
   [/^\/v1\/sandbox-templates\//, 'id', 'sandboxName'],
 ]
@@ -44,6 +45,7 @@ const BODIES: Record<string, (things: Things) => object> = {
   'POST /v1/sandboxes/:id/fork': () => ({ count: 1 }),
   'POST /v1/sandboxes/:id/merge': (things) => ({ winner: things.sandbox }),
   'POST /v1/snapshots/:id/fork': () => ({}),
+  'PUT /v1/spaces/:id': () => ({ tags: ['taken'] }),
   'POST /podflare/v1/sandboxes': () => ({}),
   'POST /podflare/v1/sandboxes/:id/fork': () => ({ n: 1 }),
   'POST /v1/api-keys': () => ({ scopes: SCOPES }),
@@ -83,6 +85,8 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
     { q: things.snapshot },
     { cursor: things.snapshot },
   ],
+  'GET /v1/spaces': (things) => [{}, { cursor: things.space }],
+  'DELETE /v1/spaces/:id': () => [{}, { force: 'true' }],
   'GET /v1/sandboxes/:id/metrics': () => [{}],
   'GET /v1/sandboxes/:id/logs': () => [{}],
   'GET /v1/sandboxes/:id/logs/stream': () => [{}],

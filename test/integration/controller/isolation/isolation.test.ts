@@ -132,6 +132,7 @@ async function everythingOf(region: TestRegion, { owner, things }: Planted): Pro
     region.sql('select id, cordoned, removed_at, drain_started_at from host where id = $1', [things.host]),
     region.sql('select * from preview where sandbox = $1', [things.sandbox]),
     region.sql('select * from snapshot where id = $1', [things.snapshot]),
+    region.sql('select * from space where id = $1', [things.space]),
     region.sql('select id, closed_at from usage_interval where sandbox = $1', [things.sandbox]),
   ])
   return JSON.stringify(rows)

@@ -15,6 +15,7 @@ export type Things = {
   host: string
   preview: string
   snapshot: string
+  space: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -49,6 +50,11 @@ export async function plant(region: TestRegion): Promise<Planted> {
   const sandbox = textAt(made, 'data', 'id')
   const preview = textAt(await make(`/v1/sandboxes/${sandbox}/previews`, { port: 3_000 }), 'data', 'id')
   const snapshot = textAt(await make(`/v1/sandboxes/${sandbox}/snapshots`, { comment: word }), 'data', 'id')
+  const space = textAt(
+    await make(`/v1/spaces/${word}`, { tags: [word], metadata: { note: word }, external_user_id: externalUser }, 'PUT'),
+    'data',
+    'id',
+  )
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -61,7 +67,20 @@ export async function plant(region: TestRegion): Promise<Planted> {
   return {
     owner,
     word,
-    things: { sandbox, sandboxName, externalUser, key, workspace, webhook, delivery, event, host, preview, snapshot },
+    things: {
+      sandbox,
+      sandboxName,
+      externalUser,
+      key,
+      workspace,
+      webhook,
+      delivery,
+      event,
+      host,
+      preview,
+      snapshot,
+      space,
+    },
   }
 }
 
@@ -85,6 +104,7 @@ export function neverMade(things: Things): Things {
     host: fresh('hst'),
     preview: like(things.preview),
     snapshot: like(things.snapshot),
+    space: like(things.space),
   }
 }
 

@@ -32,6 +32,7 @@ import { requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { sharePromises } from './shares.ts'
 import { snapshotPromises } from './snapshots.ts'
+import { spacePromises } from './spaces.ts'
 import { stopPromises } from './stops.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
@@ -80,6 +81,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('snapshots', 1, snapshotPromises)
     group('forks', 2, forkPromises)
     group('merges', 1, mergePromises)
+    group('spaces', 1, spacePromises)
     group('accounts', 1, accountPromises)
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)
