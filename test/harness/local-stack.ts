@@ -2,12 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { chmod, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DevFile } from '../../infra/local/dev-file.ts'
 import { REPOSITORY } from '../../infra/local/layout.ts'
+import { freePorts } from './free-ports.ts'
 
 const START_WAIT_MS = 280_000
 const STOP_WAIT_MS = 60_000
@@ -87,18 +86,4 @@ export async function waitFor(what: string, waitMs: number, isDone: () => boolea
     if (performance.now() > deadline) throw new Error(`Waited ${waitMs} ms in vain for ${what}.`)
     await sleep(50)
   }
-}
-
-/** Ports that nobody listens on now. They are all held until the last is known, so that no two are the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }

@@ -1,7 +1,6 @@
 /** Two whole controllers with databases of their own, and the real edge before them, between which a tenant's limit is shared out. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type LocalEdge, startLocalEdge } from '../../../../infra/edge/local-edge.ts'
@@ -9,6 +8,7 @@ import { hashKey } from '../../../../origin/controller/accounts/secrets.ts'
 import { seedAccounts } from '../../../../origin/controller/accounts/seed.ts'
 import { DEFAULT_TIERS, type KeyRecord, SCOPES } from '../../../../shared/accounts.ts'
 import { newApiKey } from '../../../../shared/ids.ts'
+import { freePort } from '../../../harness/free-ports.ts'
 import { embedded } from '../../controller/support/databases.ts'
 import { type Answer, INTERNAL, PEPPER, startRegion, type TestRegion } from '../../controller/support/region.ts'
 import { CALIFORNIA, EUROPE, PUBLIC_KEY, registryOf, SECRETS } from './edge-stage.ts'
@@ -132,13 +132,4 @@ export async function startTwoRegions(): Promise<TwoRegions> {
       await rm(persistDir, { recursive: true, force: true })
     },
   }
-}
-
-/** A region keeps its address over a restart, so it is not any that is free then. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
