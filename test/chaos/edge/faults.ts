@@ -47,8 +47,8 @@ const killRegion: Fault = (scene) => {
 }
 
 /**
- * An operator takes a dead region for lost, and gives what it held to the others. What still runs there counts again when it is back, so
- * that until some of it has ended there may be as many more.
+ * An operator takes a dead region for lost, and gives what it held to the others. Its rows still say so until its first controller gives
+ * its share up, and what still runs there counts when it is back; until some of that has ended there may be as many more.
  */
 const fenceRegion: Fault = (scene) => {
   const site = anyRegion(scene)
@@ -57,11 +57,11 @@ const fenceRegion: Fault = (scene) => {
     await Promise.all(site.controllers.map((one) => one.kill()))
     for (const tenant of tenants) {
       const rows = await site
-        .sql<{ used: number }>('select used from quota_grant where tenant = $1', [tenant.id])
+        .sql<{ held: number }>('select greatest(granted, used) as held from quota_grant where tenant = $1', [tenant.id])
         .catch(() => undefined)
       // Without its database nobody knows what would come back.
       if (rows === undefined) break
-      tenant.limitMax += rows[0]?.used ?? 0
+      tenant.limitMax += rows[0]?.held ?? 0
       await world.fence(site.code, tenant)
     }
     return () => Promise.all(site.controllers.map((one) => site.revive(one)))
