@@ -11,6 +11,9 @@ import { route } from './route.ts'
 
 export const BOOT_PATHS = ['warm', 'restore', 'cold'] as const
 
+/** What a `Date` can be. */
+const MOMENT_MS_MAX = 8_640_000_000_000_000
+
 export const hostExec = guestExec.omit({ wake: true })
 export type HostExec = z.infer<typeof hostExec>
 
@@ -41,6 +44,8 @@ export type VmSpec = z.infer<typeof vmSpec>
 export const hostReady = z.object({
   boot_path: z.enum(BOOT_PATHS),
   boot_ms: z.number(),
+  /** When compute stops: later than asked for by what the start took. Left out by a host that keeps to what was asked for. */
+  expires_at_ms: z.int().min(0).max(MOMENT_MS_MAX).nullish(),
   phases: z.record(z.string(), z.number()),
 })
 export type HostReady = z.infer<typeof hostReady>

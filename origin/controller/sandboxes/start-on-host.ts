@@ -100,7 +100,7 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
         moveSandbox(db, start.id, 'ready', {
           bootPath: facts.boot_path,
           bootMs: Math.round(facts.boot_ms),
-          expiresAt: deadlines.expires_at_ms === null ? null : new Date(deadlines.expires_at_ms),
+          expiresAt: momentOf(facts.expires_at_ms === undefined ? deadlines.expires_at_ms : facts.expires_at_ms),
         }),
       )
     },
@@ -113,6 +113,8 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
   })
   return { outcome, ready, row }
 }
+
+const momentOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms))
 
 const vmBody = ({ id, plan, exec }: Start, deadlines: ReturnType<typeof deadlinesFrom>): CreateVmBody => ({
   vm: {

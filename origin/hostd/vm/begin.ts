@@ -15,6 +15,7 @@ import { type Machine, resume } from '../machine/machine.ts'
 import { startBlank, startClone } from '../machine/start.ts'
 import { startFromSnapshot } from '../snapshot/restore.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { postponed } from './deadlines.ts'
 import { giveUpMachine, own } from './own.ts'
 import { runCommand } from './run-command.ts'
 import type { Vm } from './vm.ts'
@@ -96,9 +97,10 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
     const [command] = await Promise.all([firstWords(wish, machine), resumed])
     const nowMs = performance.now()
     vm.boot = { boot_path: path, boot_ms: nowMs - wish.sinceMs }
+    vm.spec = { ...vm.spec, expires_at_ms: postponed(vm.spec.expires_at_ms, vm.boot.boot_ms) }
     own(host.journal, vm, machine)
     const phases = { start: startedMs - wish.sinceMs, answer: nowMs - startedMs }
-    return { machine, ready: { ...vm.boot, phases }, command }
+    return { machine, ready: { ...vm.boot, expires_at_ms: vm.spec.expires_at_ms, phases }, command }
   } catch (error) {
     await giveUpMachine(host.journal, vm)
     throw error

@@ -96,11 +96,12 @@ async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> 
   await vm.started
   if (vm.machine === null || vm.gone !== null)
     throw new AppError('boot_failed', 'The first create of this sandbox failed.')
-  return readyFrame({ ...vm.boot, phases: {} })
+  return readyFrame({ ...vm.boot, expires_at_ms: vm.spec.expires_at_ms, phases: {} })
 }
 
 function enter(host: Host, vm: Vm, begun: Begun): void {
   vm.state = 'running'
+  vm.activeAtMs = Date.now()
   watch(vm, begun.machine, host.registry, host.log)
   observeStart(host.metrics, begun.ready)
   const { boot_path, boot_ms } = begun.ready

@@ -5,6 +5,10 @@ type Clocked = Pick<Vm, 'state' | 'activeAtMs' | 'commandsRunning'> & {
   spec: Pick<Vm['spec'], 'expires_at_ms' | 'on_expiry' | 'idle_timeout_sec'>
 }
 
+/** A sandbox has all of its time: what its start took is not counted. Whole milliseconds, as a date has them. */
+export const postponed = (expiresAtMs: number | null, byMs: number): number | null =>
+  expiresAtMs === null ? null : Math.ceil(expiresAtMs + byMs)
+
 /**
  *                 running             paused               starting, stopping
  *   expired       what on_expiry says destroy if it says so  nothing

@@ -65,6 +65,17 @@ test('a machine of an unusual shape is booted, and has that shape', async () => 
   assert.ok(diskMib !== undefined && diskMib > 2_500 && diskMib <= 3_000)
 })
 
+// Three seconds would be over before a machine has booted that takes ten.
+test('the time of a sandbox begins when it is ready, and its host says when it ends', async () => {
+  const asked = Date.now() + 600_000
+  const machine = { vcpus: 2, memoryMib: 600, diskMib: 3_000 }
+  const { boot_ms, expires_at_ms } = readyOf(await create(host, spec('timed', { machine, expires_at_ms: asked })))
+  assert.equal(expires_at_ms, Math.ceil(asked + boot_ms))
+  const { vms } = await host.inventory()
+  assert.equal(vms.find(({ id }) => id === 'timed')?.expires_at_ms, expires_at_ms)
+  await host.send('DELETE', '/v1/vms/timed')
+})
+
 test('repeating a create answers ready; with a command it is a conflict, and the command does not run', async () => {
   assert.deepEqual(typesOf(await create(host, spec('warm'))), [FRAME.ready])
   assert.equal((await create(host, spec('warm'), shell('touch /workspace/twice'))).status, 409)

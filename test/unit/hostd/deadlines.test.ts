@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { due } from '../../../origin/hostd/vm/deadlines.ts'
+import { due, postponed } from '../../../origin/hostd/vm/deadlines.ts'
 import { VM_STATES } from '../../../shared/contracts/host.ts'
 
 const anyVm = fc.record({
@@ -20,6 +20,20 @@ test('a running sandbox past its end stops in the way it was told, even while a 
     fc.property(anyVm, fc.nat(20_000), (vm, nowMs) => {
       const expired = { ...vm, state: 'running' as const, spec: { ...vm.spec, expires_at_ms: nowMs } }
       assert.equal(due(expired, nowMs), vm.spec.on_expiry)
+    }),
+  )
+})
+
+// A machine that boots for ten seconds would be over before its first command, were it given three.
+test('a sandbox has all of its time from when it is ready, however long its start took', () => {
+  fc.assert(
+    fc.property(anyVm, fc.double({ min: 0, max: 120_000, noNaN: true }), (vm, startMs) => {
+      const { expires_at_ms } = vm.spec
+      const ready = { ...vm, state: 'running' as const, activeAtMs: startMs }
+      const end = postponed(expires_at_ms, startMs)
+      const spec = { ...vm.spec, expires_at_ms: end, idle_timeout_sec: 0 }
+      if (expires_at_ms === null) assert.equal(end, null)
+      else assert.equal(due({ ...ready, spec }, startMs + expires_at_ms - 1), 'nothing')
     }),
   )
 })

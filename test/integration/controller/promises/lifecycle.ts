@@ -171,6 +171,19 @@ export function lifecyclePromises(regionOf: () => TestRegion): void {
     assert.equal(code(await post(`/v1/sandboxes/${small.id}/extend`, { timeout_sec: 3_601 }, key)), 'size_not_allowed')
   })
 
+  // A command in a sandbox with three seconds would never run where the machine takes ten to boot.
+  test('the time of a sandbox begins when its host says that it is ready', async (t) => {
+    const { host } = regionOf()
+    t.after(() => {
+      host.startMs = 0
+    })
+    host.startMs = 60_000
+    const { id, timeout_remaining_ms } = await create({ timeout_sec: 3 })
+    assert.ok((timeout_remaining_ms ?? 0) > 60_000, `${timeout_remaining_ms}`)
+    const [row] = await regionOf().sql<{ expires_at: Date }>('select expires_at from sandbox where id = $1', [id])
+    assert.equal(row?.expires_at.getTime(), vmOf(id).expires_at_ms)
+  })
+
   test('an extension counts from now, never shortens, and is refused where there is no end', async () => {
     const made = await create({ timeout_sec: 300 })
     const path = `/v1/sandboxes/${made.id}`

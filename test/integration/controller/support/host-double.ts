@@ -53,6 +53,8 @@ export type HostDouble = Keeping & {
   /** Holds the next request with this verb until it is let go; `arrived` resolves when it is there. */
   hold(verb: string): { arrived: Promise<void>; release(): void }
   bootPath: VmRecord['boot_path']
+  /** How long a start takes as far as the end of the sandbox goes. */
+  startMs: number
   memoryMib: number
   accepting: boolean
   /** What the consoles of all its machines said. */
@@ -90,6 +92,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
       return { arrived: arrival.promise, release: released.resolve }
     },
     bootPath: 'warm',
+    startMs: 0,
     memoryMib: 4_000_000,
     accepting: true,
     console: [],
@@ -228,6 +231,7 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
 
   const { hostname: _, env: __, snapshot_id: ___, ...spec } = vm
   const now = Date.now()
+  if (spec.expires_at_ms !== null) spec.expires_at_ms += host.startMs
   host.memories.set(vm.id, memory)
   host.vms.set(vm.id, {
     ...spec,
@@ -245,7 +249,14 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
     if (exec !== undefined) host.commands.push(`${vm.id}: ${exec.argv.join(' ')}`)
     return void response.destroy()
   }
-  response.write(encodeJsonFrame(FRAME.ready, { boot_path: host.bootPath, boot_ms: 7.4, phases: { cont: 1 } }))
+  response.write(
+    encodeJsonFrame(FRAME.ready, {
+      boot_path: host.bootPath,
+      boot_ms: 7.4,
+      expires_at_ms: spec.expires_at_ms,
+      phases: { cont: 1 },
+    }),
+  )
   if (mishap?.kind === 'die_after_ready') {
     if (exec !== undefined) host.commands.push(`${vm.id}: ${exec.argv.join(' ')}`)
     await sleep(20)
