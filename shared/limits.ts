@@ -201,6 +201,8 @@ export const LIMITS = {
   poolKindsMax: 32,
   /** How often a pool looks at what it keeps when nobody takes anything. */
   poolReviewMs: 5_000,
+  /** Templates, each in one size, for which processes are started ahead. */
+  shellBasesMax: 4,
   /** Of the machine's memory, for primed machines. */
   poolMemoryShare: 1 / 8,
   /** A claimed machine has the processors for itself this long before its successor is made. */

@@ -9,6 +9,7 @@
  *   ATOLL_POOL                primed machines to keep always: `default@xs=4,default@small=2`, or nothing for the line below
  *   ATOLL_POOL_SIZE           primed machines of the default template and the default size
  *   ATOLL_POOL_MEMORY_MIB     memory for primed machines of whatever is asked for, those above included; by default an eighth of the machine's
+ *   ATOLL_SHELLS              QEMUs to keep started ahead of each template and size that was restored lately
  *   ATOLL_DEFAULT_SIZE        xs, small, medium, large or xl
  *   ATOLL_ACCEL               auto, kvm or tcg; auto tries KVM once per machine and remembers
  *   ATOLL_HOST_MEMORY_MIB     memory to promise in all; by default the machine's, times ATOLL_MEMORY_OVERCOMMIT
@@ -65,6 +66,7 @@ const environmentSchema = z
     ATOLL_POOL: z.string().optional(),
     ATOLL_POOL_SIZE: z.coerce.number().int().min(0).max(LIMITS.vmsPerHostMax).default(4),
     ATOLL_POOL_MEMORY_MIB: z.coerce.number().int().min(0).optional(),
+    ATOLL_SHELLS: z.coerce.number().int().min(0).max(LIMITS.forkChildrenMax).default(2),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
     ATOLL_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
     ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
@@ -98,6 +100,7 @@ export type Config = {
   /** `floors` are always kept; `memoryMib` null leaves it to the host how much more is. */
   pool: { floors: PoolTarget[]; memoryMib: number | null }
   snapshotDiskMib: number | null
+  shells: number
   accel: 'auto' | 'kvm' | 'tcg'
   promises: {
     memoryMib: number | null
@@ -130,6 +133,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       memoryMib: env.ATOLL_POOL_MEMORY_MIB ?? null,
     },
     snapshotDiskMib: env.ATOLL_SNAPSHOT_DISK_MIB ?? null,
+    shells: env.ATOLL_SHELLS,
     accel: env.ATOLL_ACCEL,
     promises: {
       memoryMib: env.ATOLL_HOST_MEMORY_MIB ?? null,

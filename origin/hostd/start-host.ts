@@ -18,8 +18,9 @@ import { Journal } from './journal/journal.ts'
 import type { Log } from './log.ts'
 import { Owners } from './machine/owners.ts'
 import { refuseClosed } from './machine/reach.ts'
+import { Shells } from './machine/shells.ts'
 import type { Site } from './machine/start.ts'
-import { createMetrics, type Metrics } from './metrics/instruments.ts'
+import { createMetrics } from './metrics/instruments.ts'
 import { observeHost } from './metrics/observe-host.ts'
 import { wireOf } from './metrics/observe-wire.ts'
 import { keepPool } from './pool/keep-pool.ts'
@@ -46,8 +47,11 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   const registry = new Registry(journal, await journal.readLosses(), log, ({ cause = 'died' }) =>
     metrics.losses.inc({ cause }),
   )
-  const { site, around } = await surveySite(config, journal, metrics, log)
   const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
+  const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
+  const isMemoryShort = (): boolean => facts().memoryAvailableMib < LIMITS.hostMemoryReserveMib
+  const shells = new Shells({ count: config.shells, turn: () => gate.idle(), isMemoryShort, log })
+  const { site, around } = await surveySite(config, journal, { wire: wireOf(metrics), shells }, log)
   const snapshots = await SnapshotStore.open(config.stateDir, {
     budgetBytes: (config.snapshotDiskMib ?? facts().diskTotalMib * LIMITS.snapshotDiskShare) * MIB,
     facts,
@@ -59,7 +63,6 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   await snapshots.sweep()
 
   const templates = new TemplateStore(config.templateDir, site, around, log)
-  const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
   const pool = keepPool({ site, templates, gate, facts, metrics, log }, config.pool)
   const promises = promisesOf(config.promises, facts())
   const host = { site, journal, registry, templates, pool, snapshots, gate, promises, facts, metrics, draining, log }
@@ -68,7 +71,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
 }
 
 /** What machines are made of here, and everything a saved one depends on. */
-async function surveySite(config: Config, journal: Journal, metrics: Metrics, log: Log) {
+async function surveySite(config: Config, journal: Journal, rest: Pick<Site, 'wire' | 'shells'>, log: Log) {
   const [image, version, khz] = await Promise.all([readImage(config.imageDir), qemuVersion(config.qemu), tscKhz()])
   const isRoot = process.getuid?.() === 0
   if (isRoot) refuseClosed(config.runDir)
@@ -77,7 +80,7 @@ async function surveySite(config: Config, journal: Journal, metrics: Metrics, lo
   const { runDir, stateDir } = config
   const cgroups = await openCgroups({ survey: await surveyCgroups(), runDir, device: diskDeviceOf(stateDir), log })
   const layers = await LayerStore.open(stateDir, image, log)
-  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups, wire: wireOf(metrics), layers }
+  const site = { program: config.qemu, image, tscKhz: khz, owners, places, cgroups, layers, ...rest }
   const host = { cpuModel: cpuModel(), kernelRelease: kernelRelease(), qemuVersion: version }
   const verdict = await decideAccel(config.accel, config.templateDir, host, () => bootsOnKvm(site))
   log('accelerator', { accel: verdict.accel, why: verdict.why })

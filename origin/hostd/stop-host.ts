@@ -16,7 +16,13 @@ export type Ending = 'keep-sandboxes' | 'end-sandboxes'
 export async function stopHost(host: Host, servers: Server[], ending: Ending): Promise<void> {
   const answered = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   const ended = ending === 'end-sandboxes' ? host.registry.all().map((vm) => host.registry.end(vm, stopped())) : []
-  const endings = await Promise.allSettled([host.pool.close(), host.templates.close(), host.gate.idle(), ...ended])
+  const endings = await Promise.allSettled([
+    host.pool.close(),
+    host.site.shells?.close(),
+    host.templates.close(),
+    host.gate.idle(),
+    ...ended,
+  ])
   // One that cannot be freed is no reason to leave the others running.
   for (const ending of endings) if (ending.status === 'rejected') host.log('cleanup-failed', describe(ending.reason))
   // Commands that still run lose their listener, not their machine.

@@ -63,6 +63,7 @@ export class Daemon {
       ATOLL_ACCEL: 'tcg',
       ATOLL_POOL: '',
       ATOLL_POOL_MEMORY_MIB: '0',
+      ATOLL_SHELLS: '0',
       ...settings,
     }
     const daemon = new Daemon(directory, environment, place)

@@ -24,6 +24,8 @@ import { GuestLink } from './guest-link.ts'
 import { type Lineage, newLineage } from './lineage.ts'
 import { loadState, type Machine } from './machine.ts'
 import type { Owners } from './owners.ts'
+import type { Shell } from './shell.ts'
+import type { Shells } from './shells.ts'
 
 /** What every machine of this host is started from. */
 export type Site = {
@@ -36,6 +38,8 @@ export type Site = {
   cgroups: Cgroups
   wire: Wire
   layers: LayerStore
+  /** Null where every machine gets a process of its own. */
+  shells: Shells | null
 }
 
 type Blueprint = {
@@ -102,6 +106,39 @@ export function startRestored(site: Site, { deviceState, fill, ...rest }: Restor
 }
 
 async function start(site: Site, blueprint: Blueprint): Promise<Machine> {
+  const shell = await shellFor(site, blueprint)
+  await using undo = shell.undo
+  const { name, owner, files, lineage, held, pid, qmp } = shell
+  if (blueprint.saved !== undefined) {
+    await blueprint.saved.fill?.(pid)
+    await loadState(qmp, files.incoming, blueprint.saved.deviceState)
+  }
+
+  const guest = new GuestLink(files, site.wire)
+  undo.defer(() => guest.close())
+  const ending = undo.move()
+  const { template, shape } = blueprint
+  const console = new ConsoleLog(qmp)
+  const died = watchDeath(qmp, console, guest)
+  const end = (): Promise<void> => ending.disposeAsync()
+  return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
+}
+
+/** One that was started ahead, where there is one that fits; its disk is replaced in place, which QEMU reads when its state comes. */
+async function shellFor(site: Site, blueprint: Blueprint): Promise<Shell> {
+  const { base, layers, memory, layDisk } = blueprint
+  const { template } = base
+  if (site.shells === null || template === null || memory.kind !== 'cloned' || layers.length > 0)
+    return startShell(site, blueprint)
+  const blank = { ...blueprint, layDisk: (path: string) => copyFile(template.emptyLayerPath, path) }
+  const shell = site.shells.take(base.key, () => startShell(site, blank))
+  if (shell === null) return startShell(site, blueprint)
+  await using undo = shell.undo
+  await layDisk(shell.files.overlay)
+  return { ...shell, undo: undo.move() }
+}
+
+async function startShell(site: Site, blueprint: Blueprint): Promise<Shell> {
   await using undo = new AsyncDisposableStack()
   const name = `m-${randomBytes(6).toString('hex')}`
 
@@ -126,20 +163,7 @@ async function start(site: Site, blueprint: Blueprint): Promise<Machine> {
   undo.defer(async () => void (await killMachine({ pid, name })))
   await site.cgroups.confine(name, pid, blueprint.shape)
   undo.defer(() => qmp.close())
-
-  if (blueprint.saved !== undefined) {
-    await blueprint.saved.fill?.(pid)
-    await loadState(qmp, files.incoming, blueprint.saved.deviceState)
-  }
-
-  const guest = new GuestLink(files, site.wire)
-  undo.defer(() => guest.close())
-  const ending = undo.move()
-  const { template, shape } = blueprint
-  const console = new ConsoleLog(qmp)
-  const died = watchDeath(qmp, console, guest)
-  const end = (): Promise<void> => ending.disposeAsync()
-  return { name, pid, owner, template, shape, lineage, held, qmp, guest, console, died, end }
+  return { name, owner, files, lineage, held, pid, qmp, undo: undo.move() }
 }
 
 function planOf(

@@ -14,7 +14,9 @@ const CORES_PER_MAKE = 4
 
 type Ground = Pick<Host, 'site' | 'templates' | 'gate' | 'facts' | 'metrics' | 'log'>
 
-export function keepPool({ site, templates, gate, facts, metrics, log }: Ground, config: Config['pool']): Pool {
+export function keepPool({ site: whole, templates, gate, facts, metrics, log }: Ground, config: Config['pool']): Pool {
+  // Blank shells are for those who wait.
+  const site = { ...whole, shells: null }
   return new Pool({
     floors: config.floors,
     budgetMib: config.memoryMib ?? Math.floor(facts().memoryTotalMib * LIMITS.poolMemoryShare),
