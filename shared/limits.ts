@@ -396,7 +396,7 @@ export const LIMITS = {
   webhookRetryMs: 5_000,
   webhookRetryMsMax: 3_600_000,
   webhookTimeoutMs: 10_000,
-  /** Of one question to one name server, and how many are asked. */
+  /** Of one question to a name server, and how often it is asked. */
   nameLookupMs: 2_000,
   nameLookupTries: 2,
   /** Longer than an attempt can take: a delivery whose controller was killed is tried again after this. */
