@@ -26,8 +26,9 @@ export async function shortenChain(machine: Machine, record: () => void): Promis
   if (failure !== null)
     throw new AppError('internal', 'The disk of the sandbox could not be made ready.', { detail: failure })
   machine.lineage = { ...lineage, layers: [] }
-  machine.held.change(machine.lineage)
+  // Before they are let go of, which may be their end.
   record()
+  machine.held.change(machine.lineage)
   await closeUnused(qmp, new Set(['layer0', baseNode, lineage.node]))
 }
 

@@ -41,6 +41,8 @@ export class SnapshotStore {
   readonly #directory: string
   readonly #options: Options
   readonly #kept = new Map<string, Snapshot>()
+  /** The ids of those that are being made. */
+  readonly #drafts = new Set<string>()
   /** Directories by the name of their id. */
   readonly #unreadable = new Map<string, string>()
   #reservedBytes = 0
@@ -111,16 +113,22 @@ export class SnapshotStore {
     }
   }
 
-  /** Throws AppError('already_exists'). */
+  /** Throws AppError: `already_exists`, or `state_conflict` while another one of this id is being made. */
   async draft(id: string): Promise<Draft> {
-    this.#refuseTaken(id)
+    if (this.#kept.has(id)) throw new AppError('already_exists', 'There is a snapshot of this id.')
+    if (this.#drafts.has(id)) throw new AppError('state_conflict', 'A snapshot of this id is being made.')
     const directory = join(this.#directory, `${nameOf(id)}.${randomBytes(6).toString('hex')}`)
-    await mkdir(directory, { mode: 0o700 })
+    this.#drafts.add(id)
+    try {
+      await mkdir(directory, { mode: 0o700 })
+    } catch (error) {
+      this.#drafts.delete(id)
+      throw error
+    }
     let isFinished = false
     return {
       directory,
       finish: async (manifest, isDurable) => {
-        this.#refuseTaken(id)
         const hold = this.#options.layers.hold(needsOf(manifest))
         try {
           if (isDurable) await sync(this.#directory)
@@ -135,6 +143,7 @@ export class SnapshotStore {
         return snapshot
       },
       [Symbol.asyncDispose]: async () => {
+        this.#drafts.delete(id)
         if (!isFinished) await rm(directory, { recursive: true, force: true })
       },
     }
@@ -170,10 +179,6 @@ export class SnapshotStore {
       return
     }
     this.#kept.set(manifest.id, new Snapshot(manifest, directory, this.#options.layers.hold(needsOf(manifest))))
-  }
-
-  #refuseTaken(id: string): void {
-    if (this.#kept.has(id)) throw new AppError('already_exists', 'There is a snapshot of this id.')
   }
 }
 
