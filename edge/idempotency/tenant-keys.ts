@@ -74,12 +74,17 @@ export class TenantKeys extends DurableObject<Bindings> {
 
   override async alarm(): Promise<void> {
     const { storage } = this.ctx
-    // A run that is cut off is followed by another one, however often that happens.
-    await storage.setAlarm(Date.now() + LIMITS.debtRetryMsMax)
-    await this.#collect(dueDebtors(storage, Date.now()))
-    this.#forget(Date.now())
-    this.#alarmMs = this.#nextMs()
-    await (this.#alarmMs === null ? storage.deleteAlarm() : storage.setAlarm(this.#alarmMs))
+    // A run that fails, or is cut off, is followed by another one, however often that happens.
+    this.#alarmMs = Date.now() + LIMITS.debtRetryMsMax
+    await storage.setAlarm(this.#alarmMs)
+    try {
+      await this.#collect(dueDebtors(storage, Date.now()))
+      this.#forget(Date.now())
+      this.#alarmMs = this.#nextMs()
+      await (this.#alarmMs === null ? storage.deleteAlarm() : storage.setAlarm(this.#alarmMs))
+    } catch (thrown) {
+      logError('What regions owe could not be collected.', { cause: String(thrown) })
+    }
   }
 
   #change<Word>(claim: ClaimText, change: (known: Binding | undefined) => Step<Word>): Word {
@@ -91,10 +96,11 @@ export class TenantKeys extends DurableObject<Bindings> {
       if (known === undefined && step.binding !== undefined) this.#count += 1
       return step
     }
-    const { word } = changeBinding(storage, claim, nowMs, decide, (debt, owner) =>
+    const { word, debts } = changeBinding(storage, claim, nowMs, decide, (debt, owner) =>
       owe(storage, { ...debt, claim, owner }, nowMs),
     )
-    this.#setAlarm()
+    // Every key that was bound before is forgotten sooner than this one.
+    if (debts.length > 0 || this.#alarmMs === null) this.#setAlarm()
     return word
   }
 
@@ -108,10 +114,7 @@ export class TenantKeys extends DurableObject<Bindings> {
     forgetBindings(this.ctx.storage, nowMs)
     this.#count = countBindings(this.ctx.storage)
     const givenUp = forgetDebts(this.ctx.storage, nowMs)
-    if (givenUp > 0)
-      console.error(
-        JSON.stringify({ level: 'error', message: 'Regions kept sandboxes that were made elsewhere.', givenUp }),
-      )
+    if (givenUp > 0) logError('Regions kept sandboxes that were made elsewhere.', { givenUp })
   }
 
   /** Not awaited: the answer leaves only when it is written, together with what it is for. */
@@ -147,3 +150,6 @@ export class TenantKeys extends DurableObject<Bindings> {
     notePayments(this.ctx.storage, code, tried, Date.now())
   }
 }
+
+const logError = (message: string, about: object): void =>
+  console.error(JSON.stringify({ level: 'error', message, ...about }))
