@@ -130,7 +130,8 @@ async function shellFor(site: Site, blueprint: Blueprint): Promise<Shell> {
   const { template } = base
   if (site.shells === null || template === null || memory.kind !== 'cloned' || layers.length > 0)
     return startShell(site, blueprint)
-  const blank = { ...blueprint, layDisk: (path: string) => copyFile(template.emptyLayerPath, path) }
+  const { saved: _, ...frame } = blueprint
+  const blank = { ...frame, layDisk: (path: string) => copyFile(template.emptyLayerPath, path) }
   const shell = site.shells.take(base.key, () => startShell(site, blank))
   if (shell === null) return startShell(site, blueprint)
   await using undo = shell.undo
@@ -138,7 +139,7 @@ async function shellFor(site: Site, blueprint: Blueprint): Promise<Shell> {
   return { ...shell, undo: undo.move() }
 }
 
-async function startShell(site: Site, blueprint: Blueprint): Promise<Shell> {
+async function startShell(site: Site, blueprint: Omit<Blueprint, 'saved'>): Promise<Shell> {
   await using undo = new AsyncDisposableStack()
   const name = `m-${randomBytes(6).toString('hex')}`
 
@@ -168,7 +169,7 @@ async function startShell(site: Site, blueprint: Blueprint): Promise<Shell> {
 
 function planOf(
   site: Site,
-  blueprint: Blueprint,
+  blueprint: Omit<Blueprint, 'saved'>,
   name: string,
   files: MachineFiles,
   owner: MachinePlan['owner'],
