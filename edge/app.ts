@@ -8,10 +8,11 @@
  *   lists/      what several regions answer together
  *   previews/   visitors of what runs in a sandbox
  *   quota/      how a tenant's limit is shared out between regions
+ *   idempotency/ which region has the sandbox of a key, and which has to give one up
  *   capacity/   what regions have free             kv/         copies of what KV says
  *
- * It decides nothing that must be exact; a region re-checks everything that changes state. What is exact is quota/, which lives in
- * Durable Objects and is never on the path of a request.
+ * It decides nothing that must be exact; a region re-checks everything that changes state. What is exact lives in Durable Objects: quota/,
+ * which is never on the path of a request, and idempotency/, which is asked while the create is already on its way.
  */
 import { type Context, Hono } from 'hono'
 import { PODFLARE_ROUTES } from '../shared/contracts/podflare.ts'
