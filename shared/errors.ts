@@ -131,6 +131,11 @@ export const ERRORS = {
     retry: 'never',
     next: 'The command is frozen with its sandbox and goes on when it is resumed; its output is not kept.',
   },
+  sandbox_replaced: {
+    status: 409,
+    retry: 'never',
+    next: 'The sandbox goes on from elsewhere, after a restore or a merge: run the command again if it is still wanted.',
+  },
   state_conflict: { status: 409, retry: 'later', next: 'Another request is changing this sandbox; send yours again.' },
   sandbox_busy: { status: 429, retry: 'later', next: 'Wait until one of the running commands has ended.' },
   idempotency_key_reused: { status: 422, retry: 'never', next: 'Use a new Idempotency-Key for a different request.' },
@@ -156,7 +161,7 @@ export const ERRORS = {
   host_not_empty: {
     status: 409,
     retry: 'later',
-    next: 'Drain the host and wait until no sandbox is left, or remove it with force=true, which ends them.',
+    next: 'Drain the host, wait until no sandbox is left and delete its snapshots, or remove it with force=true, which ends them.',
   },
   host_configured: {
     status: 409,

@@ -87,7 +87,7 @@ export type RestoreBody = z.infer<typeof restoreBody>
 
 export const mergeBody = z.object({ winner: plainText.min(1).max(LIMITS.nameCharsMax) })
 
-export const snapshotListQuery = z.object({
+export const snapshotListQuery = z.strictObject({
   /** Of this sandbox only, whether or not it still is there. */
   resource_id: z.string().max(LIMITS.filterCharsMax).optional(),
   /** An id, or a part of a comment. */

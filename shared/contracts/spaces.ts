@@ -17,7 +17,10 @@ export type SpaceState = (typeof SPACE_STATES)[number]
 
 export const spaceNameSchema = slugSchema
 
-/** What the sandbox of a space is made of as long as there is no state to go on from; its times and labels count for every one. */
+/**
+ * What the sandbox of a space is made of as long as there is no state to go on from; its times and labels count for every one. With an
+ * `idle_timeout_sec` of 0 it is frozen only when its `timeout_sec` is over, or when that is asked for.
+ */
 export const spaceBody = createSandboxBody.pick({
   template_id: true,
   template: true,
@@ -56,7 +59,7 @@ export type SpaceRecord = z.infer<typeof spaceRecord>
 
 const one = z.object({ data: spaceRecord })
 
-export const spaceListQuery = z.object({
+export const spaceListQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
   /** The id of the last row of the page before. */
   cursor: z.string().max(LIMITS.filterCharsMax).optional(),

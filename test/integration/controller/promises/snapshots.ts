@@ -6,7 +6,7 @@ import { AppError } from '../../../../shared/errors.ts'
 import { newId } from '../../../../shared/ids.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { memoriesIn, refused } from '../support/memories.ts'
-import { at, type TestRegion, textAt, until } from '../support/region.ts'
+import { at, INTERNAL, type TestRegion, textAt, until } from '../support/region.ts'
 import { keyOfUser } from '../support/user-key.ts'
 
 const DEAD = 2_000_000
@@ -292,9 +292,39 @@ export function snapshotPromises(regionOf: () => TestRegion): void {
     await until('the sandbox to go on', async () => (await stateOf(id)) === 'running')
     assert.ok(host.snapshots.has('standby-of-the-host'), 'what a host keeps for itself is its own')
     refused(await post(`/v1/sandboxes/${id}/restore/${lost}`), 410, 'snapshot_lost')
-    const told = await region.ask('/metrics', { key: 'internal-token-for-the-tests' }).catch(() => undefined)
-    assert.ok(told === undefined || told.status !== 500)
+    const metrics = await fetch(`${region.url}/metrics`, { headers: { authorization: `Bearer ${INTERNAL}` } })
+    const text = await metrics.text()
+    for (const kind of [
+      'snapshot_stray',
+      'snapshot_lost',
+      'snapshot_finish',
+      'snapshot_undo',
+      'snapshot_forget',
+      'go_on',
+    ])
+      assert.match(text, new RegExp(`atoll_mends_total\\{kind="${kind}"\\} [1-9]`))
     host.snapshots.set(lost, kept)
     await until('the lost one to be found again', async () => (await snapshotState(lost)) === 'ready')
+  })
+
+  test('what was on a host that is lost or removed says so, and is not restored', async () => {
+    const region = regionOf()
+    const [lost, deleted] = [await keep(await create()), await keep(await create())]
+    await region.sql(
+      `insert into host (id, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen, removed_at)
+       values ('gone', false, false, 1, 1, 1, 1, now(), now())`,
+    )
+    await region.sql(
+      `update snapshot set host = 'gone', state = case id when $2 then 'deleting' else state end where id = any ($1)`,
+      [[lost, deleted], deleted],
+    )
+    await until('the one to say so', async () => (await snapshotState(lost)) === 'failed')
+    await until('the other to be forgotten', async () => (await snapshotState(deleted)) === undefined)
+    const answer = await region.ask(`/v1/snapshots/${lost}`)
+    assert.deepEqual(
+      [textAt(answer.json, 'data', 'status'), textAt(answer.json, 'data', 'last_error')],
+      ['failed', 'The host of this snapshot was removed.'],
+    )
+    refused(await post(`/v1/snapshots/${lost}/fork`), 410, 'snapshot_lost')
   })
 }
