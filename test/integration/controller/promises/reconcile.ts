@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { matchHost } from '../../../../origin/controller/reconcile/match-host.ts'
 import type { VmRecord } from '../../../../shared/contracts/host.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { type TestRegion, textAt, until } from '../support/region.ts'
@@ -111,6 +112,25 @@ export function reconcilePromises(regionOf: () => TestRegion): void {
     vmOf(id).state = 'running'
     await until('the machine to be paused', () => vmOf(id).state === 'paused')
     assert.equal(await stateOf(id), 'paused')
+  })
+
+  // Else a sandbox that was just woken would be written down as paused, because its host was looked at a moment before.
+  test('a row that has changed since its host was looked at is left as it is', async () => {
+    const { controller } = regionOf().running
+    const id = await create()
+    const host = controller.hosts.get(regionOf().host.name)
+    assert.ok(host)
+    const inventory = async (): ReturnType<typeof host.inventory> => {
+      const answer = await host.inventory()
+      if (answer.kind !== 'done') return answer
+      const vms = answer.value.vms.map((vm) => (vm.id === id ? { ...vm, state: 'paused' as const } : vm))
+      await regionOf().sql('update sandbox set revision = revision + 1, changed_at = clock_timestamp() where id = $1', [
+        id,
+      ])
+      return { kind: 'done', value: { ...answer.value, vms } }
+    }
+    await matchHost(controller, { ...host, inventory })
+    assert.equal(await stateOf(id), 'running')
   })
 
   test('a host that is slow to end many machines without rows does not hold up a stop', async () => {

@@ -1,7 +1,13 @@
 /** The region's own part in sharing out limits: its row, and what it does when there is nobody to share with. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forfeitShares, listDue, lowerIdle } from '../../../../origin/controller/quota/grant-row.ts'
+import {
+  applyShare,
+  beginExchange,
+  forfeitShares,
+  listDue,
+  lowerIdle,
+} from '../../../../origin/controller/quota/grant-row.ts'
 import { reportDue } from '../../../../origin/controller/quota/keep-shares.ts'
 import { at, INTERNAL, type TestRegion, textAt } from '../support/region.ts'
 
@@ -70,6 +76,21 @@ export function sharePromises(regionOf: () => TestRegion): void {
     await Promise.all(work)
     const { granted, used } = await rowOf(tenant)
     assert.ok(used <= granted && granted <= 12, `${used} of ${granted}`)
+  })
+
+  // The authority has counted the later question already; what it said to the earlier one may be another region's by now.
+  test('an answer that has been overtaken by another question is not written down', async () => {
+    const { tenant } = await regionOf().newKey({ concurrency: 8 })
+    const { db } = regionOf().running.controller.database
+    const beginning = { floor: 0, keep: null, turnMs: 10_000 }
+    const first = await beginExchange(db, tenant, { ...beginning, turn: null })
+    assert.ok(first !== undefined && first !== 'busy')
+    const second = await beginExchange(db, tenant, { ...beginning, turn: first.turn })
+    assert.ok(second !== undefined && second !== 'busy' && second.epoch > first.epoch)
+    const share = { granted: 5, limitVersion: first.limit_version }
+    assert.equal(await applyShare(db, tenant, { ...share, epoch: first.epoch }), undefined)
+    assert.equal((await rowOf(tenant)).granted, 0)
+    assert.equal((await applyShare(db, tenant, { ...share, epoch: second.epoch }))?.granted, 5)
   })
 
   // What a controller was asking for when it was killed must not stand in the way of the others.
