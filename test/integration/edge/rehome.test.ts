@@ -227,6 +227,30 @@ test('a key is kept for a day after its last use, however many there are, and th
   assert.ok(eu1.received.length >= 3)
 })
 
+test('a region that was taken out of the registry owes what it owed when it is put back', async (t) => {
+  const { create, ask, edge, registry, usw1, west, living } = await setCreatingStage(t, { entry })
+  usw1.respond(west.createUnheard)
+  usw1.keepOrphans(true)
+  const id = await idOf(await create('k1'))
+  await until('a word that was not taken', () => usw1.orphans.length > 0)
+  const tell = async (regions: typeof registry.regions, aheadMs: number): Promise<void> => {
+    await edge.putKv('CONFIG', 'regions:v1', { ...registry, default: 'eu1', regions })
+    await ask(`/__stage?aheadMs=${aheadMs}`, AS_OURS)
+    await ask('/__keys?wake', AS_OURS)
+  }
+  const hour = 3_600_000
+  const others = registry.regions.filter(({ code }) => code !== 'usw1')
+  await tell(others, hour)
+  // From here on no copy of the old registry is used any more.
+  usw1.keepOrphans(false)
+  usw1.orphans.length = 0
+  await tell(others, 2 * hour)
+  assert.deepEqual([usw1.orphans.length, living('k1').length], [0, 2])
+  await tell(registry.regions, 3 * hour)
+  assert.equal(usw1.orphans.length, 1)
+  assert.deepEqual(living('k1'), [id])
+})
+
 test('a create that hangs until its time is over is unknown, and is made elsewhere when it is asked for again', async (t) => {
   const { create, usw1, living } = await setCreatingStage(t)
   usw1.respond(hang)
