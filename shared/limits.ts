@@ -414,6 +414,9 @@ export const LIMITS = {
   /** Longer than a cold boot under software emulation takes: a 504 for a sandbox that is about to run would be worse. */
   createDeadlineMs: 25_000,
   listDeadlineMs: 10_000,
+  /** Of what a region answers from its database alone, and of one attempt at it: a region that is slower than this hangs. */
+  readDeadlineMs: 10_000,
+  readAttemptMs: 5_000,
   requestDeadlineMsMax: 60_000,
   edgeTokenTtlSec: 60,
   edgeHopsMax: 1,

@@ -7,6 +7,7 @@ import { HOPS_HEADER, hopsAfter } from '../requests/hops.ts'
 import { forwardedHeaders } from '../requests/inbound-headers.ts'
 import { tooLarge } from '../requests/take-body.ts'
 import type { Visit } from '../requests/visit.ts'
+import { startDeadline } from './deadline-signal.ts'
 import { newEdgeKey } from './edge-key.ts'
 import { signToken } from './sign-token.ts'
 
@@ -27,7 +28,9 @@ export async function sendOnce(visit: Visit, region: Region, attempt: number, de
   const url = new URL(visit.call.path + visit.call.search, region.url)
   const target = url.pathname + url.search
   const token = await signToken(visit, { region, attempt, target, idempotencyKey })
-  const signal = visit.body.kind === 'stream' ? AbortSignal.any([deadline, visit.body.over]) : deadline
+  const patience = startDeadline(visit.attemptMs)
+  const over = visit.body.kind === 'stream' ? [visit.body.over] : []
+  const signal = AbortSignal.any([deadline, patience.signal, ...over])
   const sentAtMs = Date.now()
   try {
     const response = await fetch(url, {
@@ -40,8 +43,10 @@ export async function sendOnce(visit: Visit, region: Region, attempt: number, de
     return { attempt: attemptOf(response), response, regionMs: Date.now() - sentAtMs, idempotencyKey }
   } catch (cause) {
     if (visit.body.kind === 'stream' && visit.body.over.aborted) throw tooLarge(visit.body.bytesMax)
-    const kind = deadline.aborted ? 'timeout' : 'lost'
+    const kind = deadline.aborted || patience.isOver() ? 'timeout' : 'lost'
     return { attempt: { kind }, response: null, regionMs: Date.now() - sentAtMs, idempotencyKey, cause }
+  } finally {
+    patience.stop()
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Scope } from '../../shared/accounts.ts'
 import { ALL_ROUTES } from '../../shared/contracts/all-routes.ts'
+import { INSPECTION_ROUTES } from '../../shared/contracts/inspection.ts'
 import type { Route, RouteClass } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
 import { ID_KINDS, parseId } from '../../shared/ids.ts'
@@ -21,6 +22,8 @@ export type Call = {
   runsCommand: boolean
   /** Its region answers it once for an Idempotency-Key; any other request with one may be executed as often as it is sent. */
   isOnce: boolean
+  /** Its region answers it from its database, without asking a machine. */
+  readsRows: boolean
   /** What is forwarded: the path without a region prefix, and the query. */
   path: string
   search: string
@@ -32,6 +35,7 @@ export type Call = {
 /** The first segments under which routes of ours, and of the doors beside them, may live. */
 const ROOTS: ReadonlySet<string> = new Set(['v1', 'podflare', 'e2b'])
 const RUNS_COMMAND: ReadonlySet<Route> = new Set([SANDBOX_ROUTES.run, SANDBOX_ROUTES.exec])
+const ASKS_MACHINE: ReadonlySet<Route> = new Set<Route>(Object.values(INSPECTION_ROUTES))
 const PREFIX = /^\/r\/([^/]+)(?=\/)/
 const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 
@@ -64,6 +68,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
     scope: route?.scope ?? null,
     runsCommand: route !== undefined && RUNS_COMMAND.has(route),
     isOnce: route?.once === true,
+    readsRows: route?.method === 'GET' && !ASKS_MACHINE.has(route),
     path,
     search: url.search,
     prefixRegion: prefix?.[1] === undefined ? null : decoded(prefix[1]),

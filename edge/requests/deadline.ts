@@ -1,10 +1,11 @@
 /**
  * How long the edge waits for a region's first answer, retries included.
  *
- *   what the platform takes   25 s for a create, 10 s for a list, 60 s otherwise; or the caller's X-Timeout-Ms, up to 60 s
+ *   what the platform takes   25 s for a create, 10 s to read rows, 60 s otherwise; or the caller's X-Timeout-Ms, up to 60 s
  *   + the command's own time  its `timeout`, where the request runs one and answers at its end
  *   + the upload's time       what a slow sender takes for a body that is streamed
  *
+ * A read is given up after half of its time and asked once more, unless the caller said how long it may take.
  * So a caller's X-Timeout-Ms never cuts a command off that was given longer: the command has a timeout of its own.
  */
 import { AppError } from '../../shared/errors.ts'
@@ -14,6 +15,7 @@ import type { CallClass } from './classify-request.ts'
 export type Waiting = {
   class: CallClass
   runsCommand: boolean
+  readsRows: boolean
   /** X-Timeout-Ms, already parsed. */
   askedMs: number | null
   /** The body's `timeout`; null when the body does not say, undefined when the edge did not read it. */
@@ -34,10 +36,14 @@ const PLATFORM_MS: Record<CallClass, number> = {
 }
 
 export function deadlineMs(waiting: Waiting): number {
-  const platformMs = waiting.askedMs ?? PLATFORM_MS[waiting.class]
+  const platformMs = waiting.askedMs ?? (waiting.readsRows ? LIMITS.readDeadlineMs : PLATFORM_MS[waiting.class])
   const uploadMs = (waiting.streamedBytesMax / LIMITS.uploadBytesPerSecMin) * 1_000
   return Math.ceil(platformMs + commandMs(waiting) + uploadMs)
 }
+
+/** Of one attempt, where that is less than the whole; null where it is not. */
+export const attemptMs = ({ askedMs, readsRows }: Waiting): number | null =>
+  askedMs === null && readsRows ? LIMITS.readAttemptMs : null
 
 function commandMs({ runsCommand, commandSec }: Waiting): number {
   if (!runsCommand) return 0

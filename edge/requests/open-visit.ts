@@ -8,7 +8,7 @@ import { limitRate, uncountedRates } from '../accounts/limit-rate.ts'
 import { readConfig } from '../config.ts'
 import { readRegistry, readTiers } from '../regions/read-registry.ts'
 import { classifyRequest } from './classify-request.ts'
-import { deadlineMs, parseTimeoutHeader } from './deadline.ts'
+import { attemptMs, deadlineMs, parseTimeoutHeader } from './deadline.ts'
 import { refuseLoop } from './hops.ts'
 import { peekBody } from './peek-body.ts'
 import { takeBody } from './take-body.ts'
@@ -46,6 +46,7 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
   const waiting = {
     class: call.class,
     runsCommand: call.runsCommand,
+    readsRows: call.readsRows,
     askedMs,
     commandSec: peeked === undefined ? undefined : peeked.timeoutSec,
     streamedBytesMax: body.kind === 'stream' ? body.bytesMax : 0,
@@ -64,6 +65,7 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
     isUpgrade: request.headers.get('upgrade')?.toLowerCase() === 'websocket',
     askedMs,
     deadlineMs: deadlineMs(waiting),
+    attemptMs: attemptMs(waiting),
     geography: request.cf,
   }
 }

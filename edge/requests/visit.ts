@@ -38,5 +38,7 @@ export type Visit = Arrival & {
   /** X-Timeout-Ms; null when the caller did not ask for any. */
   askedMs: number | null
   deadlineMs: number
+  /** For one attempt; null when it may take all the time there is. */
+  attemptMs: number | null
   geography: Geography
 }

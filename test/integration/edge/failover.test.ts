@@ -175,6 +175,25 @@ test("a deadline that is used up is an unknown outcome, within the caller's own 
   assert.equal((await ask(CREATE, post({}, { 'x-timeout-ms': 'soon' }))).status, 400)
 })
 
+// A region whose processes stand still takes connections and answers nothing.
+test('a read of a region that hangs is given up within seconds, and reads the answer of one that stood still for a moment', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  const path = `/v1/sandboxes/${aSandboxIn('usw1')}`
+  usw1.respond((received, response, request) => {
+    usw1.respond(answerEcho('usw1'))
+    return hang(received, response, request)
+  })
+  assert.equal((await ask(path)).status, 200)
+  usw1.respond(hang)
+  eu1.respond((_received, response) => answerJson(response, 200, { data: [] }))
+  const lists = ask('/v1/sandboxes')
+  const startedMs = Date.now()
+  const given = await ask(path)
+  assert.deepEqual([given.status, (await errorOf(given)).code], [503, 'region_unavailable'])
+  assert.ok(Date.now() - startedMs < LIMITS.readDeadlineMs + 2_000)
+  assert.equal((await lists).headers.get('x-partial'), 'usw1')
+})
+
 test("a command may run longer than the caller's patience with the platform", async (t) => {
   const { ask, usw1 } = await setStage(t)
   usw1.respond(async (received, response, request) => {

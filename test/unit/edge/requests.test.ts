@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { credentialOf } from '../../../edge/accounts/credential.ts'
 import { newEdgeKey, regionOfEdgeKey } from '../../../edge/forward/edge-key.ts'
 import { classifyRequest } from '../../../edge/requests/classify-request.ts'
-import { deadlineMs, parseTimeoutHeader } from '../../../edge/requests/deadline.ts'
+import { attemptMs, deadlineMs, parseTimeoutHeader } from '../../../edge/requests/deadline.ts'
 import { forwardedHeaders } from '../../../edge/requests/inbound-headers.ts'
 import { peekBody } from '../../../edge/requests/peek-body.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -158,9 +158,13 @@ test('a ticket is taken from the URL of a GET that has no header, and from nowhe
 })
 
 test("the deadline is the platform's time, the command's own, and a slow upload's", () => {
-  const waiting = { class: 'create', runsCommand: false, askedMs: null, commandSec: null, streamedBytesMax: 0 } as const
+  const body = { runsCommand: false, commandSec: null, streamedBytesMax: 0 } as const
+  const waiting = { class: 'create', askedMs: null, readsRows: false, ...body } as const
   assert.equal(deadlineMs(waiting), 25_000)
   assert.equal(deadlineMs({ ...waiting, class: 'read' }), 60_000)
+  const reading = { ...waiting, class: 'read', readsRows: true } as const
+  assert.deepEqual([deadlineMs(reading), attemptMs(reading), attemptMs(waiting)], [10_000, 5_000, null])
+  assert.deepEqual([deadlineMs({ ...reading, askedMs: 500 }), attemptMs({ ...reading, askedMs: 500 })], [500, null])
   assert.equal(deadlineMs({ ...waiting, askedMs: 500 }), 500)
   assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true }), 85_000)
   assert.equal(deadlineMs({ ...waiting, class: 'create-run', runsCommand: true, commandSec: 1.5, askedMs: 500 }), 2_000)
