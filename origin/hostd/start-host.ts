@@ -57,6 +57,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     facts,
     surroundings: surroundingsOf(around),
     layers: site.layers,
+    onTaken: ({ kind, stopped_ms }) => metrics.captureStops.observe({ kind }, stopped_ms / 1_000),
     log,
   })
   await recover({ site, journal, registry, log })

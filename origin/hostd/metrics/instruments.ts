@@ -44,6 +44,14 @@ export function createMetrics() {
       buckets: START_SECONDS,
       registers,
     }),
+    /** `kind` is what it was taken for: named, standby or fork. */
+    captureStops: new Histogram({
+      name: 'atoll_capture_stop_seconds',
+      help: 'How long sandboxes stood still while their state was taken; 0 for those that were paused anyway.',
+      labelNames: ['kind'],
+      buckets: START_SECONDS,
+      registers,
+    }),
     losses: new Counter({
       name: 'atoll_machine_losses_total',
       help: 'Sandboxes that ended without being asked to.',

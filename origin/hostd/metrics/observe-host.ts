@@ -5,6 +5,7 @@
 import { Counter, Gauge } from 'prom-client'
 import { VM_STATES } from '../../../shared/contracts/host.ts'
 import type { Host } from '../host.ts'
+import { type Manifest, SNAPSHOT_KINDS } from '../snapshot/manifest.ts'
 import { CpuTotal } from './cpu-total.ts'
 import { readUsage, type Usage } from './machines-usage.ts'
 
@@ -51,6 +52,12 @@ export function observeHost(host: Host): void {
       [{ of: 'disk' }, diskAvailableMib * MIB],
     ]
   })
+  gauge('atoll_snapshots', 'Snapshots that are kept, by what they are for.', ['kind'], () =>
+    SNAPSHOT_KINDS.map((kind) => [{ kind }, kept(host, kind).length]),
+  )
+  gauge('atoll_snapshots_bytes', 'What they take on the disk.', ['kind'], () =>
+    SNAPSHOT_KINDS.map((kind) => [{ kind }, kept(host, kind).reduce((sum, { bytes }) => sum + bytes, 0)]),
+  )
   gauge('atoll_machines_bytes', 'What the machines of sandboxes take.', ['of'], async () => takenBy(await usageNow()))
   new Counter({
     name: 'atoll_machines_cpu_seconds_total',
@@ -64,6 +71,9 @@ export function observeHost(host: Host): void {
 
 const statesOf = ({ registry }: Host): Read<'state'> =>
   VM_STATES.map((state) => [{ state }, registry.all().filter((vm) => vm.state === state).length])
+
+const kept = ({ snapshots }: Host, kind: Manifest['kind']): Manifest[] =>
+  snapshots.all().flatMap(({ manifest }) => (manifest.kind === kind ? [manifest] : []))
 
 const takenBy = ({ residentBytes, privateBytes, diskBytes }: Usage): Read<'of'> => [
   [{ of: 'memory_resident' }, residentBytes],

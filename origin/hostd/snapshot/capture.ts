@@ -1,13 +1,13 @@
 /** Takes a snapshot of a machine. What copies much is done before it stands still and after it goes on again. */
-import { stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
 import { filesOf, type MachineFiles } from '../machine/files.ts'
 import type { Machine } from '../machine/machine.ts'
 import type { Site } from '../machine/start.ts'
-import { checksumOf } from './checksum.ts'
 import { type MemoryCopy, openMemoryCopy } from './copy-memory.ts'
+import { allocatedBytes, checksumsIn, ownFiles } from './describe-snapshot.ts'
 import { type Manifest, SNAPSHOT_FILES } from './manifest.ts'
 import { saveDevices } from './save-devices.ts'
 import { shortenChain } from './shorten-chain.ts'
@@ -16,8 +16,6 @@ import type { SnapshotStore } from './snapshot-store.ts'
 import { standStill } from './stand-still.ts'
 import { sync } from './sync-files.ts'
 import { type DiskTake, prepareDisk } from './take-disk.ts'
-
-const BLOCK_BYTES = 512
 
 export type Occasion = {
   id: string
@@ -50,7 +48,8 @@ export async function captureMachine(ground: Ground, machine: Machine, occasion:
 
 async function capture({ site, snapshots }: Ground, machine: Machine, occasion: Occasion): Promise<Snapshot> {
   const files = filesOf(site.places, machine.name)
-  const takenAtMs = Date.now()
+  const base = { key: machine.lineage.base, identity: await site.layers.identityOf(machine.lineage.base) }
+  if (!isKnown(base)) throw new AppError('internal', 'The base of this machine is not known.', { detail: base.key })
   await shortenChain(machine, occasion.record)
   await using draft = await snapshots.draft(occasion.id)
   await using memory = await openMemoryCopy(machine, draft.directory)
@@ -59,17 +58,25 @@ async function capture({ site, snapshots }: Ground, machine: Machine, occasion: 
 
   const disk = await prepareDisk(site, machine, occasion.record)
   const layers = [...machine.lineage.layers, disk.layer]
-  const hold = site.layers.hold({ base: machine.lineage.base, layers })
+  const hold = site.layers.hold({ base: base.key, layers })
+  const takenAtMs = Date.now()
   try {
     const { devices, stoppedMs } = await takeAll(machine, files, occasion.stance, memory, disk)
     await memory.settle()
     await writeFile(join(draft.directory, SNAPSHOT_FILES.deviceState), devices, { mode: 0o600 })
     machine.died.throwIfAborted()
-    const isDurable = occasion.kind !== 'fork'
-    if (isDurable) await sealAll(site, draft.directory, machine.lineage.base, layers)
-    const content = { base: machine.lineage.base, layers, newest: disk.layer, directory: draft.directory }
-    const manifest = await describeSnapshot({ site, snapshots }, occasion, content)
-    return await draft.finish({ ...manifest, taken_at_ms: takenAtMs, stopped_ms: stoppedMs }, isDurable)
+    const { id, kind, sandbox, template, shape } = occasion
+    const isDurable = kind !== 'fork'
+    if (isDurable) await sealAll(site, draft.directory, base.key, layers)
+    const manifest: Manifest = {
+      ...{ id, kind, sandbox, template, machine: shape, base, layers },
+      taken_at_ms: takenAtMs,
+      stopped_ms: stoppedMs,
+      bytes: await allocatedBytes(...ownFiles(draft.directory), site.layers.layerPath(disk.layer)),
+      surroundings: snapshots.surroundings,
+      crc32: isDurable ? await checksumsIn(draft.directory) : null,
+    }
+    return await draft.finish(manifest, isDurable)
   } finally {
     hold.release()
   }
@@ -105,36 +112,10 @@ async function takeAll(
 async function sealAll(site: Site, directory: string, base: string, layers: string[]): Promise<void> {
   await site.layers.syncBase(base)
   for (const layer of layers) await site.layers.seal(layer)
-  const { deviceState, memoryIndex, memoryPages } = SNAPSHOT_FILES
-  await sync(...[deviceState, memoryIndex, memoryPages].map((file) => join(directory, file)), directory)
+  await sync(...ownFiles(directory), directory)
 }
 
-type Content = { base: string; layers: string[]; newest: string; directory: string }
-
-async function describeSnapshot({ site, snapshots }: Ground, occasion: Occasion, content: Content) {
-  const at = (file: string): string => join(content.directory, file)
-  const { deviceState, memoryIndex, memoryPages } = SNAPSHOT_FILES
-  const sums = await Promise.all([deviceState, memoryIndex, memoryPages].map((file) => checksumOf(at(file))))
-  const own = [deviceState, memoryIndex, memoryPages].map(at)
-  const sizes = await Promise.all([...own, site.layers.layerPath(content.newest)].map(allocatedBytes))
-  const identity = await site.layers.identityOf(content.base)
-  if (identity === null) throw new AppError('internal', 'A base of a machine is gone.', { detail: content.base })
-  const [device_state = 0, memory_index = 0, memory_pages = 0] = sums
-  return {
-    id: occasion.id,
-    kind: occasion.kind,
-    sandbox: occasion.sandbox,
-    template: occasion.template,
-    machine: occasion.shape,
-    bytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
-    surroundings: snapshots.surroundings,
-    base: { key: content.base, identity },
-    layers: content.layers,
-    crc32: { device_state, memory_index, memory_pages },
-  }
-}
-
-const allocatedBytes = async (path: string): Promise<number> => (await stat(path)).blocks * BLOCK_BYTES
+const isKnown = (base: { key: string; identity: string | null }): base is Manifest['base'] => base.identity !== null
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 const isFull = (error: unknown): boolean => error instanceof Error && 'code' in error && FULL.has(String(error.code))

@@ -20,6 +20,9 @@ export const SNAPSHOT_FILES = {
   manifest: 'manifest.json',
 } as const
 
+/** `named`: a controller knows it. `standby`: a sandbox that is paused on disk. `fork`: gone when its children stand. */
+export const SNAPSHOT_KINDS = ['named', 'standby', 'fork'] as const
+
 /** Of everything that a device state depends on, what may change while the snapshot is kept. */
 export const surroundingsSchema = z.object({
   accel: z.enum(['kvm', 'tcg']),
@@ -32,8 +35,7 @@ export type Surroundings = z.infer<typeof surroundingsSchema>
 
 export const manifestSchema = z.object({
   id: z.string(),
-  /** `named`: a controller knows it. `standby`: a sandbox that is paused on disk. `fork`: gone when its children stand. */
-  kind: z.enum(['named', 'standby', 'fork']),
+  kind: z.enum(SNAPSHOT_KINDS),
   sandbox: z.string(),
   template: z.string(),
   machine: machineSchema,
@@ -45,8 +47,8 @@ export const manifestSchema = z.object({
   base: z.object({ key: z.string(), identity: z.string() }),
   /** Of the disk, over the base's, from the lowest up. */
   layers: z.array(z.string()),
-  /** By file; those of layers stand beside them. */
-  crc32: z.object({ device_state: z.int(), memory_index: z.int(), memory_pages: z.int() }),
+  /** By file; those of layers stand beside them. Null for what does not outlive the daemon that wrote it. */
+  crc32: z.object({ device_state: z.int(), memory_index: z.int(), memory_pages: z.int() }).nullable(),
 })
 export type Manifest = z.infer<typeof manifestSchema>
 

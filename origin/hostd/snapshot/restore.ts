@@ -33,7 +33,7 @@ export async function startFromSnapshot({ site, snapshots }: Ground, snapshot: S
   if (base === null) throw corrupt(`The base ${manifest.base.key} is not what it was.`)
   const deviceState = await readFile(join(directory, SNAPSHOT_FILES.deviceState)).catch(() => null)
   if (deviceState === null) throw corrupt('A file is gone.')
-  const checked = manifest.kind === 'fork' ? Promise.resolve() : refuseDamaged(site, snapshot)
+  const checked = refuseDamaged(site, snapshot)
   // It is awaited where its pages go in; until then a rejection has to wait for its hearer.
   checked.catch(() => {})
   return await startRestored(site, {
@@ -60,6 +60,7 @@ function refuseForeign(was: Surroundings, is: Surroundings): void {
 }
 
 async function refuseDamaged(site: Site, { manifest, directory }: Snapshot): Promise<void> {
+  if (manifest.crc32 === null) return
   for (const layer of manifest.layers)
     if (!(await site.layers.isIntact(layer))) throw corrupt(`The layer ${layer} is not what it was.`)
   const { device_state, memory_index, memory_pages } = manifest.crc32

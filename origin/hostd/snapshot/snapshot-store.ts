@@ -34,6 +34,8 @@ type Options = {
   /** Of snapshots that are taken now. */
   surroundings: Surroundings
   layers: LayerStore
+  /** Hears of every one that is finished. */
+  onTaken: (manifest: Manifest) => void
   log: Log
 }
 
@@ -140,6 +142,7 @@ export class SnapshotStore {
         isFinished = true
         const snapshot = new Snapshot(manifest, directory, hold)
         this.#kept.set(id, snapshot)
+        this.#options.onTaken(manifest)
         return snapshot
       },
       [Symbol.asyncDispose]: async () => {

@@ -31,6 +31,8 @@ export type DiskTake = {
 
 /** `record` journals the machine: a daemon that is killed between two steps must find out which overlay is written. */
 export async function prepareDisk(site: Site, machine: Machine, record: () => void): Promise<DiskTake> {
+  // One that failed halfway, as on a full disk, is brought to its end first.
+  await resumeSwitch(site, machine, record)
   const layer = site.layers.newLayerId()
   const files = filesOf(site.places, machine.name)
   return site.layers.reflinks
@@ -50,7 +52,7 @@ async function cloneOverlay(site: Site, files: MachineFiles, layer: string): Pro
   }
 }
 
-/** After a daemon was killed amid a snapshot: QEMU says which overlay it writes. It can deceive only about its own machine. */
+/** After a snapshot ended in its middle, as by a kill: QEMU says which overlay it writes. It can deceive only about its own machine. */
 export async function resumeSwitch(site: Site, machine: Machine, record: () => void): Promise<void> {
   const { next } = machine.lineage
   if (next === null) return
