@@ -44,6 +44,8 @@ Object.assign(process.env, {
   ATOLL_IMAGE_DIR: imageDir,
   ATOLL_TEMPLATE_DIR: layout.templateCacheDir,
   ATOLL_CACHE_DIR: config.cacheDir,
+  // Two cores are for the tests, not for what might be asked for next; the tests of the pool set their own.
+  ATOLL_POOL_MEMORY_MIB: '0',
   ATOLL_TEST_DEADLINE_MS: String(FILE_TIMEOUT_MS + 15_000),
 })
 
