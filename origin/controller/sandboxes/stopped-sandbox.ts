@@ -1,4 +1,4 @@
-/** A sandbox whose compute its host stopped while a command ran: the row follows, and whoever waits for the command hears it. */
+/** A sandbox whose compute its host stopped, or replaced, while a command ran: the row follows, and whoever waits for the command hears it. */
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
@@ -7,7 +7,7 @@ import { describeError } from '../log.ts'
 import { loseSandbox } from './lose-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
 
-/** What the caller should hear when the trouble is that the sandbox was paused or its time was over; undefined for any other. */
+/** What the caller should hear when the trouble is that the sandbox was paused, replaced, or its time was over; undefined for any other. */
 export async function followStop(
   controller: Controller,
   row: SandboxRow,
@@ -19,6 +19,9 @@ export async function followStop(
       return followPause(controller, row)
     case 'sandbox_expired':
       return loseSandbox(controller, row, trouble)
+    // It goes on with the memory of another moment, in which the command never was.
+    case 'sandbox_replaced':
+      return trouble.error
     default:
       return undefined
   }

@@ -222,6 +222,25 @@ export function snapshotPromises(regionOf: () => TestRegion): void {
     assert.equal(await recall(id), 'red')
   })
 
+  // Whoever waits for a command of a memory that is gone must hear so, and must not take the sandbox with it.
+  test('a restore ends the commands that run, and nothing else: neither the sandbox nor one that was made with a command', async () => {
+    const id = await create()
+    const snapshot = await keep(id)
+    const running = post(`/v1/sandboxes/${id}/exec`, { command: 'sleep 20' })
+    const name = `n-${randomUUID()}`
+    const first = post('/v1/sandboxes/run', { name, command: 'sleep 20' })
+    await until('it to run', async () => (await regionOf().ask(`/v1/sandboxes/${name}`)).status === 200)
+    const other = textAt((await regionOf().ask(`/v1/sandboxes/${name}`)).json, 'data', 'id')
+    await until('its command to run', () => regionOf().host.commands.some((line) => line.startsWith(`${other}:`)))
+    await until('it to be running', async () => (await stateOf(other)) === 'running')
+    const kept = await keep(other)
+    assert.equal((await post(`/v1/sandboxes/${id}/restore/${snapshot}`)).status, 200)
+    assert.equal((await post(`/v1/sandboxes/${other}/restore/${kept}`)).status, 200)
+    refused(await running, 409, 'sandbox_replaced')
+    refused(await first, 409, 'sandbox_replaced')
+    for (const one of [id, other]) assert.equal(await stateOf(one), 'running')
+  })
+
   test('commands run while a snapshot is taken, and a pause waits for nobody', async () => {
     const { host } = regionOf()
     const id = await create()

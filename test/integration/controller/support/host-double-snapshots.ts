@@ -28,6 +28,8 @@ export type Keeping = {
   vms: Map<string, VmRecord>
   snapshots: Map<string, KeptMemory>
   memories: Map<string, string[]>
+  /** How often each machine was replaced by a restore or a merge; commands that run in it end then. */
+  replacements: Map<string, number>
   upsets: Record<Verb, Upset[]>
   /** `verb id` of every call that came. */
   asked: string[]
@@ -90,6 +92,7 @@ function restore(host: Keeping, id: string, body: unknown): VmRecord {
   const vm = machineOf(host, id)
   const kept = snapshotOf(host, snapshot_id)
   host.memories.set(id, [...kept.memory])
+  replace(host, id)
   return Object.assign(vm, vmDeadlines.parse(deadlines), { state: 'running' })
 }
 
@@ -115,12 +118,15 @@ function merge(host: Keeping, id: string, body: unknown): VmRecord {
     throw new AppError('sandbox_not_found', 'No such machine.')
   }
   host.memories.set(id, host.memories.get(winner) ?? [])
+  for (const one of [id, winner]) replace(host, one)
   host.memories.delete(winner)
   host.vms.delete(winner)
   const merged = { ...won, id, boot_ms: MERGED_MS }
   host.vms.set(id, merged)
   return merged
 }
+
+const replace = ({ replacements }: Keeping, id: string) => replacements.set(id, (replacements.get(id) ?? 0) + 1)
 
 /** By which a merge that is repeated is known. */
 const MERGED_MS = 50

@@ -77,6 +77,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     vms: new Map(),
     snapshots: new Map(),
     memories: new Map(),
+    replacements: new Map(),
     upsets: { snapshots: [], restore: [], fork: [], merge: [], forget: [] },
     asked: [],
     lost: [],
@@ -276,8 +277,10 @@ async function sleepIn(
   ms: number,
   response: ServerResponse,
 ): Promise<AppError | undefined> {
+  const before = host.replacements.get(id)
   for (const end = Date.now() + ms; Date.now() < end; await sleep(Math.min(LOOK_EVERY_MS, ms))) {
     if (response.destroyed) return undefined
+    if (host.replacements.get(id) !== before) return new AppError('sandbox_replaced', 'It goes on from elsewhere.')
     if (host.vms.get(id)?.state === 'paused') return new AppError('sandbox_paused', 'It was paused.')
     if (host.lost.some((loss) => loss.id === id && loss.cause === 'expired'))
       return new AppError('sandbox_expired', 'Its time was over.')
