@@ -126,6 +126,8 @@ export const LIMITS = {
   hostOffersEveryMs: 100,
   /** How old the word that a host lives may be in the database; much less than hostLostAfterMs. */
   hostSeenEveryMs: 3_000,
+  /** A host without word for longer was away: what ended meanwhile is paid for until it was last heard of. */
+  hostSilentMs: 6_000,
   hostLostAfterMs: 15_000,
   /** After this long without word, unless the configuration says otherwise, the sandboxes of a host are given up. */
   hostGoneAfterMs: 5 * 60_000,

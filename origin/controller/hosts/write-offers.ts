@@ -32,6 +32,8 @@ const WRITE = `
     on conflict (id) do update set accepting = excluded.accepting, draining = excluded.draining,
       offered_vcpus = excluded.offered_vcpus, offered_memory_mib = excluded.offered_memory_mib,
       offered_disk_mib = excluded.offered_disk_mib, offered_vms = excluded.offered_vms, last_seen = excluded.last_seen,
+      away_from = case when host.last_seen < excluded.last_seen - make_interval(secs => $3)
+        then coalesce(host.away_from, host.last_seen) else host.away_from end,
       removed_at = case when (select configured from given where given.id = host.id) then null else host.removed_at end
   )
   select id, cordoned, tenant, jsonb_build_object(
@@ -71,7 +73,7 @@ async function write(pool: pg.Pool, offers: object[]): Promise<Map<string, Known
   const { rows } = await pool.query<Known & { id: string }>({
     name: 'write_offers',
     text: WRITE,
-    values: [JSON.stringify(offers), LIMITS.hostSeenEveryMs / 1_000],
+    values: [JSON.stringify(offers), LIMITS.hostSeenEveryMs / 1_000, LIMITS.hostSilentMs / 1_000],
   })
   return new Map(rows.map(({ id, ...known }) => [id, known]))
 }

@@ -10,6 +10,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Host } from '../hosts/client.ts'
 import { describeError } from '../log.ts'
+import { forgetAbsence, readAbsence } from './absence.ts'
 import { databaseTime } from './database-time.ts'
 import { decideMend, type Finding } from './decide-mend.ts'
 import { findSuspects, type Holding } from './find-suspects.ts'
@@ -21,6 +22,7 @@ type Seen = { machines: ReadonlyMap<string, VmRecord>; losses: ReadonlyMap<strin
 /** Answers how many sandboxes the host has, which is what a look at it costs. */
 export async function matchHost(controller: Controller, host: Host): Promise<number> {
   const before = await databaseTime(controller)
+  const awayFrom = await readAbsence(controller, host)
   const answer = await host.inventory()
   if (answer.kind !== 'done') return 0
   const { vms, lost } = answer.value
@@ -30,16 +32,19 @@ export async function matchHost(controller: Controller, host: Host): Promise<num
     losses: new Map(lost.map((loss) => [loss.id, loss])),
   }
 
+  let isWhole = true
   for (const holding of holdings) {
     // A host that hangs costs every mend its whole deadline, and the end of this process waits for none of them.
-    if (controller.isDraining()) break
+    if (controller.isDraining()) return vms.length
     if (controller.inFlight.has(holding.id) || holding.changedAt.getTime() >= before) continue
     const { finding, machine, reason } = examine(controller, holding, seen)
     // One that cannot be mended now must not keep the others from it.
-    await mend(controller, host, holding, decideMend(finding), { machine, reason }).catch((err: unknown) =>
-      controller.log('warn', 'reconcile.mend_failed', { sandbox: holding.id, error: describeError(err) }),
-    )
+    await mend(controller, host, holding, decideMend(finding), { machine, reason }).catch((err: unknown) => {
+      isWhole = false
+      controller.log('warn', 'reconcile.mend_failed', { sandbox: holding.id, error: describeError(err) })
+    })
   }
+  if (awayFrom !== null && isWhole) await forgetAbsence(controller, host, awayFrom)
   for (const id of rowless) {
     if (controller.isDraining()) break
     if (seen.machines.has(id)) await endStray(controller, host, id)

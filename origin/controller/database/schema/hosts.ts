@@ -37,6 +37,8 @@ export const host = pgTable(
     secret: text(),
     joinedAt: moment('joined_at'),
     removedAt: moment('removed_at'),
+    /** Since it was heard of again, and until all that it still has is known: when it was last heard of before that. */
+    awayFrom: moment('away_from'),
   },
   (table) => [
     check('host_reserved', sql`${table.reservedVms} >= 0 and ${table.reservedMemoryMib} >= 0`),

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { mendMeters } from '../../../../origin/controller/reconcile/mend-meters.ts'
 import { LIVE, type SandboxState, transition } from '../../../../shared/lifecycle.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { type Account, type TestRegion, textAt, until } from '../support/region.ts'
 
 type Interval = { state: string; opened: number; closed: number | null }
@@ -112,6 +114,40 @@ export function meteringPromises(regionOf: () => TestRegion): void {
     assert.deepEqual(await intervalsOf(died), [{ state: 'running', opened: START_MS, closed: START_MS + 60_000 }])
     const [late] = await intervalsOf(began)
     assert.equal(late?.closed, late?.opened, 'never negative')
+  })
+
+  // A machine that is switched off for the night is heard of in the morning before anybody has seen what it lost.
+  test('what ended while its host was away is paid for until it was heard of before, also when it is found out afterwards', async () => {
+    const region = regionOf()
+    const { host } = region
+    const [died, lives] = [await create(), await create()]
+    // Long enough ago to be told from the moment of the loss, and short enough to be no lost host.
+    const heard = new Date(Date.now() - LIMITS.hostSilentMs - 1_000)
+    await region.sql('update usage_interval set opened_at = $2 where sandbox = any($1)', [
+      [died, lives],
+      new Date(heard.getTime() - 5_000),
+    ])
+    await host.away()
+    // What it said last may still be on its way into the database.
+    await sleep(5 * LIMITS.hostOffersEveryMs)
+    await region.sql('update host set last_seen = $1 where id = $2', [heard, host.name])
+    host.vms.delete(died)
+    await host.back()
+    await until('the loss to be seen', async () => (await intervalsOf(died)).every(({ closed }) => closed !== null))
+    assert.equal((await intervalsOf(died)).at(-1)?.closed, heard.getTime())
+    await until('the host to be whole again', async () => {
+      const [row] = await region.sql<{ away: Date | null }>('select away_from as away from host where id = $1', [
+        host.name,
+      ])
+      return row?.away === null
+    })
+    assert.equal((await intervalsOf(lives)).at(-1)?.closed, null)
+    const before = Date.now()
+    await region.ask(`/v1/sandboxes/${lives}`, { method: 'DELETE' })
+    assert.ok(
+      ((await intervalsOf(lives)).at(-1)?.closed ?? 0) >= before - 1_000,
+      'what lives on is paid for throughout',
+    )
   })
 
   test('a request that is sent again, and a restart, open no second meter', async () => {
