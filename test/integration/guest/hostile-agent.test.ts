@@ -13,6 +13,7 @@ import { runCommand } from '../../../origin/hostd/vm/run-command.ts'
 import { newVm } from '../../../origin/hostd/vm/vm.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME, FrameError } from '../../../shared/frames.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import { spec } from '../hostd/requests.ts'
 import { orderOf } from './command.ts'
 import { UNWATCHED } from './unwatched.ts'
@@ -123,6 +124,7 @@ const flood = (stream: ServerHttp2Stream, chunk: Uint8Array): void => {
   write()
 }
 const STARTED = encodeJsonFrame(FRAME.started, { pid: 1 })
+const EXIT = { exit_code: 0, reason: 'exit', duration_ms: 1, stdout_truncated: false, stderr_truncated: false }
 
 // An agent may be older than its host, or crash: what it answers then fails a request, and its machine goes on.
 const ANSWERS: [what: string, answer: Answer][] = [
@@ -177,6 +179,25 @@ for (const [what, answer, accused] of STREAMS) {
   })
 }
 
+// Each frame costs whoever passes it on, and a guest can make a million of them out of what it may say at all.
+test('output that comes byte by byte from two sides in turn is taken no faster than a guest may send it, and whole', async (context) => {
+  const pairs = 2 * LIMITS.guestFramesPerSecMax
+  const pair = Buffer.concat([encodeFrame(FRAME.stdout, Buffer.from('o')), encodeFrame(FRAME.stderr, Buffer.from('e'))])
+  const exited = encodeJsonFrame(FRAME.exited, EXIT)
+  const said = Buffer.concat([STARTED, ...Array.from({ length: pairs }, () => pair), exited])
+  const { session, accusations } = await accusedOf(
+    context,
+    http2((stream) => respond(stream, said)),
+  )
+  const began = performance.now()
+  let frames = 0
+  for await (const _frame of session.exec(orderOf(['/bin/true'], { output_bytes_max: pairs }))) frames += 1
+  assert.equal(frames, 2 * pairs + 2)
+  // A second's worth may be saved up, and one is there from the beginning.
+  assert.ok(performance.now() - began > 1_000)
+  assert.deepEqual(accusations, [])
+})
+
 test('an agent that hangs up fails what is asked of it, and is blamed for nothing', {
   timeout: 20_000,
 }, async (context) => {
@@ -192,4 +213,38 @@ test('an agent that never says ready is given up when the caller gives up', { ti
   const options = { ...UNWATCHED, dataPath, controlPath: dataPath, signal: AbortSignal.timeout(500) }
   await assert.rejects(openGuestSession(options), isRefused)
   assert.ok(performance.now() - began < 2_000)
+})
+
+test('an agent that talks for ever and never says ready is given up, and blamed', {
+  timeout: 20_000,
+}, async (context) => {
+  const dir = mkdtempSync(join(tmpdir(), 'atoll-agent-'))
+  const paths = { dataPath: join(dir, 'data'), controlPath: join(dir, 'control') }
+  const sockets: Socket[] = []
+  const keep = (socket: Socket): Socket => {
+    sockets.push(socket.on('error', () => {}))
+    return socket
+  }
+  const pour = (socket: Socket): void => {
+    while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 'x')));
+    if (!socket.destroyed) socket.once('drain', () => pour(socket))
+  }
+  const servers = [
+    createServer((socket) => pour(keep(socket))).listen(paths.dataPath),
+    createServer((socket) => keep(socket).resume()).listen(paths.controlPath),
+  ]
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  context.after(() => {
+    for (const closing of [
+      ...sockets.map((socket) => () => socket.destroy()),
+      ...servers.map((one) => () => one.close()),
+    ])
+      closing()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  const accusations: Violation[] = []
+  const accuse = (violation: Violation): number => accusations.push(violation)
+  const opening = openGuestSession({ ...UNWATCHED, ...paths, accuse, signal: AbortSignal.timeout(15_000) })
+  await assert.rejects(opening, isRefused)
+  assert.deepEqual(accusations, ['flood'])
 })
