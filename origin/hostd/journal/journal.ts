@@ -23,6 +23,8 @@ export const ownedRecord = z.object({
   spec: vmSpec.omit({ env: true }),
   boot_path: z.enum(BOOT_PATHS),
   boot_ms: z.number(),
+  /** Whose machine it was before a merge. */
+  merged_from: z.string().nullable().default(null),
   started_at_ms: z.number(),
 })
 export type OwnedRecord = z.infer<typeof ownedRecord>

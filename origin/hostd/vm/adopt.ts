@@ -83,6 +83,7 @@ async function takeUp(
     state,
     machine,
     boot: { boot_path: record.boot_path, boot_ms: record.boot_ms },
+    mergedFrom: record.merged_from,
     activeAtMs: Date.now(),
   }
   await resumeSwitch(host.site, machine, () => own(host.journal, vm, machine))

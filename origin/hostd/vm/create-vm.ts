@@ -77,7 +77,7 @@ function originOf(host: Host, spec: VmSpec): Origin {
 }
 
 /** Refuses before anything is started; the answer is then the same as if the request had never come. */
-function admit(host: Host, spec: VmSpec): Vm {
+export function admit(host: Host, spec: VmSpec): Vm {
   host.registry.refuseLost(spec.id)
   if (host.draining.aborted) throw new AppError('draining', 'This host takes no more sandboxes.')
   host.templates.refuseUnknown(spec.template)
@@ -99,7 +99,7 @@ async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> 
   return readyFrame({ ...vm.boot, expires_at_ms: vm.spec.expires_at_ms, phases: {} })
 }
 
-function enter(host: Host, vm: Vm, begun: Begun): void {
+export function enter(host: Host, vm: Vm, begun: Begun): void {
   vm.state = 'running'
   vm.activeAtMs = Date.now()
   watch(vm, begun.machine, host.registry, host.log)
@@ -108,7 +108,7 @@ function enter(host: Host, vm: Vm, begun: Begun): void {
   host.log('sandbox-started', { id: vm.id, machine: begun.machine.name, boot_path, boot_ms: Math.round(boot_ms) })
 }
 
-async function abandon(host: Host, vm: Vm): Promise<void> {
+export async function abandon(host: Host, vm: Vm): Promise<void> {
   try {
     await giveUpMachine(host.journal, vm)
   } finally {

@@ -20,6 +20,8 @@ export async function takeTurn<T>(host: Host, id: string, deed: Deed<T>): Promis
   const vm = host.registry.require(id)
   await vm.started
   const turn = vm.turn.then(async () => {
+    // What had its turn before may have given the name to another machine.
+    if (host.registry.get(id) !== vm) return takeTurn(host, id, deed)
     if (vm.gone !== null || vm.machine === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
     return deed(vm, vm.machine)
   })

@@ -12,6 +12,7 @@ export function own(journal: Journal, vm: Vm, machine: Machine): void {
     lineage: machine.lineage,
     spec: vm.spec,
     ...vm.boot,
+    merged_from: vm.mergedFrom,
     started_at_ms: vm.startedAtMs,
   })
 }

@@ -3,6 +3,7 @@
  *
  *   add -> starting -> running <-> paused -> stopping -> removed
  *   end:  on request, nothing is kept       lose: by itself, the reason is kept until the controller has acknowledged it
+ *   succeed: it goes on as another machine, and what it was until then ends
  */
 import type { VmInventory } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -61,6 +62,14 @@ export class Registry {
   end(vm: Vm, reason: AppError): Promise<void> {
     vm.gone ??= this.#end(vm, reason)
     return vm.gone
+  }
+
+  /** The sandbox goes on as `next`, which gives up the name it had. What it was until now ends as by `end`. The journal must say so already. */
+  succeed(vm: Vm, next: Vm, reason: AppError): Promise<void> {
+    this.remove(next)
+    next.id = vm.id
+    this.#vms.set(vm.id, next)
+    return this.end(vm, reason)
   }
 
   /** Ends a sandbox that nobody asked to end, and keeps the reason. */

@@ -1,14 +1,13 @@
 /** Keeps what a sandbox is at this moment. It goes on as it was, its commands and connections open. */
 import type { HostSnapshot } from '../../../shared/contracts/host-snapshots.ts'
 import { AppError } from '../../../shared/errors.ts'
-import { LIMITS } from '../../../shared/limits.ts'
-import type { GuestSession } from '../guest/session.ts'
 import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import type { Machine } from '../machine/machine.ts'
 import { captureMachine } from '../snapshot/capture.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { answeringSession } from './answering-session.ts'
 import { takeTurn } from './in-turn.ts'
 import { ownStill } from './own.ts'
 import type { Vm } from './vm.ts'
@@ -36,7 +35,7 @@ function taken(host: Host, sandbox: string, id: string): HostSnapshot | null {
 
 async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<HostSnapshot> {
   const isRunning = vm.state === 'running'
-  const session = isRunning ? await answering(vm, machine) : null
+  const session = isRunning ? await answeringSession(vm, machine) : null
   try {
     const { template, machine: shape } = vm.spec
     const snapshot = await captureMachine(host, machine, {
@@ -54,14 +53,6 @@ async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<H
     vm.ending.signal.throwIfAborted()
     throw error
   }
-}
-
-/** A machine whose agent is dead would be dead in everything that is made of its snapshot, so that nobody should find out later. */
-async function answering(vm: Vm, machine: Machine): Promise<GuestSession> {
-  const limit = AbortSignal.timeout(LIMITS.guestHandshakeMs)
-  const session = await machine.guest.session(AbortSignal.any([limit, vm.ending.signal, machine.died]))
-  await session.answers(LIMITS.guestRequestMs)
-  return session
 }
 
 const isNamed = ({ manifest }: Snapshot): boolean => manifest.kind === 'named'

@@ -6,12 +6,15 @@ type Spec = Omit<VmSpec, 'env'>
 type Boot = Pick<VmRecord, 'boot_path' | 'boot_ms'>
 
 export type Vm = {
-  readonly id: string
+  /** Another one after a merge. */
+  id: string
   spec: Spec
   state: VmRecord['state']
   /** Present from the moment a machine is this sandbox's; absent while one is being started. */
   machine: Machine | null
   boot: Boot
+  /** Whose machine a merge gave it last, so that a repeat of that merge is known. */
+  mergedFrom: string | null
   startedAtMs: number
   /** When the last command began or ended. */
   activeAtMs: number
@@ -37,6 +40,7 @@ export function newVm(spec: Spec, nowMs: number): Vm {
     state: 'starting',
     machine: null,
     boot: { boot_path: 'warm', boot_ms: 0 },
+    mergedFrom: null,
     startedAtMs: nowMs,
     activeAtMs: nowMs,
     commandsRunning: 0,

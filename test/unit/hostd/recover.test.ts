@@ -23,6 +23,7 @@ const record = (machineName: string, id: string, started_at_ms: number): OwnedRe
   },
   boot_path: 'warm',
   boot_ms: 12,
+  merged_from: null,
   started_at_ms,
 })
 

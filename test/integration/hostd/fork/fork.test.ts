@@ -1,0 +1,162 @@
+/** Children that go on from where a running sandbox is. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LIMITS } from '../../../../shared/limits.ts'
+import { SIZES } from '../../../../shared/machines.ts'
+import { Daemon } from '../../../harness/host-daemon.ts'
+import { create, exec, shell, spec, textOf } from '../requests.ts'
+import { stored } from '../snapshots/calls.ts'
+import { askFork, end, fates, fork, pause, resume, say, states, vmOf } from './calls.ts'
+
+/** Counts in memory, ten times a second, and writes down where it is. */
+const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i > count.new; mv count.new count; sleep 0.1; done'
+
+/** The parent, and five children at a time. */
+const VMS_MAX = 6
+
+describe('a fork', { timeout: 300_000 }, () => {
+  let host: Daemon
+  before(async () => {
+    host = await Daemon.start({ ATOLL_VMS_MAX: String(VMS_MAX) })
+    await create(
+      host,
+      spec('parent', { env: { WHO: 'parent' } }),
+      shell(`echo first > file; (${COUNTER}) >/dev/null 2>&1 & sleep 0.5`),
+    )
+  })
+  after(() => host?.stop())
+
+  test('gives its children memory, files and environment of one instant; the parent goes on with its streams, and nobody sees what another one writes later', async () => {
+    const stream = exec(host, 'parent', 'for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.4; done')
+    await sleep(600)
+    const answer = await fork(host, 'parent', 'a', 'b')
+    assert.deepEqual(fates(answer), ['made', 'made'])
+    assert.ok(answer.stopped_ms > 0)
+    assert.equal(textOf(await stream), '1\n2\n3\n4\n5\n6\n7\n8\n9\n')
+
+    const look = 'cat file; echo $WHO; hostname; date +%s; cat count; cat /proc/sys/kernel/random/uuid'
+    const [a = [], b = []] = await Promise.all(
+      ['a', 'b'].map(async (child) => (await say(host, child, look)).split('\n')),
+    )
+    assert.deepEqual(a.slice(0, 3), ['first', 'parent', 'a'])
+    assert.deepEqual(b.slice(0, 3), ['first', 'parent', 'b'])
+    for (const [, , , seconds] of [a, b]) assert.ok(Math.abs(Number(seconds) - Date.now() / 1_000) < 10)
+    assert.notEqual(a[5], b[5], 'they do not draw the same random numbers')
+
+    await Promise.all(['parent', 'a', 'b'].map((id) => say(host, id, `echo ${id} >> file`)))
+    for (const id of ['parent', 'a', 'b']) assert.equal(await say(host, id, 'cat file'), `first\n${id}`)
+    const counts = await Promise.all(['parent', 'a', 'b'].map((id) => say(host, id, 'cat count')))
+    await sleep(500)
+    const later = await Promise.all(['parent', 'a', 'b'].map((id) => say(host, id, 'cat count')))
+    for (const [index, count] of later.entries())
+      assert.ok(Number(count) > Number(counts[index]), 'all of them count on')
+  })
+
+  test('keeps nothing of its own when its children stand; what they are made of stays', async () => {
+    assert.deepEqual((await stored(host)).snapshots, [])
+    await host.signal('SIGKILL')
+    await host.launch()
+    assert.equal(await say(host, 'a', 'cat file'), 'first\na')
+    assert.equal(await say(host, 'parent', 'cat file'), 'first\nparent')
+  })
+
+  test('asked for again is the same one, also at the same time, and when the parent is gone', async () => {
+    const again = await fork(host, 'parent', 'a', 'b')
+    assert.deepEqual([again.stopped_ms, ...fates(again)], [0, 'made', 'made'])
+    assert.equal(await say(host, 'a', 'cat file'), 'first\na')
+    const [one, two] = await Promise.all([fork(host, 'parent', 'c'), fork(host, 'parent', 'c', 'a')])
+    assert.deepEqual([fates(one), fates(two)], [['made'], ['made', 'made']])
+    assert.equal((await host.machines()).length, 4)
+    await end(host, 'c')
+    assert.deepEqual(fates(await fork(host, 'never', 'a', 'b')), ['made', 'made'])
+  })
+
+  test('of a child of a child has what each of them wrote, however deep it goes', async () => {
+    let parent = 'a'
+    const depth = LIMITS.diskLayersMax + 2
+    for (let generation = 0; generation < depth; generation++) {
+      const child = `deep-${generation}`
+      assert.deepEqual(fates(await fork(host, parent, child)), ['made'])
+      if (parent !== 'a') await end(host, parent)
+      await say(host, child, `echo ${generation} >> file`)
+      parent = child
+    }
+    const lines = Array.from({ length: depth }, (_, generation) => generation)
+    assert.equal(await say(host, parent, 'cat file'), ['first', 'a', ...lines].join('\n'))
+    assert.equal(await say(host, 'a', 'cat file'), 'first\na')
+    await end(host, parent)
+  })
+
+  test('tells of each child what became of it, and is refused where there is room for none', async () => {
+    const specs = ['d', 'b', 'e', 'f', 'g'].map((id) => spec(id, { machine: SIZES.xl }))
+    const answer = await fork(host, 'parent', ...specs)
+    assert.deepEqual(fates(answer), ['made', 'made', 'made', 'made', 'capacity_exhausted'])
+    assert.deepEqual((await vmOf(host, 'd'))?.machine, SIZES.xs, 'a child has the machine of its parent')
+    assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'd', 'e', 'f', 'parent'])
+    const { status, body } = await askFork(host, 'parent', [spec('h'), spec('i')])
+    assert.deepEqual([status, JSON.parse(body).error.code], [503, 'capacity_exhausted'])
+    for (const id of ['d', 'e', 'f']) await end(host, id)
+  })
+
+  test('is refused for what is paused, ended or unknown, for none and for too many, and makes nothing then', async () => {
+    await pause(host, 'b')
+    const askFor = async (parent: string, ...ids: string[]) => {
+      const { status, body } = await askFork(
+        host,
+        parent,
+        ids.map((id) => spec(id)),
+      )
+      return `${status} ${JSON.parse(body).error.code}`
+    }
+    assert.equal(await askFor('b', 'x'), '409 sandbox_not_running')
+    assert.equal(await askFor('nobody', 'x'), '404 sandbox_not_found')
+    assert.equal(await askFor('parent'), '422 invalid_request')
+    const many = Array.from({ length: LIMITS.forkChildrenMax + 1 }, (_, index) => `x${index}`)
+    assert.equal(await askFor('parent', ...many), '422 invalid_request')
+    assert.equal(await askFor('parent', 'x', 'parent'), '422 invalid_request')
+    assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'parent'])
+    await resume(host, 'b')
+    assert.equal(await say(host, 'b', 'cat file'), 'first\nb')
+  })
+
+  test('whose child is destroyed while it starts has the others, and nothing of that one', async () => {
+    const forking = fork(host, 'parent', 'kept', 'dropped')
+    await host.until('the child is there', 5_000, async () => (await vmOf(host, 'dropped')) !== undefined)
+    await end(host, 'dropped')
+    assert.equal(fates(await forking)[0], 'made')
+    assert.equal(await vmOf(host, 'dropped'), undefined)
+    assert.equal(await say(host, 'kept', 'head -1 file'), 'first')
+    await end(host, 'kept')
+  })
+
+  // A guest may well choose this moment.
+  test('whose parent dies while it is being kept fails, and leaves neither children nor files', async () => {
+    for (const afterMs of [0, 15, 60]) {
+      await fork(host, 'a', 'victim')
+      const { pid } = await host.machineOf('victim')
+      const forking = askFork(host, 'victim', [spec('orphan')])
+      await sleep(afterMs)
+      process.kill(pid, 'SIGKILL')
+      const { status, body } = await forking
+      if (status === 200) await end(host, 'orphan')
+      else assert.match(body, /sandbox_lost|guest_unreachable/)
+      await host.until('the loss is told', 5_000, async () =>
+        (await host.inventory()).lost.some(({ id }) => id === 'victim'),
+      )
+      await end(host, 'victim')
+      assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'parent'])
+      assert.equal((await host.machines()).length, 3)
+      assert.equal((await host.leftovers()).length, 6)
+    }
+  })
+
+  test('leaves nothing when all are gone', async () => {
+    for (const id of Object.keys(await states(host))) await end(host, id)
+    await host.until('the store is empty', 5_000, async () => {
+      const { snapshots, layers } = await stored(host)
+      return snapshots.length + layers.length === 0
+    })
+    assert.deepEqual([await host.machines(), await host.leftovers()], [[], []])
+  })
+})
