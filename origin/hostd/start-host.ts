@@ -50,7 +50,8 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   const facts = (): ReturnType<typeof readMachineFacts> => readMachineFacts(config.stateDir)
   const gate = new StartGate(LIMITS.vmStartsAtOnceMax, LIMITS.vmStartsWaitingMax)
   const isMemoryShort = (): boolean => facts().memoryAvailableMib < LIMITS.hostMemoryReserveMib
-  const shells = new Shells({ count: config.shells, turn: () => gate.idle(), isMemoryShort, log })
+  const claims = metrics.shellClaims
+  const shells = new Shells({ count: config.shells, turn: () => gate.idle(), isMemoryShort, claims, log })
   const { site, around } = await surveySite(config, journal, { wire: wireOf(metrics), shells }, log)
   const snapshots = await SnapshotStore.open(config.stateDir, {
     budgetBytes: (config.snapshotDiskMib ?? facts().diskTotalMib * LIMITS.snapshotDiskShare) * MIB,

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../../shared/limits.ts'
 import { describe, type Log } from '../log.ts'
+import type { Metrics } from '../metrics/instruments.ts'
 import type { Shell } from './shell.ts'
 
 type Waiting = Pick<Shell, 'name' | 'undo'> & { qmp: Pick<Shell['qmp'], 'closed'> }
@@ -17,6 +18,7 @@ export type ShellOptions = {
   /** Resolves when starting one takes nothing from a sandbox that waits. */
   turn: () => Promise<void>
   isMemoryShort: () => boolean
+  claims: Metrics['shellClaims']
   log: Log
 }
 
@@ -42,7 +44,9 @@ export class Shells<One extends Waiting = Shell> {
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null
     })
-    return waiting.shift() ?? null
+    const shell = waiting.shift() ?? null
+    this.#options.claims.inc({ outcome: shell === null ? 'miss' : 'hit' })
+    return shell
   }
 
   /** Ends all that wait, also the one being made, and makes no more. */

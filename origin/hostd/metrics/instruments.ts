@@ -70,6 +70,12 @@ export function createMetrics() {
       labelNames: ['pool', 'outcome'],
       registers,
     }),
+    shellClaims: new Counter({
+      name: 'atoll_shell_claims_total',
+      help: 'Restores that could take a process that was started ahead: those that got one are hits.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     poolRefills: new Histogram({
       name: 'atoll_pool_refill_seconds',
       help: 'How long it took to make and prime a machine for the pool.',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Shells } from '../../../origin/hostd/machine/shells.ts'
+import { createMetrics } from '../../../origin/hostd/metrics/instruments.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
 /** Shells that are only counted. */
@@ -22,7 +23,13 @@ function counted() {
 
 type Counted = Awaited<ReturnType<ReturnType<typeof counted>['make']>>
 
-const options = { count: 2, turn: async () => {}, isMemoryShort: () => false, log: () => {} }
+const options = {
+  count: 2,
+  turn: async () => {},
+  isMemoryShort: () => false,
+  claims: createMetrics().shellClaims,
+  log: () => {},
+}
 const filled = (): Promise<void> => sleep(12 * LIMITS.poolRefillPauseMs)
 
 test('what was asked for once waits the next time, as many as there should be, and is made again when it is taken', async () => {
