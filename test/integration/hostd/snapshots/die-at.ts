@@ -10,7 +10,8 @@ const arm = process.env.DIE_AT ?? ''
 let left: number | null = null
 
 function step(): void {
-  if (left === null) left = readLimit()
+  const limit = readLimit()
+  left = limit === null ? null : (left ?? limit)
   if (left === null) return
   if (left === 0) process.kill(process.pid, 'SIGKILL')
   left -= 1

@@ -1,19 +1,18 @@
-/** kill -9 of the daemon before every single step of taking a snapshot: it is there whole or not at all, and the sandbox goes on. */
+/** kill -9 of the daemon before the single steps of what it does with a snapshot: it is there whole or not at all, and the sandbox goes on. */
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
-import { Daemon } from '../../../harness/host-daemon.ts'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { type Answer, Daemon } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from '../requests.ts'
 import { ask, createFrom, list, remove, stored } from './calls.ts'
 
 const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
-const STRIDE = 2
 /** More than there are. */
 const STEPS_MAX = 100
 
-describe('a daemon that is killed while it takes a snapshot', { timeout: 540_000 }, () => {
+describe('a snapshot whose daemon is killed', { timeout: 540_000 }, () => {
   let host: Daemon
   let arm: string
   before(async () => {
@@ -30,63 +29,109 @@ describe('a daemon that is killed while it takes a snapshot', { timeout: 540_000
 
   const say = async (id: string, line: string): Promise<string> => textOf(await exec(host, id, line)).trim()
 
-  /** Whether it answered before it died. */
-  async function takeUntil(steps: number, id: string): Promise<boolean> {
-    await writeFile(arm, String(steps))
-    const answer = await ask(host, 'parent', id).catch(() => null)
-    await rm(arm)
-    return answer?.status === 200
-  }
-
-  /** What stands on the disk, and who says that it is needed. */
-  async function needed(): Promise<{ layers: Set<string>; snapshots: number }> {
-    const manifests = await readdir(join(host.stateDir, 'snapshots'))
-    const paths = manifests.map((entry) => join(host.stateDir, 'snapshots', entry, 'manifest.json'))
-    const { name } = await host.machineOf('parent')
-    const record = JSON.parse(await readFile(join(host.stateDir, 'machines', name, 'record.json'), 'utf8'))
-    const kept = await Promise.all(paths.map(async (path) => JSON.parse(await readFile(path, 'utf8')).layers))
-    return { layers: new Set([...record.lineage.layers, ...kept.flat()]), snapshots: manifests.length }
-  }
-
-  test('finds the sandbox as it was, and the snapshot whole or not at all', async (t) => {
-    let killed = 0
-    // Every other step, so that a run is short; which ones is drawn.
-    const first = randomInt(STRIDE)
-    t.diagnostic(`killed before step ${first} and every ${STRIDE}nd one after it`)
-    for (let steps = first; ; steps += STRIDE) {
-      assert.ok(steps < STEPS_MAX, 'it never came to an answer')
-      const id = `s${steps}`
-      await say('parent', `echo ${steps} > file`)
-      const isAnswered = await takeUntil(steps, id)
-      if (isAnswered) break
-      killed += 1
+  /**
+   * Kills the daemon in the deed before one step, starts it again and looks; then before a later step, until the deed comes to its end.
+   * `stride` over 1 leaves some out, so that a run is short; which ones is drawn.
+   */
+  async function killAmid(
+    t: TestContext,
+    stride: number,
+    deed: (at: number) => Promise<Answer>,
+    look: (at: number) => Promise<void>,
+  ) {
+    const first = randomInt(stride)
+    t.diagnostic(`killed before step ${first}, and then before each ${stride}. one`)
+    for (let at = first; ; at += stride) {
+      assert.ok(at < STEPS_MAX, 'it never came to an end')
+      await writeFile(arm, String(at))
+      const answer = await deed(at).catch(() => null)
+      await rm(arm)
+      if (answer !== null) {
+        assert.ok(answer.status < 300, answer.body)
+        return t.diagnostic(`it took ${at} steps`)
+      }
       await host.signal('SIGKILL')
       await host.launch()
-
-      const vm = (await host.inventory()).vms.find((one) => one.id === 'parent')
+      const vm = (await host.inventory()).vms.find(({ id }) => id === 'parent')
       if (vm?.state === 'paused') await host.send('POST', '/v1/vms/parent/resume', RESUMED)
-      assert.equal(await say('parent', 'cat file'), String(steps), `the sandbox, killed before step ${steps}`)
+      await look(at)
+      await nothingLeft(at)
+    }
+  }
 
-      const listed = (await list(host)).map((snapshot) => snapshot.id)
-      const { layers, snapshots } = await needed()
-      const there = await stored(host)
-      assert.equal(there.snapshots.length, snapshots, `killed before step ${steps}`)
-      assert.equal(listed.length, snapshots, `killed before step ${steps}`)
-      assert.deepEqual(
-        new Set(there.layers),
-        new Set([...layers].map((layer) => `${layer}.qcow2`)),
-        `killed before step ${steps}`,
-      )
-      if (listed.includes(id)) {
-        assert.equal(textOf(await createFrom(host, 'child', id, 'cat file')).trim(), String(steps))
+  /** Only the parent runs, and what stands in the store is needed by it or by a snapshot that is listed. */
+  async function nothingLeft(at: number): Promise<void> {
+    const { name } = await host.machineOf('parent')
+    assert.deepEqual(
+      (await host.machines()).map((machine) => machine.name),
+      [name],
+      `killed before step ${at}`,
+    )
+    const record = JSON.parse(await readFile(join(host.stateDir, 'machines', name, 'record.json'), 'utf8'))
+    const there = await stored(host)
+    const manifests = there.snapshots.map((entry) => join(host.stateDir, 'snapshots', entry, 'manifest.json'))
+    const kept = await Promise.all(manifests.map(async (path) => JSON.parse(await readFile(path, 'utf8'))))
+    assert.deepEqual((await ids()).sort(), kept.map(({ id }) => id).sort(), `killed before step ${at}`)
+    const layers: string[] = [...record.lineage.layers, ...kept.flatMap((manifest) => manifest.layers)]
+    const files = new Set(layers.map((layer) => `${layer}.qcow2`))
+    assert.deepEqual(new Set(there.layers), files, `killed before step ${at}`)
+  }
+
+  const ids = async (): Promise<string[]> => (await list(host)).map(({ id }) => id)
+  const child = (id: string) => createFrom(host, 'child', id, 'cat file')
+
+  test('finds the sandbox as it was, and the snapshot whole or not at all', async (t) => {
+    const take = async (at: number): Promise<Answer> => {
+      await say('parent', `echo ${at} > file`)
+      return ask(host, 'parent', `s${at}`)
+    }
+    await killAmid(t, 3, take, async (at) => {
+      assert.equal(await say('parent', 'cat file'), String(at))
+      if ((await ids()).includes(`s${at}`)) {
+        assert.equal(textOf(await child(`s${at}`)).trim(), String(at))
         await host.send('DELETE', '/v1/vms/child')
-        await remove(host, id)
+        await remove(host, `s${at}`)
       }
       // Else every layer that was begun would have to be sealed with the next one, and the steps grew with every kill.
       assert.equal((await ask(host, 'parent', 'whole')).status, 200)
       await remove(host, 'whole')
-    }
-    t.diagnostic(`killed ${killed} times`)
-    assert.ok(killed > 10)
+    })
+  })
+
+  test('that is asked for begins a sandbox or leaves nothing of it', async (t) => {
+    for (const id of await ids()) await remove(host, id)
+    await say('parent', 'echo origin > file')
+    assert.equal((await ask(host, 'parent', 'origin')).status, 200)
+    await killAmid(
+      t,
+      3,
+      () => child('origin'),
+      async () => {
+        // One that has its machine, but whose answer nobody heard, is found and can be ended.
+        await host.send('DELETE', '/v1/vms/child')
+        assert.deepEqual(
+          (await host.inventory()).vms.map(({ id }) => id),
+          ['parent'],
+        )
+      },
+    )
+    assert.equal(textOf(await exec(host, 'child', 'cat file')), 'origin\n')
+    await host.send('DELETE', '/v1/vms/child')
+  })
+
+  test('that is removed is whole or gone', async (t) => {
+    await killAmid(
+      t,
+      1,
+      () => remove(host, 'origin'),
+      async () => {
+        if ((await ids()).includes('origin')) {
+          assert.equal(textOf(await child('origin')), 'origin\n')
+          await host.send('DELETE', '/v1/vms/child')
+        } else assert.equal((await ask(host, 'parent', 'origin')).status, 200)
+        await say('parent', 'echo origin > file')
+      },
+    )
+    assert.deepEqual((await stored(host)).snapshots.length, (await ids()).length)
   })
 })
