@@ -46,6 +46,11 @@ export const ERRORS = {
     retry: 'never',
     next: 'Use an API key that may as much, and lives as long, as the one that it asks for.',
   },
+  not_for_tenants: {
+    status: 403,
+    retry: 'never',
+    next: 'Leave this route to the people who run the service; no API key opens it.',
+  },
   not_home_region: {
     status: 421,
     retry: 'never',

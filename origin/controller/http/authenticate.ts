@@ -87,14 +87,12 @@ function principalOf({
   }
 }
 
-/** For what only our own machines ask, or anybody with a key. Compared by digest, so that time tells nothing. */
-export async function authenticateInternal(credentials: Credentials, arrival: Arrival): Promise<void> {
-  const authorization = header(arrival, 'authorization')
-  if (authorization !== undefined && isAnyOf(bearerOf(authorization), credentials.internalTokens)) return
-  await authenticate(credentials, arrival)
+/** For what our own machines ask, and the people who run this installation may. */
+export function requireOurs({ internalTokens, operatorToken }: Credentials, arrival: Arrival): void {
+  admitBearer(arrival, operatorToken === undefined ? internalTokens : [...internalTokens, operatorToken])
 }
 
-/** For what no tenant may ask. */
+/** For what nobody but our own machines may ask. */
 export function requireInternal({ internalTokens }: Credentials, arrival: Arrival): void {
   admitBearer(arrival, internalTokens)
 }
@@ -110,7 +108,10 @@ export const operatorDoor =
   async (arrival) =>
     admitBearer(arrival, operatorToken === undefined ? [] : [operatorToken])
 
+/** Compared by digest, so that time tells nothing. Whoever comes by way of the edge has shown an API key there, which the edge keeps. */
 function admitBearer(arrival: Arrival, wanted: readonly string[]): { who: null; claims: undefined } {
+  if (header(arrival, EDGE_TOKEN.header) !== undefined)
+    throw new AppError('not_for_tenants', 'This route is not for those who use the service.')
   const given = bearerOf(header(arrival, 'authorization'))
   if (!isAnyOf(given, wanted)) throw new AppError('invalid_token', 'This token does not open this route.')
   return { who: null, claims: undefined }

@@ -7,7 +7,7 @@ import type { Controller } from '../controller.ts'
 import { regionCapacity } from '../placement/region-capacity.ts'
 import { answerError } from './answer-error.ts'
 import { type Arrival, answerHeaders, arrive } from './arrival.ts'
-import { authenticateInternal, type Credentials, requireInternal } from './authenticate.ts'
+import { type Credentials, requireInternal, requireOurs } from './authenticate.ts'
 import type { Env } from './serve-route.ts'
 
 export type Handler = (c: Context<Env>) => Promise<Response>
@@ -31,12 +31,13 @@ export const readyz =
     return answer(controller, probe(c, '/readyz'), ready ? 200 : 503, { ready, ...facts })
   }
 
+/** Behind the tokens of those who run the service, because it tells how busy the region is. */
 export function capacity(controller: Controller, credentials: Credentials): Handler {
   let seq = 0
   return async (c) => {
     const arrival = probe(c, '/v1/capacity')
     try {
-      await authenticateInternal(credentials, arrival)
+      requireOurs(credentials, arrival)
       seq += 1
       const { region, ledger, clock, isDraining } = controller
       const facts = { region: region.code, ts: clock(), seq, draining: isDraining(), load: ledger.load() }

@@ -29,7 +29,12 @@ function connect(): void {
 }
 
 /** What usw1 still has room for, by size. */
-const roomFree = async (): Promise<string> => JSON.stringify((await usw1('/v1/capacity')).body.free)
+async function roomFree(): Promise<string> {
+  const { internalToken } = JSON.parse(readFileSync(`${stack.stateDir}/secrets.json`, 'utf8'))
+  const { status, body } = await usw1('/v1/capacity', { key: internalToken })
+  assert.equal(status, 200)
+  return JSON.stringify(body.free)
+}
 
 /** Kills a service with -9 and waits until the supervisor has started it anew. */
 async function killAndAwaitRestart(name: string): Promise<void> {

@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { runAnswer, sandboxRecord } from '../../../../shared/contracts/sandbox-records.ts'
+import { EDGE_TOKEN } from '../../../../shared/edge-token.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { regionCapacitySchema } from '../../../../shared/regions.ts'
-import { type Ask, at, INTERNAL, type TestRegion, textAt, until } from '../support/region.ts'
+import { type Ask, at, edgeToken, INTERNAL, OPERATOR, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function requestPromises(regionOf: () => TestRegion): void {
   test('run answers with the record, the command and where the time went', async () => {
@@ -239,14 +240,21 @@ export function requestPromises(regionOf: () => TestRegion): void {
     )
   })
 
-  test('capacity is for the internal token or a key, and for nobody else', async () => {
+  test('capacity is for those who run the service, and for no tenant', async () => {
     const region = regionOf()
-    for (const key of [INTERNAL, region.key]) {
+    for (const key of [INTERNAL, OPERATOR]) {
       const answer = await region.ask('/v1/capacity', { key })
       assert.equal(answer.status, 200, answer.text)
       assert.equal(regionCapacitySchema.parse(answer.json).accepting, true)
     }
-    for (const key of [null, `${INTERNAL}x`]) assert.equal((await region.ask('/v1/capacity', { key })).status, 401)
+    for (const key of [null, region.key, `${INTERNAL}x`])
+      assert.equal((await region.ask('/v1/capacity', { key })).status, 401)
+    const account = await region.newKey()
+    for (const path of ['/v1/capacity', '/v1/admin/tenants']) {
+      const headers = { [EDGE_TOKEN.header]: await edgeToken(account, 'GET', path) }
+      const refused = await region.ask(path, { key: null, headers })
+      assert.deepEqual([refused.status, textAt(refused.json, 'error', 'code')], [403, 'not_for_tenants'])
+    }
     for (const path of ['/healthz', '/readyz']) assert.equal((await region.ask(path, { key: null })).status, 200)
   })
 }
