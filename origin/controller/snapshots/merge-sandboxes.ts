@@ -36,12 +36,20 @@ export async function mergeSandboxes(
     const host = hostOf(controller, parent)
     const answer = await askTwice(controller, () => host.merge(parent.id, winner.id))
     if (answer.kind === 'done') return await finishMerge(controller, { parent: parent.id, winner: winner.id })
-    if (answer.kind !== 'unknown') await dropIntent(controller, parent.id, winner.id)
+    if (answer.kind === 'unknown') throw unknownMerge(parent.id, answer.error)
+    await dropIntent(controller, parent.id, winner.id)
     throw answer.error
   } finally {
     for (const id of ids) controller.inFlight.delete(id)
   }
 }
+
+/** The reconciler finds out. A key that it came with stays claimed, so that whoever comes with it is told what became of it. */
+const unknownMerge = (parentId: string, cause: AppError): AppError =>
+  new AppError('outcome_unknown', 'The merge may have been carried out; its host gave no answer.', {
+    details: { sandbox_id: parentId },
+    cause,
+  })
 
 /** The room that is promised, and what is paid for, go by the rows: so the machines must be of one kind, as those of a fork are. */
 function requireAlike(parent: SandboxRow, winner: SandboxRow): void {

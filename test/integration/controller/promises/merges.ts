@@ -108,6 +108,18 @@ export function mergePromises(regionOf: () => TestRegion): void {
     assert.equal(region.host.asked.filter((one) => one === `merge ${parent}`).length, 1)
   })
 
+  test('one whose outcome nobody knows is told by its key, once the reconciler has found out', async () => {
+    const region = regionOf()
+    const [parent, winner] = await family()
+    const headers = { 'idempotency-key': randomUUID() }
+    region.host.upsets.merge.push({ kind: 'cut_before' }, { kind: 'cut_after' })
+    refused(await merge(parent, winner, { headers }), 504, 'outcome_unknown')
+    await until('it to be finished', async () => (await stateOf(winner)) === 'destroyed')
+    const again = await merge(parent, winner, { headers })
+    assert.deepEqual([again.status, textAt(again.json, 'data', 'id')], [200, parent], again.text)
+    assert.equal(await recall(parent), 'red won')
+  })
+
   // As it stands when a controller was killed after the host had said yes, and before.
   test('what a crash leaves of a merge is finished when the machine has gone, and taken back when it has not', async () => {
     const region = regionOf()
