@@ -1,6 +1,6 @@
 /** Makes a machine that goes on from a snapshot: a private view of its base's memory, and over it what the snapshot has of its own. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -17,11 +17,13 @@ import { reflink } from './reflink.ts'
 import type { Snapshot } from './snapshot.ts'
 import { corrupt, type SnapshotStore } from './snapshot-store.ts'
 
+const MIB = 1024 * 1024
+
 type Ground = { site: Site; snapshots: SnapshotStore }
 
 /**
- * The machine stands still where the snapshot was taken. Throws AppError: `snapshot_incompatible`, `snapshot_corrupt`, and what starting a
- * machine throws. Nothing is left of one that failed.
+ * The machine stands still where the snapshot was taken. Throws AppError: `snapshot_incompatible`, `snapshot_corrupt`,
+ * `host_memory_exhausted`, and what starting a machine throws. Nothing is left of one that failed.
  */
 export async function startFromSnapshot({ site, snapshots }: Ground, snapshot: Snapshot): Promise<Machine> {
   const { manifest, directory } = snapshot
@@ -29,6 +31,7 @@ export async function startFromSnapshot({ site, snapshots }: Ground, snapshot: S
   refuseForeign(manifest.surroundings, snapshots.surroundings)
   // Before anything is waited for: the snapshot may be removed meanwhile.
   await using _inUse = snapshot.use()
+  await refuseShort(snapshots, directory)
   const base = await site.layers.find(manifest.base.key, manifest.base.identity)
   if (base === null) throw corrupt(`The base ${manifest.base.key} is not what it was.`)
   const deviceState = await readFile(join(directory, SNAPSHOT_FILES.deviceState)).catch(() => null)
@@ -47,6 +50,15 @@ export async function startFromSnapshot({ site, snapshots }: Ground, snapshot: S
       await fillMemory(pid, shape.memoryMib, directory)
     },
   })
+}
+
+/** A clone takes its memory page by page as it goes; this one takes what the snapshot holds at once. */
+async function refuseShort(snapshots: SnapshotStore, directory: string): Promise<void> {
+  const pages = await stat(join(directory, SNAPSHOT_FILES.memoryPages)).catch(() => null)
+  if (pages === null) throw corrupt('A file is gone.')
+  const { memoryAvailableMib } = snapshots.facts()
+  if (memoryAvailableMib - pages.size / MIB < LIMITS.hostMemoryReserveMib)
+    throw new AppError('host_memory_exhausted', `This host has only ${memoryAvailableMib} MiB of memory free.`)
 }
 
 /** A device state means something else to another QEMU, another processor or another kind of machine. */

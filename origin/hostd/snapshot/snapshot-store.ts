@@ -72,6 +72,10 @@ export class SnapshotStore {
     return this.#options.surroundings
   }
 
+  get facts(): () => MachineFacts {
+    return this.#options.facts
+  }
+
   get(id: string): Snapshot | null {
     return this.#kept.get(id) ?? null
   }

@@ -112,6 +112,32 @@ export function snapshotPromises(
       assert.match(await say('grandchild', 'cat file'), /paused/)
     })
 
+    test('waits for what is changed at the same time, and one of a sandbox that is destroyed leaves nothing', async () => {
+      await createFrom(host, 'busy', 'one', 'true')
+      const [taken, paused] = await Promise.all([ask(host, 'busy', 'amid'), host.send('POST', '/v1/vms/busy/pause')])
+      assert.deepEqual([taken.status, paused.status], [200, 200])
+      assert.equal((await host.inventory()).vms.find(({ id }) => id === 'busy')?.state, 'paused')
+      await host.send('POST', '/v1/vms/busy/resume', RESUMED)
+      const doomed = ask(host, 'busy', 'doomed')
+      await sleep(30)
+      await end('busy')
+      if ((await doomed).status === 200) await remove(host, 'doomed')
+      await remove(host, 'amid')
+      const kept = await list(host)
+      assert.deepEqual(kept.map(({ id }) => id).sort(), ['one', 'two'])
+      assert.equal((await stored(host)).snapshots.length, kept.length)
+    })
+
+    // Everything that is made of it would be as deaf, and somebody would find out much later.
+    test('is refused while the agent does not answer', async () => {
+      await createFrom(host, 'deaf', 'one', 'true')
+      const unbind = 'cd /sys/bus/virtio/drivers/virtio_console && for port in virtio*; do echo $port > unbind; done'
+      await exec(host, 'deaf', `(sleep 0.3; ${unbind}) >/dev/null 2>&1 &`, { user: 'root' })
+      await sleep(1_500)
+      assert.match((await ask(host, 'deaf', 'never')).body, /guest_unreachable|sandbox_lost/)
+      await end('deaf')
+    })
+
     test('outlives a killed daemon with its sandboxes, and a removed one what came from it', async () => {
       assert.equal((await remove(host, 'two')).status, 204)
       assert.equal((await remove(host, 'two')).status, 204)
