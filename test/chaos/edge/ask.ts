@@ -13,6 +13,8 @@ export type Asking = {
   headers?: Record<string, string>
   /** How long the edge may take, as the client tells it. */
   timeoutMs?: number
+  /** After which the client hangs up. */
+  leavesAfterMs?: number
 }
 
 const ANSWER_MS = 20_000
@@ -51,7 +53,7 @@ export async function ask(client: Client, road: Road, asking: Asking): Promise<H
       ...asking.headers,
     },
     ...(asking.body === undefined ? {} : { body: JSON.stringify(asking.body) }),
-    signal: AbortSignal.timeout(ANSWER_MS),
+    signal: AbortSignal.timeout(asking.leavesAfterMs ?? ANSWER_MS),
   })
     .then(async (response): Promise<Heard | undefined> => {
       const json = parsed(await response.text())

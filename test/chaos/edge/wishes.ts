@@ -9,6 +9,7 @@ const CREATED = 201
 const PINNED = 0.25
 const HURRY_MS = 400
 const PATIENCE_MS = 5_000
+const LEAVES_MS_MAX = 120
 
 const anyRoad = (client: Client): Road =>
   client.draw() < 0.75 ? { kind: 'edge' } : { kind: 'direct', region: pick(client, client.world.regions).code }
@@ -31,7 +32,7 @@ export function newWish(client: Client, road: Road = anyRoad(client)): Wish {
 }
 
 /** The sandbox, or undefined when there is none that the client knows of. */
-export async function sendWish(client: Client, wish: Wish, timeoutMs = timeoutOf(client)): Promise<Told | undefined> {
+export async function sendWish(client: Client, wish: Wish): Promise<Told | undefined> {
   const headers = {
     ...(wish.key === null ? {} : { 'idempotency-key': wish.key }),
     ...(wish.pin === null || wish.road.kind === 'direct' ? {} : { 'x-region': wish.pin }),
@@ -41,7 +42,7 @@ export async function sendWish(client: Client, wish: Wish, timeoutMs = timeoutOf
     path: wish.kind === 'run' ? '/v1/sandboxes/run' : '/v1/sandboxes',
     headers,
     body: { tags: [wish.tag], ...(wish.kind === 'run' ? { command: `echo ${wish.tag}` } : {}) },
-    timeoutMs,
+    ...patienceOf(client),
   }
   const heard = await ask(client, wish.road, asking)
   const id = heard?.status === CREATED ? at(heard.json, 'data', 'id') : undefined
@@ -66,5 +67,8 @@ function adoptKey(wish: Wish, heard: Heard | undefined): void {
   if (wish.key === null && typeof key === 'string') wish.key = key
 }
 
-/** Some clients give up sooner than a create takes. */
-const timeoutOf = ({ draw }: Client): number => (draw() < 0.2 ? HURRY_MS : PATIENCE_MS)
+/** Some clients give up sooner than a create takes, and some just leave. */
+function patienceOf({ draw }: Client): Pick<Asking, 'timeoutMs' | 'leavesAfterMs'> {
+  if (draw() < 0.1) return { leavesAfterMs: Math.ceil(draw() * LEAVES_MS_MAX) }
+  return { timeoutMs: draw() < 0.2 ? HURRY_MS : PATIENCE_MS }
+}
