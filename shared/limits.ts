@@ -51,6 +51,8 @@ export const LIMITS = {
   timeoutSecMin: 1,
   timeoutSecMax: 86_400,
   idleTimeoutSecMax: 86_400,
+  /** Of why a sandbox failed: it may be the last words of its machine. */
+  lastErrorCharsMax: 300,
   vcpusMin: 1,
   vcpusMax: 16,
   memoryMibMin: 512,

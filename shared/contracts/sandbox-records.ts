@@ -18,6 +18,7 @@ export const sandboxRecord = z.object({
   name: z.string().nullable(),
   state: z.enum(STATES),
   ready: z.boolean(),
+  last_error: z.string().nullable().describe('Why the sandbox is in the state `error`; null in every other one.'),
   template_id: z.string(),
   image_id: z.string(),
   size: z.string(),

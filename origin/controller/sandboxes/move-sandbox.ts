@@ -8,6 +8,7 @@ import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { ENDED, type LifecycleEvent, type SandboxState, sourcesOf, transition } from '../../../shared/lifecycle.ts'
 import type { Db } from '../database/connect.ts'
 import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
+import { failureReason } from './failure-reason.ts'
 
 type Move = Exclude<LifecycleEvent, 'resume' | 'snapshot'>
 export type Facts = {
@@ -105,7 +106,7 @@ export async function moveSandbox(db: Db, id: string, event: Move, facts: Facts 
     bootPath: facts.bootPath ?? null,
     bootMs: facts.bootMs ?? null,
     expiresAt: facts.expiresAt ?? null,
-    lastError: facts.lastError ?? null,
+    lastError: failureReason(facts.lastError ?? null),
     revision: facts.revision ?? null,
     instance: facts.instance ?? null,
     isGone: facts.isGone ?? false,

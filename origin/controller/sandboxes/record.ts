@@ -31,6 +31,7 @@ export function toRecord(
     name: row.name,
     state: row.state,
     ready: row.state === 'running',
+    last_error: row.state === 'error' ? row.lastError : null,
     template_id: row.template,
     image_id: row.template,
     size,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { matchHost } from '../../../../origin/controller/reconcile/match-host.ts'
 import type { VmRecord } from '../../../../shared/contracts/host.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
-import { type TestRegion, textAt, until } from '../support/region.ts'
+import { at, type TestRegion, textAt, until } from '../support/region.ts'
 
 const DEAD = 2_000_000
 
@@ -44,10 +44,25 @@ export function reconcilePromises(regionOf: () => TestRegion): void {
     host.vms.delete(id)
     host.lost.push({ id, reason: 'QEMU was killed.', at_ms: Date.now() })
     await becomes(id, 'error')
-    const [row] = await regionOf().sql<{ last_error: string }>('select last_error from sandbox where id = $1', [id])
-    assert.equal(row?.last_error, 'QEMU was killed.')
+    const { json } = await regionOf().ask(`/v1/sandboxes/${id}`)
+    assert.equal(textAt(json, 'data', 'last_error'), 'QEMU was killed.')
     await until('its room to be free', () => isReleased(id))
     await until('the loss to be acknowledged', () => host.lost.length === 0)
+  })
+
+  // The last words of a machine are its guest's: PostgreSQL takes no NUL, and a terminal no escape sequence.
+  test('why a machine ended is told in one short line, whatever it said at last, and of no sandbox that runs', async () => {
+    const { host } = regionOf()
+    const [died, runs] = [await create(), await create()]
+    const reason = `\0Kernel panic:\u001b[31m\r\nno \ud800init\u202e ${'\u{1f480}'.repeat(LIMITS.lastErrorCharsMax)}`
+    host.vms.delete(died)
+    host.lost.push({ id: died, reason, at_ms: Date.now() })
+    await becomes(died, 'error')
+    const wordsOf = async (id: string) => at((await regionOf().ask(`/v1/sandboxes/${id}`)).json, 'data', 'last_error')
+    const words = await wordsOf(died)
+    assert.match(String(words), /^Kernel panic: \[31m no init \u{1f480}+\ufffd?$/u)
+    assert.ok(String(words).length <= LIMITS.lastErrorCharsMax)
+    assert.equal(await wordsOf(runs), null)
   })
 
   test('a create that lost its controller is finished when its machine runs, and ended when there is none', async () => {
