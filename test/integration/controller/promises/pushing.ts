@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
+import { sql } from 'drizzle-orm'
 import { pushToEdge } from '../../../../origin/controller/accounts/push-to-edge.ts'
+import { withAccountWrite } from '../../../../origin/controller/accounts/write-account.ts'
 import { type KeyRecord, SCOPES, type Tiers } from '../../../../shared/accounts.ts'
 import { EDGE_RECORDS_PATH, edgeRecords } from '../../../../shared/contracts/account-feed.ts'
 import type { TestServer } from '../support/databases.ts'
@@ -105,11 +107,12 @@ export function pushingPromises(_regionOf: () => TestRegion, server: () => TestS
   })
 
   test('a change of very many keys is told in portions that the edge can take', async () => {
-    await region().sql(`
-      insert into api_key (id, hash, tenant, tier, scopes, status, key_version, version)
-        select 'key_pile_' || n, md5(n::text) || md5(n::text), tenant, 'free', '{}', 'active', 1, v.version
-        from generate_series(1, 130) n, (select tenant from api_key limit 1) t,
-          (select nextval('account_version') as version) v`)
+    await withAccountWrite(region().running.controller.database.db, (tx, version) =>
+      tx.execute(sql`
+        insert into api_key (id, hash, tenant, tier, scopes, status, key_version, version)
+          select 'key_pile_' || n, md5(n::text) || md5(n::text), tenant, 'free', '{}', 'active', 1, ${version}
+          from generate_series(1, 130) n, (select tenant from api_key limit 1) t`),
+    )
     await until('all of them', () => [...kv.values()].filter(({ id }) => id.startsWith('key_pile_')).length === 130)
     assert.ok(largest <= 40, `${largest} at once`)
   })
