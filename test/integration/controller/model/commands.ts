@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { AppError } from '../../../../shared/errors.ts'
 import { at, textAt, until } from '../support/region.ts'
+import { COPY_ON_SANDBOX, COPY_ON_TENANT } from './copy-commands.ts'
 import {
   ask,
   expectRecord,
@@ -9,13 +10,11 @@ import {
   isFull,
   type Modelled,
   machineOf,
+  type OnSandbox,
+  type OnTenant,
   pick,
-  type Tenant,
   type World,
 } from './world.ts'
-
-type OnTenant = (world: World, tenant: Tenant) => Promise<void>
-type OnSandbox = (world: World, tenant: Tenant, sandbox: Modelled) => Promise<void>
 
 const NAMES = ['red', 'green', 'blue']
 let keys = 0
@@ -33,7 +32,7 @@ const create: OnTenant = async (world, tenant) => {
   if (name !== null && [...tenant.sandboxes.values()].some((other) => other.name === name))
     return expectStatus(made, 409, 'name_taken')
   expectStatus(made, 201)
-  const sandbox: Modelled = { id: textAt(made.json, 'data', 'id'), name, state: 'running', tags }
+  const sandbox: Modelled = { id: textAt(made.json, 'data', 'id'), name, state: 'running', tags, memory: [] }
   expectRecord(at(made.json, 'data'), sandbox)
   if (isRun) assert.equal(at(made.json, 'exec', 'stdout'), 'hello\n')
   tenant.sandboxes.set(sandbox.id, sandbox)
@@ -62,7 +61,13 @@ const createWithMishap: OnTenant = async (world, tenant) => {
   if (!isFull(tenant)) {
     const made = await ask(world, tenant, '/v1/sandboxes', { method: 'POST', body: {} })
     expectStatus(made, 201)
-    const sandbox: Modelled = { id: textAt(made.json, 'data', 'id'), name: null, state: 'running', tags: [] }
+    const sandbox: Modelled = {
+      id: textAt(made.json, 'data', 'id'),
+      name: null,
+      state: 'running',
+      tags: [],
+      memory: [],
+    }
     tenant.sandboxes.set(sandbox.id, sandbox)
   }
   for (const one of world.hosts) one.mishaps.length = 0
@@ -164,6 +169,7 @@ export const ON_TENANT: [weight: number, command: OnTenant][] = [
   [30, create],
   [3, createWithMishap],
   [5, list],
+  ...COPY_ON_TENANT,
 ]
 export const ON_SANDBOX: [weight: number, command: OnSandbox][] = [
   [10, get],
@@ -177,6 +183,7 @@ export const ON_SANDBOX: [weight: number, command: OnSandbox][] = [
   [4, everythingAtOnce],
   [0.5, loseMachine],
   [0.5, timeOut],
+  ...COPY_ON_SANDBOX,
 ]
 
 export async function doSomething(world: World): Promise<string> {

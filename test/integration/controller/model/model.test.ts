@@ -53,7 +53,12 @@ async function live(databaseUrl: string, seed: number): Promise<void> {
   try {
     const limits = [3, 6]
     const tenants = await Promise.all(
-      limits.map(async (limit) => ({ ...(await region.newKey({ concurrency: limit })), limit, sandboxes: new Map() })),
+      limits.map(async (limit) => ({
+        ...(await region.newKey({ concurrency: limit })),
+        limit,
+        sandboxes: new Map(),
+        snapshots: new Map(),
+      })),
     )
     const urls = (): string[] => [
       region.url,
@@ -73,6 +78,9 @@ async function live(databaseUrl: string, seed: number): Promise<void> {
     const living = tenants.flatMap(({ sandboxes }) => [...sandboxes.keys()])
     const machines = region.hosts.flatMap(({ vms }) => [...vms.keys()])
     assert.deepEqual(machines.sort(), living.sort())
+    const kept = tenants.flatMap(({ snapshots }) => [...snapshots.keys()])
+    const keptThere = region.hosts.flatMap(({ snapshots }) => [...snapshots.keys()])
+    assert.deepEqual(keptThere.sort(), kept.sort())
   } catch (cause) {
     throw new Error(`after ${done.slice(-8).join(', ')} (step ${done.length})`, { cause })
   } finally {

@@ -7,8 +7,16 @@ import assert from 'node:assert/strict'
 import type { HostDouble } from '../support/host-double.ts'
 import { type Account, type Answer, type Ask, at, type TestRegion } from '../support/region.ts'
 
-export type Modelled = { id: string; name: string | null; state: 'running' | 'paused'; tags: string[] }
-export type Tenant = Account & { limit: number; sandboxes: Map<string, Modelled> }
+export type Modelled = {
+  id: string
+  name: string | null
+  state: 'running' | 'paused'
+  tags: string[]
+  /** What it was told to remember. */
+  memory: string[]
+}
+export type Kept = { id: string; of: string; memory: string[] }
+export type Tenant = Account & { limit: number; sandboxes: Map<string, Modelled>; snapshots: Map<string, Kept> }
 export type World = {
   region: TestRegion
   hosts: HostDouble[]
@@ -17,6 +25,9 @@ export type World = {
   urls: () => string[]
   draw: () => number
 }
+
+export type OnTenant = (world: World, tenant: Tenant) => Promise<void>
+export type OnSandbox = (world: World, tenant: Tenant, sandbox: Modelled) => Promise<void>
 
 export const pick = <T>({ draw }: World, from: readonly T[]): T => {
   const one = from[Math.floor(draw() * from.length)]
@@ -35,8 +46,10 @@ export async function ask(world: World, tenant: Tenant, path: string, options: A
   return { status: response.status, headers: response.headers, text, json: text === '' ? {} : JSON.parse(text) }
 }
 
-export const isFull = ({ sandboxes, limit }: Tenant): boolean =>
-  [...sandboxes.values()].filter(({ state }) => state === 'running').length >= limit
+/** How many more may run. */
+export const roomOf = ({ sandboxes, limit }: Tenant): number =>
+  limit - [...sandboxes.values()].filter(({ state }) => state === 'running').length
+export const isFull = (tenant: Tenant): boolean => roomOf(tenant) <= 0
 
 export function expectStatus(answer: Answer, status: number, code?: string): void {
   assert.deepEqual([answer.status, at(answer.json, 'error', 'code')], [status, code], answer.text)
