@@ -22,7 +22,7 @@ export const ERRORS = {
     next: 'Correct the fields named in details and send the request again.',
   },
   invalid_header: { status: 400, retry: 'never', next: 'Correct the header named in the message.' },
-  body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body; large inputs belong in files.' },
+  body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body, or the same in several requests.' },
   method_not_allowed: { status: 405, retry: 'never', next: 'Use one of the methods in the Allow header.' },
   route_not_found: { status: 404, retry: 'never', next: 'Check the path; every route begins with /v1 or /api/v1.' },
 
@@ -123,13 +123,13 @@ export const ERRORS = {
   region_mismatch: {
     status: 400,
     retry: 'never',
-    next: 'Leave the region out: the id already says where the sandbox lives.',
+    next: 'Name one region, or none: an id already says where its sandbox lives.',
   },
   name_taken: { status: 409, retry: 'never', next: 'Choose another name, or destroy the sandbox that has it.' },
   sandbox_not_running: {
     status: 409,
     retry: 'never',
-    next: 'Read the sandbox to see its state; a failed one must be replaced by a new one.',
+    next: 'Read the sandbox to see its state: resume one that is paused, and replace one that has failed by a new one.',
   },
   sandbox_paused: {
     status: 409,
@@ -229,7 +229,7 @@ export const ERRORS = {
   size_not_allowed: {
     status: 403,
     retry: 'never',
-    next: 'Ask for a smaller machine or a shorter timeout, or move to a higher tier.',
+    next: 'Ask for a smaller machine or a shorter timeout, or use an API key that allows more, up to what its tier does.',
   },
   capacity_exhausted: {
     status: 503,
@@ -307,7 +307,7 @@ export const ERRORS = {
   region_unavailable: {
     status: 503,
     retry: 'same-key',
-    next: 'Send the request again, or without a region so that another one may serve it.',
+    next: 'Send the request again after the Retry-After delay. What is to be made may be made elsewhere: leave the region out. What has an id is where it is.',
     executed: false,
   },
   outcome_unknown: {

@@ -81,8 +81,8 @@ export const SITUATIONS = {
   },
   bodyTooLarge: {
     code: 'body_too_large',
-    what: 'You send more in one request than your tier allows.',
-    says: 'The body may have at most 4194304 bytes in your tier.',
+    what: 'You send more in one request than your API key allows, or its tier.',
+    says: 'With this API key, a body may have at most 4194304 bytes.',
   },
 
   // Keys.

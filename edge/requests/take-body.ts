@@ -30,7 +30,7 @@ export async function takeBody(request: Request, call: Call, bodyMibMax: number)
 }
 
 export const tooLarge = (bytesMax: number): AppError =>
-  new AppError('body_too_large', `The body may have at most ${bytesMax} bytes in your tier.`, {
+  new AppError('body_too_large', `With this API key, a body may have at most ${bytesMax} bytes.`, {
     details: { limit_bytes: bytesMax },
   })
 

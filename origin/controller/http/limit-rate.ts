@@ -95,7 +95,11 @@ function headersOf(left: Left): Record<string, string> {
 }
 
 const refusal = ({ tier }: Principal, left: Left): AppError =>
-  new AppError('rate_limit_exceeded', `You may send ${left.perMinute} requests a minute in the tier ${tier}.`, {
-    retryAfterSec: waitSec(left),
-    details: { tier, limit: left.perMinute, window_sec: WINDOW_SEC },
-  })
+  new AppError(
+    'rate_limit_exceeded',
+    `This API key, of the tier ${tier}, may send ${left.perMinute} requests a minute.`,
+    {
+      retryAfterSec: waitSec(left),
+      details: { tier, limit: left.perMinute, window_sec: WINDOW_SEC },
+    },
+  )

@@ -119,7 +119,7 @@ function machineOfSource(body: CreateSandboxBody, { vcpus, memoryMib, diskMib }:
 function requireAllowed(machine: Machine, body: CreateSandboxBody, limits: Tier): void {
   const most = SIZES[limits.maxSize]
   if (machine.vcpus > most.vcpus || machine.memoryMib > most.memoryMib || machine.diskMib > most.diskMib)
-    throw new AppError('size_not_allowed', `Your tier allows machines up to the size ${limits.maxSize}.`, {
+    throw new AppError('size_not_allowed', `This API key allows machines up to the size ${limits.maxSize}.`, {
       details: {
         max_size: limits.maxSize,
         cpu_count: most.vcpus,
@@ -134,11 +134,11 @@ type Times = { timeout_sec?: number | undefined; always_on?: boolean | undefined
 
 export function requireTimesAllowed(body: Times, limits: Tier): void {
   if ((body.timeout_sec ?? 0) > limits.maxTimeoutSec)
-    throw new AppError('size_not_allowed', `Your tier allows a timeout_sec of at most ${limits.maxTimeoutSec}.`, {
+    throw new AppError('size_not_allowed', `This API key allows a timeout_sec of at most ${limits.maxTimeoutSec}.`, {
       details: { max_timeout_sec: limits.maxTimeoutSec },
     })
   if (body.always_on === true && limits.maxTimeoutSec < LIMITS.timeoutSecMax)
-    throw new AppError('size_not_allowed', 'Your tier does not allow always_on.', {
+    throw new AppError('size_not_allowed', 'This API key does not allow always_on.', {
       details: { max_timeout_sec: limits.maxTimeoutSec },
     })
 }
