@@ -5,13 +5,13 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { machineKey } from '../../../shared/machines.ts'
 import { refuseShort } from '../capacity/refuse-short.ts'
-import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
-import { type Machine, resume } from '../machine/machine.ts'
+import type { Machine } from '../machine/machine.ts'
 import { startFromSnapshot } from '../snapshot/restore.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { takeTurn } from '../vm/in-turn.ts'
 import { deadlinesOf, newVm, type Vm } from '../vm/vm.ts'
+import { wakeMachine } from '../vm/wake-machine.ts'
 import { watch } from '../vm/watch.ts'
 import { goOnAs } from './go-on-as.ts'
 
@@ -60,9 +60,7 @@ async function startAnew(host: Host, vm: Vm, snapshot: Snapshot): Promise<Machin
     try {
       const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
       const patience = AbortSignal.any([limit, vm.ending.signal, machine.died])
-      const resumed = resume(machine)
-      const session = await machine.guest.session(patience)
-      await Promise.all([session.wake(wakeNow(vm.spec.hostname), { signal: patience }), resumed])
+      await wakeMachine(machine, vm.spec.hostname, patience)
       return machine
     } catch (cause) {
       await machine.end()

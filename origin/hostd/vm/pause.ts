@@ -2,12 +2,12 @@
 import type { VmDeadlines, VmRecord } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
-import { type Machine, resume, stop } from '../machine/machine.ts'
+import { type Machine, stop } from '../machine/machine.ts'
 import { inTurn } from './in-turn.ts'
 import { own } from './own.ts'
 import { deadlinesOf, type Vm } from './vm.ts'
+import { wakeMachine } from './wake-machine.ts'
 
 /**
  * Pausing a paused sandbox changes nothing. `isWanted` is asked when it is this change's turn: what the clock found due may have been
@@ -37,10 +37,8 @@ export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promis
 
 async function goOn(vm: Vm, machine: Machine): Promise<void> {
   const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.guestHandshakeMs), vm.ending.signal, machine.died])
-  const resumed = resume(machine)
   try {
-    const session = await machine.guest.session(patience)
-    await Promise.all([session.wake(wakeNow(vm.spec.hostname), { signal: patience }), resumed])
+    await wakeMachine(machine, vm.spec.hostname, patience)
     vm.frozen = new AbortController()
     vm.state = 'running'
   } catch (error) {

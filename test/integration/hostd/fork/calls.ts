@@ -44,3 +44,10 @@ export const vmOf = async (host: Daemon, id: string): Promise<VmRecord | undefin
 export async function states(host: Daemon): Promise<Record<string, string>> {
   return Object.fromEntries((await host.inventory()).vms.map(({ id, state }) => [id, state]))
 }
+
+/** Exactly so many machines are there, and files of no others. It waits, because a template may be in the making. */
+export const untilOnly = (host: Daemon, count: number): Promise<void> =>
+  host.until(`there are ${count} machines, and nothing of others`, 60_000, async () => {
+    const [machines, leftovers] = await Promise.all([host.machines(), host.leftovers()])
+    return machines.length === count && leftovers.length === 2 * count
+  })

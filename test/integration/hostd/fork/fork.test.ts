@@ -7,7 +7,7 @@ import { SIZES } from '../../../../shared/machines.ts'
 import { Daemon } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from '../requests.ts'
 import { stored } from '../snapshots/calls.ts'
-import { askFork, end, fates, fork, pause, resume, say, states, vmOf } from './calls.ts'
+import { askFork, end, fates, fork, pause, resume, say, states, untilOnly, vmOf } from './calls.ts'
 
 /** Counts in memory, ten times a second, and writes down where it is. */
 const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i > count.new; mv count.new count; sleep 0.1; done'
@@ -67,7 +67,7 @@ describe('a fork', { timeout: 300_000 }, () => {
     assert.equal(await say(host, 'a', 'cat file'), 'first\na')
     const [one, two] = await Promise.all([fork(host, 'parent', 'c'), fork(host, 'parent', 'c', 'a')])
     assert.deepEqual([fates(one), fates(two)], [['made'], ['made', 'made']])
-    assert.equal((await host.machines()).length, 4)
+    await untilOnly(host, 4)
     await end(host, 'c')
     assert.deepEqual(fates(await fork(host, 'never', 'a', 'b')), ['made', 'made'])
   })
@@ -146,8 +146,7 @@ describe('a fork', { timeout: 300_000 }, () => {
       )
       await end(host, 'victim')
       assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'parent'])
-      assert.equal((await host.machines()).length, 3)
-      assert.equal((await host.leftovers()).length, 6)
+      await untilOnly(host, 3)
     }
   })
 
@@ -157,6 +156,6 @@ describe('a fork', { timeout: 300_000 }, () => {
       const { snapshots, layers } = await stored(host)
       return snapshots.length + layers.length === 0
     })
-    assert.deepEqual([await host.machines(), await host.leftovers()], [[], []])
+    await untilOnly(host, 0)
   })
 })
