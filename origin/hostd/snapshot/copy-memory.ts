@@ -1,7 +1,7 @@
 /**
  * A machine's own pages, in a file. A running machine's are copied twice: first while it runs, which finds the room and fills the
- * caches, and then, at several GB a second, while it stands still. The kernel could say which pages changed in between,
- * but most distributions build it without that (CONFIG_MEM_SOFT_DIRTY).
+ * caches, and then, at several GB a second, while it stands still. Which pages changed in between only some kernels could say
+ * (CONFIG_MEM_SOFT_DIRTY), and a page that was wrongly taken for unchanged would be somebody's data.
  */
 import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
