@@ -1,6 +1,7 @@
 /** What a host has kept is a snapshot from now on, its sandbox goes on, and whoever follows its events hears of it: in one transaction. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { HostSnapshot } from '../../../shared/contracts/host-snapshots.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type SnapshotRow, snapshot } from '../database/schema/snapshots.ts'
@@ -34,7 +35,12 @@ export async function markReady(
 ): Promise<SnapshotRow | undefined> {
   const [kept] = await db
     .update(snapshot)
-    .set({ state: 'ready', bytes, stoppedMs: Math.round(stopped_ms), changedAt: sql`clock_timestamp()` })
+    .set({
+      state: 'ready',
+      bytes,
+      stoppedMs: Math.min(Math.round(stopped_ms), LIMITS.hostCopyMs),
+      changedAt: sql`clock_timestamp()`,
+    })
     .where(and(eq(snapshot.id, id), eq(snapshot.state, 'creating')))
     .returning()
   return kept

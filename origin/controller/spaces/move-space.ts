@@ -2,6 +2,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { Db } from '../database/connect.ts'
 import { type SpaceRow, space } from '../database/schema/spaces.ts'
+import { failureReason } from '../sandboxes/failure-reason.ts'
 import { nextSpaceState, type SpaceEvent, spaceSourcesOf } from './space-life.ts'
 
 type Facts = Partial<
@@ -17,9 +18,10 @@ export async function moveSpace(
 ): Promise<SpaceRow | undefined> {
   const state = nextSpaceState(seen.state, event)
   if (state === undefined) return undefined
+  const reason = facts.lastError === undefined ? {} : { lastError: failureReason(facts.lastError) }
   const [moved] = await db
     .update(space)
-    .set({ ...facts, state, revision: sql`${space.revision} + 1`, changedAt: sql`clock_timestamp()` })
+    .set({ ...facts, ...reason, state, revision: sql`${space.revision} + 1`, changedAt: sql`clock_timestamp()` })
     .where(and(eq(space.id, seen.id), eq(space.revision, seen.revision), inArray(space.state, spaceSourcesOf(event))))
     .returning()
   return moved

@@ -1,4 +1,4 @@
-/** A region and a real host: what a machine remembers is kept, gone on from in another machine, and frozen and opened again with its space. */
+/** A region and a real host: what machines remember is kept, forked, merged, gone back to, and frozen and opened again with its space. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Daemon } from '../../harness/host-daemon.ts'
@@ -55,6 +55,26 @@ test('a snapshot of a machine that runs is gone on from in another one, memory a
   assert.equal((await region.ask(`/v1/snapshots/${snapshot}`, { method: 'DELETE' })).status, 204)
   assert.equal(await keptThere(), 0)
   for (const one of [id, branch]) await region.ask(`/v1/sandboxes/${one}`, { method: 'DELETE' })
+})
+
+test('children go on from where a machine is, one of them wins, and the machine goes back to what it was', async () => {
+  const id = made(await post('/v1/sandboxes', SMALL))
+  await said(id, REMEMBER('parent'))
+  const snapshot = made(await post(`/v1/sandboxes/${id}/snapshots`))
+  const forked = await post(`/v1/sandboxes/${id}/fork`, { count: 2 })
+  assert.equal(forked.status, 201, forked.text)
+  const [winner = '', other = ''] = (at(forked.json, 'data') as unknown[]).map((child) => textAt(child, 'id'))
+  for (const child of [winner, other]) assert.equal(await said(child, RECALL), 'parent parent')
+  await said(winner, REMEMBER('winner'))
+  assert.equal(made(await post(`/v1/sandboxes/${id}/merge`, { winner })), id)
+  assert.equal(await said(id, RECALL), 'winner winner')
+  assert.equal(await said(other, RECALL), 'parent parent')
+  assert.equal((await region.ask(`/v1/sandboxes/${winner}`)).status, 404)
+  assert.equal(made(await post(`/v1/sandboxes/${id}/restore/${snapshot}`)), id)
+  assert.equal(await said(id, RECALL), 'parent parent')
+  assert.deepEqual((await daemon.inventory()).vms.map((vm) => vm.id).sort(), [id, other].sort())
+  for (const one of [id, other]) await region.ask(`/v1/sandboxes/${one}`, { method: 'DELETE' })
+  await region.ask(`/v1/snapshots/${snapshot}`, { method: 'DELETE' })
 })
 
 test('a space is frozen with what its machine remembers, and goes on with it in another machine', async () => {

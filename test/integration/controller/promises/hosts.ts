@@ -234,6 +234,12 @@ export function hostPromises(regionOf: () => TestRegion): void {
   test('a host that is gone loses its sandboxes after the wait, and what it still runs is ended when it is back', async () => {
     const region = regionOf()
     const [lost, kept] = [await createOn(firstId), await createOn(secondId)]
+    const snapshot = textAt(
+      (await region.ask(`/v1/sandboxes/${lost}/snapshots`, { method: 'POST', body: {} })).json,
+      'data',
+      'id',
+    )
+    const snapshotStatus = async () => textAt((await region.ask(`/v1/snapshots/${snapshot}`)).json, 'data', 'status')
     await first.away()
     await until(`${lost} to be given up`, async () => (await rowOf(lost)).state === 'error')
     const row = await rowOf(lost)
@@ -241,10 +247,14 @@ export function hostPromises(regionOf: () => TestRegion): void {
     assert.equal(await stateOf(firstId), 'lost')
     const open = await region.sql('select from usage_interval where sandbox = $1 and closed_at is null', [lost])
     assert.equal(open.length, 0)
+    await until('its snapshot to be given up', async () => (await snapshotStatus()) === 'failed')
     assert.equal((await rowOf(kept)).state, 'running')
     assert.ok(first.double.vms.has(lost))
     await first.back()
     await until('the stray to end', () => !first.double.vms.has(lost))
     await until('it to be ready', async () => (await stateOf(firstId)) === 'ready')
+    await until('its snapshot to be there again', async () => (await snapshotStatus()) === 'ready')
+    const held = await operate(`/${firstId}`, 'DELETE')
+    assert.deepEqual([held.status, at(held.json, 'error', 'details')], [409, { sandboxes: 0, snapshots: 1 }], held.text)
   })
 }
