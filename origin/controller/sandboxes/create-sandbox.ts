@@ -151,13 +151,15 @@ async function planFor(controller: Controller, request: CreateRequest): Promise<
   return { ...plan, externalUserId: subject ?? plan.externalUserId, workspace }
 }
 
-function requireThisRegion({ region }: Controller, asked: string | undefined): void {
+/** Throws region_mismatch, or unknown_region with the known ones in the words of the edge. */
+function requireThisRegion({ region, regions }: Controller, asked: string | undefined): void {
   if (asked === undefined || asked === 'auto' || asked === region.code || asked === region.name) return
-  throw new AppError(
-    'unknown_region',
-    `This is the region ${region.code}; it cannot create a sandbox in another one.`,
-    {
-      details: { regions: [region.code, region.name] },
-    },
-  )
+  const isKnown = regions.some(({ code, name }) => asked === code || asked === name)
+  if (isKnown)
+    throw new AppError('region_mismatch', `The body asks for another region than ${region.name} (${region.code}).`, {
+      details: { region: region.code },
+    })
+  throw new AppError('unknown_region', `There is no region ${JSON.stringify(asked)}.`, {
+    details: { regions: regions.map(({ code, name }) => ({ code, name })) },
+  })
 }

@@ -28,7 +28,7 @@ import { pushingPromises } from './pushing.ts'
 import { racePromises } from './races.ts'
 import { ratePromises } from './rates.ts'
 import { reconcilePromises } from './reconcile.ts'
-import { requestPromises } from './requests.ts'
+import { REQUESTS_ENV, requestPromises } from './requests.ts'
 import { severalPromises } from './several.ts'
 import { sharePromises } from './shares.ts'
 import { snapshotPromises } from './snapshots.ts'
@@ -66,7 +66,7 @@ export function holdPromisesOn(driver: Driver): void {
         )
       })
 
-    group('requests', 1, requestPromises)
+    group('requests', 1, requestPromises, REQUESTS_ENV)
     group('admission', 2, admissionPromises)
     group('lifecycle', 1, lifecyclePromises)
     group('lists', 1, listPromises)

@@ -9,6 +9,14 @@ import { LIMITS } from '../../../../shared/limits.ts'
 import { regionCapacitySchema } from '../../../../shared/regions.ts'
 import { type Ask, at, edgeToken, INTERNAL, OPERATOR, type TestRegion, textAt, until } from '../support/region.ts'
 
+/** A neighbour, as far as callers are told. */
+export const REQUESTS_ENV = {
+  ATOLL_REGIONS: JSON.stringify([
+    { code: 'usw1', name: 'us-west', url: null },
+    { code: 'eu1', name: 'eu', url: 'https://eu.example' },
+  ]),
+}
+
 export function requestPromises(regionOf: () => TestRegion): void {
   test('run answers with the record, the command and where the time went', async () => {
     const region = regionOf()
@@ -98,6 +106,7 @@ export function requestPromises(regionOf: () => TestRegion): void {
     ['a timeout out of range', '/v1/sandboxes', { ...POST, body: { timeout_sec: 0 } }, 422, 'invalid_request'],
     ['an unknown template', '/v1/sandboxes', { ...POST, body: { template: 'nope' } }, 422, 'template_not_found'],
     ['another region', '/v1/sandboxes', { ...POST, body: { region: 'mars' } }, 400, 'unknown_region'],
+    ['a region that is not this one', '/v1/sandboxes', { ...POST, body: { region: 'eu' } }, 400, 'region_mismatch'],
     ['NUL in metadata', '/v1/sandboxes', { ...POST, raw: '{"metadata":{"a":["\\u0000"]}}' }, 422, 'invalid_request'],
     [
       'metadata nested without end',
