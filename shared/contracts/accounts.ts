@@ -3,107 +3,78 @@
  * Names and quirks are a wire contract that clients in the field already speak.
  */
 import * as z from 'zod'
-import { scopeSchema } from '../accounts.ts'
 import { parseId } from '../ids.ts'
 import { LIMITS } from '../limits.ts'
-import { SIZE_NAMES } from '../machines.ts'
-import { regionCodeSchema } from '../regions.ts'
+import {
+  createKeyBody,
+  createScopedKeyBody,
+  keyRecordAnswer,
+  limitsBody,
+  newKeyAnswer,
+  rotateKeyBody,
+  scopesSchema,
+} from './api-keys.ts'
 import { route } from './route.ts'
 import { externalIdSchema, plainText, slugSchema } from './sandbox-fields.ts'
 
-const labelSchema = plainText.max(LIMITS.nameCharsMax)
 export const nonEmptyLabel = plainText.min(1).max(LIMITS.nameCharsMax)
-const scopesSchema = z.array(scopeSchema).min(1).max(scopeSchema.options.length)
-const momentSchema = z.iso.datetime({ offset: true })
-
-/** Only what is tighter than the tier has any effect. */
-const limitsBody = z.object({
-  concurrency: z.int().positive().optional(),
-  rate_limit_rpm: z.int().positive().optional(),
-  max_size: z.enum(SIZE_NAMES).optional(),
-  max_timeout_sec: z.int().positive().optional(),
-  max_body_mib: z.int().positive().optional(),
-})
-export type LimitsBody = z.infer<typeof limitsBody>
-
-const keyFields = {
-  scopes: scopesSchema,
-  expires_at: momentSchema.nullish(),
-  limits: limitsBody.nullish(),
-  /** The region where requests with this key go unless they say otherwise. */
-  pin: regionCodeSchema.nullish(),
-}
-export const createKeyBody = z.object({
-  name: labelSchema.default(''),
-  key_type: labelSchema.optional(),
-  purpose: labelSchema.nullish(),
-  ...keyFields,
-})
-export const createScopedKeyBody = z.object({
-  name: labelSchema.default(''),
-  purpose: labelSchema.nullish(),
-  external_user_id: externalIdSchema,
-  ...keyFields,
-})
-export const rotateKeyBody = z.object({
-  /** For how long the old secret goes on beside the new one. */
-  grace_sec: z.int().min(0).max(LIMITS.keyGraceSecMax).default(0),
-})
-
-export const keyRecordAnswer = z.object({
-  id: z.string(),
-  name: z.string(),
-  key_type: z.enum(['user', 'scoped']),
-  key_purpose: z.string().nullable(),
-  key_prefix: z.string(),
-  prefix: z.string(),
-  scopes: z.array(z.string()),
-  external_user_id: z.string().nullable(),
-  rate_limit_rpm: z.int(),
-  limits: limitsBody.nullable(),
-  pin: z.string().nullable(),
-  status: z.enum(['active', 'revoked', 'expired']),
-  expires_at: z.string().nullable(),
-  /** To the minute, as this region has seen it. */
-  last_used_at: z.string().nullable(),
-  created_at: z.string(),
-})
-/** The only answer that has the secret, under the two names that clients look for. */
-export const newKeyAnswer = z.object({
-  data: z.object({ ...keyRecordAnswer.shape, key: z.string(), token: z.string() }),
-})
 const oneKey = z.object({ data: keyRecordAnswer })
 
 export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).default(LIMITS.listRowsMax),
-  cursor: z.string().min(1).max(LIMITS.nameCharsMax).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .default(LIMITS.listRowsMax)
+    .describe(`How many rows at most. Default: ${LIMITS.listRowsMax}.`),
+  cursor: z.string().min(1).max(LIMITS.nameCharsMax).optional().describe('What `next_cursor` of the page before said.'),
 })
+
+const workspaceName = nonEmptyLabel.describe('What you call it.')
 
 export const workspaceAnswer = z.object({
   id: z.string(),
-  slug: z.string(),
+  slug: z.string().describe('Its own for good.'),
   name: z.string(),
   created_at: z.string(),
 })
 const oneWorkspace = z.object({ data: workspaceAnswer })
 
 const externalLimitAnswer = z.object({
-  data: z.object({ external_user_id: z.string(), concurrency: z.int().nullable() }),
+  data: z.object({
+    external_user_id: z.string(),
+    concurrency: z
+      .int()
+      .nullable()
+      .describe('How many sandboxes this user may have at a time in each region; null is unbounded.'),
+  }),
 })
 
 const sandboxIdSchema = z.string().refine((id) => parseId(id, 'sbx') !== null, { error: 'is not the id of a sandbox' })
 export const createTokenBody = z.object({
-  scopes: scopesSchema,
-  sandbox_id: sandboxIdSchema.optional(),
-  external_user_id: externalIdSchema.optional(),
-  ttl_sec: z.int().min(1).max(LIMITS.browserTokenSecMax).default(LIMITS.browserTokenSecDefault),
+  scopes: scopesSchema.describe('What the token may do; no more than the key that makes it may.'),
+  sandbox_id: sandboxIdSchema.optional().describe('The only sandbox that it may name. Default: all that the key may.'),
+  external_user_id: externalIdSchema
+    .optional()
+    .describe('Your own user, whose sandboxes are all that it sees. Default: all that the key sees.'),
+  ttl_sec: z
+    .int()
+    .min(1)
+    .max(LIMITS.browserTokenSecMax)
+    .default(LIMITS.browserTokenSecDefault)
+    .describe(`Seconds that it is good for. Default: ${LIMITS.browserTokenSecDefault}.`),
 })
-export const createTicketBody = z.object({ sandbox_id: sandboxIdSchema.optional() })
-const ticketAnswer = z.object({
-  ticket: z.string(),
-  expires_in: z.int(),
-  data: z.object({ ticket: z.string(), expires_in: z.int() }),
+export const createTicketBody = z.object({
+  sandbox_id: sandboxIdSchema
+    .optional()
+    .describe('The only sandbox whose streams it opens. Default: all that the caller may follow.'),
 })
+const ticketFields = {
+  ticket: z.string().describe('What `?ticket=` carries, once.'),
+  expires_in: z.int().describe('Seconds that it is good for.'),
+}
+const ticketAnswer = z.object({ ...ticketFields, data: z.object(ticketFields) })
 
 const ticketRoute = <const Path extends string>(path: Path) =>
   route({
@@ -196,7 +167,12 @@ export const ACCOUNT_ROUTES = {
     scope: 'keys:write',
     once: true,
     summary: 'Make a workspace: what sandboxes are grouped by, in lists and on bills. Its slug stays its own for good.',
-    body: z.object({ name: nonEmptyLabel, slug: slugSchema.optional() }),
+    body: z.object({
+      name: workspaceName,
+      slug: slugSchema
+        .optional()
+        .describe('What paths may name it by, beside its id; its own for good. Default: made of the name.'),
+    }),
     status: 201,
     answer: oneWorkspace,
   }),
@@ -215,7 +191,7 @@ export const ACCOUNT_ROUTES = {
     class: 'home',
     scope: 'keys:write',
     summary: 'Give a workspace another name.',
-    body: z.object({ name: nonEmptyLabel }),
+    body: z.object({ name: workspaceName }),
     status: 200,
     answer: oneWorkspace,
   }),
@@ -242,7 +218,13 @@ export const ACCOUNT_ROUTES = {
     class: 'home',
     scope: 'keys:write',
     summary: "Bound how many sandboxes one of the tenant's own users may have at a time in each region.",
-    body: z.object({ concurrency: z.int().min(0).max(LIMITS.externalConcurrencyMax) }),
+    body: z.object({
+      concurrency: z
+        .int()
+        .min(0)
+        .max(LIMITS.externalConcurrencyMax)
+        .describe('How many sandboxes this user may have at a time in each region; 0 is none.'),
+    }),
     status: 200,
     answer: externalLimitAnswer,
   }),

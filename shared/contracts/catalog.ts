@@ -5,66 +5,63 @@ import { regionCodeSchema } from '../regions.ts'
 import { route } from './route.ts'
 
 export const regionFacts = z.object({
-  code: regionCodeSchema,
-  name: z.string(),
-  /** Its own address, without the edge. */
-  url: z.url().nullable(),
+  code: regionCodeSchema.describe('What `X-Region` takes, and what ids of the region have in them.'),
+  name: z.string().describe('What `X-Region` takes, too.'),
+  url: z.url().nullable().describe('Its own address, without the edge.'),
 })
 export type RegionFacts = z.infer<typeof regionFacts>
 export const regionRecord = regionFacts.extend({
   id: z.string(),
-  /** The one that answers. */
-  current: z.boolean(),
+  current: z.boolean().describe('Whether it is the one that answers.'),
 })
 
 export const sizeRecord = z.object({
-  id: z.enum(SIZE_NAMES),
-  name: z.enum(SIZE_NAMES),
-  cpu_count: z.int(),
-  memory_mb: z.int(),
-  disk_size_mb: z.int(),
-  /** What a create without a size gets. */
-  default: z.boolean(),
-  /** Whether a machine here is large enough, were it empty. */
-  available: z.boolean(),
+  id: z.enum(SIZE_NAMES).describe('What `size` takes.'),
+  name: z.enum(SIZE_NAMES).describe('The same as `id`.'),
+  cpu_count: z.int().describe('Virtual processors.'),
+  memory_mb: z.int().describe('Memory in MiB.'),
+  disk_size_mb: z.int().describe('Disk in MiB.'),
+  default: z.boolean().describe('Whether it is what a create without a size gets.'),
+  available: z.boolean().describe('Whether a machine here is large enough, were it empty.'),
 })
 export type SizeRecord = z.infer<typeof sizeRecord>
 
 export const templateRecord = z.object({
-  id: z.string(),
+  id: z.string().describe('What `template_id` takes.'),
   name: z.string(),
   description: z.string(),
-  image_id: z.string(),
-  default: z.boolean(),
-  built_in: z.boolean(),
+  image_id: z.string().describe('Its own name, also where `id` is another one of it.'),
+  default: z.boolean().describe('Whether it is what a create without a template gets.'),
+  built_in: z.boolean().describe('Whether it comes with the server.'),
   status: z.literal('ready'),
-  disk_mb: z.int(),
-  workdir: z.string(),
-  preview_port: z.int().nullable(),
-  install_command: z.string().nullable(),
-  start_command: z.string().nullable(),
-  readiness_probe: z.null(),
-  runtimes: z.array(z.string()),
-  artifact_paths: z.array(z.string()),
+  disk_mb: z.int().describe('Disk of a create without a size, in MiB.'),
+  workdir: z.string().describe('Where commands run unless they say otherwise.'),
+  preview_port: z.int().nullable().describe('The port that its server listens on, or null.'),
+  install_command: z.string().nullable().describe('What prepares a project in it, or null.'),
+  start_command: z.string().nullable().describe('What starts a project in it, or null.'),
+  readiness_probe: z.null().describe('Always null.'),
+  runtimes: z.array(z.string()).describe('The languages that are in it.'),
+  artifact_paths: z.array(z.string()).describe('What it makes that is worth keeping.'),
   tags: z.array(z.string()),
   categories: z.array(z.string()),
-  default_cpu: z.int(),
-  default_memory_mb: z.int(),
+  default_cpu: z.int().describe('Virtual processors of a create without a size.'),
+  default_memory_mb: z.int().describe('Memory of a create without a size, in MiB.'),
 })
 export type TemplateRecord = z.infer<typeof templateRecord>
 
 const perHour = z.object({
-  vcpu: z.number(),
-  memory_gib: z.number(),
-  paused_memory_gib: z.number(),
-  disk_gib: z.number(),
+  vcpu: z.number().describe('One virtual processor that runs.'),
+  memory_gib: z.number().describe('One GiB of memory of what runs.'),
+  paused_memory_gib: z.number().describe('One GiB of memory of what is paused.'),
+  disk_gib: z.number().describe('One GiB of disk of what runs or is paused.'),
 })
 export const pricing = z.object({
-  currency: z.string(),
-  /** Since when, and what each unit costs an hour. */
-  since: z.iso.date().nullable(),
-  per_hour: perHour,
-  sizes: z.record(z.string(), z.object({ running_per_hour: z.number(), paused_per_hour: z.number() })),
+  currency: z.string().describe('ISO 4217.'),
+  since: z.iso.date().nullable().describe('The day from which on this is so; null when nothing costs anything.'),
+  per_hour: perHour.describe('What each unit costs an hour.'),
+  sizes: z
+    .record(z.string(), z.object({ running_per_hour: z.number(), paused_per_hour: z.number() }))
+    .describe('What each named size costs an hour, running and paused.'),
 })
 export type Pricing = z.infer<typeof pricing>
 
@@ -80,14 +77,22 @@ export const runtimeCapabilities = z.object({
   version: z.literal(1),
   region: z.string(),
   isolation: z.literal('microvm'),
-  /** How processors are given: `kvm`, or `tcg`, which is software and slow. */
-  accelerators: z.array(z.enum(['kvm', 'tcg'])),
+  accelerators: z
+    .array(z.enum(['kvm', 'tcg']))
+    .describe('How processors are given: `kvm`, or `tcg`, which is software and slow.'),
   templates: z.array(z.string()),
   sizes: z.array(z.string()),
-  limits: z.record(z.string(), z.number()),
+  limits: z
+    .record(z.string(), z.number())
+    .describe('Bounds that a caller can run into, each with its unit in its name.'),
 })
 
-export const templatesQuery = z.object({ include_aliases: z.enum(['true', 'false']).optional() })
+export const templatesQuery = z.object({
+  include_aliases: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('`true` also lists the other names of templates. Default: `false`.'),
+})
 
 /** Of what does not change from tenant to tenant, any key may read. */
 const read = { method: 'GET', class: 'read', scope: null, status: 200 } as const

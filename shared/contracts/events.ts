@@ -16,29 +16,36 @@ const patterns = z
 const cursor = z.string().max(LIMITS.cursorCharsMax)
 
 const streamQuery = z.object({
-  /** Joined by commas; without it, every event. */
-  types: patterns.optional(),
-  /** What `Last-Event-ID` says, for those who cannot set a header. The header goes first. */
-  last_event_id: cursor.optional(),
+  types: patterns
+    .optional()
+    .describe('Names of events, or beginnings like `sandbox.*`, joined by commas. Default: every event.'),
+  last_event_id: cursor
+    .optional()
+    .describe('What `Last-Event-ID` says, for those who cannot set a header. The header goes first.'),
 })
 
 export const historyRecord = z.object({
   id: z.string(),
-  type: z.string(),
+  type: z.string().describe('The name of the event.'),
   sandbox_id: z.string(),
   state: z.enum(STATES),
-  revision: z.int(),
-  ts: z.iso.datetime(),
-  boot_path: z.string().optional(),
-  boot_ms: z.int().optional(),
-  last_error: z.string().optional(),
+  revision: z.int().describe('Counts the changes of the sandbox.'),
+  ts: z.iso.datetime().describe('When it happened.'),
+  boot_path: z.string().optional().describe('How it was started.'),
+  boot_ms: z.int().optional().describe('Milliseconds that its start took.'),
+  last_error: z.string().optional().describe('Why it ended in `error`.'),
 })
 export type HistoryRecord = z.infer<typeof historyRecord>
 
 export const historyQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
-  /** The id of the last row of the page before. */
-  cursor: cursor.optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .optional()
+    .describe(`How many rows at most. Default: ${LIMITS.listRowsMax}.`),
+  cursor: cursor.optional().describe('The id of the last row of the page before.'),
 })
 
 export const EVENT_ROUTES = {
@@ -49,7 +56,9 @@ export const EVENT_ROUTES = {
     scope: 'sandboxes:read',
     summary:
       'Follow the events of all sandboxes of a region. Without a cursor it begins now; with one, exactly after it.',
-    query: streamQuery.extend({ sandbox_id: z.string().max(LIMITS.cursorCharsMax).optional() }),
+    query: streamQuery.extend({
+      sandbox_id: z.string().max(LIMITS.cursorCharsMax).optional().describe('Only the events of this sandbox.'),
+    }),
     status: 200,
     stream: 'text/event-stream',
   }),

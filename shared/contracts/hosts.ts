@@ -15,28 +15,39 @@ import { route } from './route.ts'
 export const HOST_STATES = ['joining', 'ready', 'full', 'cordoned', 'draining', 'drained', 'silent', 'lost'] as const
 export type HostState = (typeof HOST_STATES)[number]
 
-const room = z.object({ vcpus: z.int(), memory_mb: z.int(), disk_mb: z.int(), sandboxes: z.int() })
+const room = z.object({
+  vcpus: z.int().describe('Virtual processors.'),
+  memory_mb: z.int().describe('Memory in MiB.'),
+  disk_mb: z.int().describe('Disk in MiB.'),
+  sandboxes: z.int().describe('How many sandboxes.'),
+})
 
 export const machineRecord = z.object({
-  id: z.string(),
-  name: z.string(),
+  id: z.string().describe('Stays its own for good.'),
+  name: z.string().describe('What it calls itself.'),
   region: z.string(),
-  /** Whose own machine it is; null is a machine for all. */
-  tenant_id: z.string().nullable(),
-  state: z.enum(HOST_STATES),
-  /** Null for one that is reached by a local socket. */
-  url: z.string().nullable(),
-  /** Sandboxes that hold room there, whatever their state. */
-  sandboxes: z.int(),
-  offered: room,
-  reserved: room,
-  last_seen_at: z.iso.datetime(),
-  joined_at: z.iso.datetime().nullable(),
+  tenant_id: z.string().nullable().describe('Whose own machine it is; null is a machine for all.'),
+  state: z
+    .enum(HOST_STATES)
+    .describe(
+      '`silent` was not heard of lately, `lost` for so long that its sandboxes were given up; `drained` has none left.',
+    ),
+  url: z.string().nullable().describe('Where controllers reach it; null for one that is reached by a local socket.'),
+  sandboxes: z.int().describe('Sandboxes that hold room there, whatever their state.'),
+  offered: room.describe('What it has for sandboxes in all: processors, MiB of memory and of disk, and how many.'),
+  reserved: room.describe('What of that is taken.'),
+  last_seen_at: z.iso.datetime().describe('When it was last heard of.'),
+  joined_at: z.iso.datetime().nullable().describe('When it joined; null for one that the configuration names.'),
 })
 export type MachineRecord = z.infer<typeof machineRecord>
 
 export const joinTokenBody = z.object({
-  expires_in_sec: z.int().min(1).max(LIMITS.joinTokenTtlSecMax).default(LIMITS.joinTokenTtlSecDefault),
+  expires_in_sec: z
+    .int()
+    .min(1)
+    .max(LIMITS.joinTokenTtlSecMax)
+    .default(LIMITS.joinTokenTtlSecDefault)
+    .describe(`Seconds that the token is good for. Default: ${LIMITS.joinTokenTtlSecDefault}.`),
 })
 export const joinToken = z.object({ token: z.string(), expires_at: z.iso.datetime() })
 
@@ -66,8 +77,12 @@ export type JoinBody = z.infer<typeof joinBody>
 export const joinAnswer = z.object({ data: z.object({ id: z.string(), region: z.string() }) })
 
 export const removeQuery = z.object({
-  /** Its sandboxes become errors; without it a machine that holds any stays. */
-  force: z.enum(['true', 'false']).default('false'),
+  force: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe(
+      '`true`: its sandboxes become errors and what it keeps of snapshots is lost. Without it a machine that holds any stays.',
+    ),
 })
 
 const one = z.object({ data: machineRecord })

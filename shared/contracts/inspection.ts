@@ -9,48 +9,64 @@ const measured = z.enum(['measured', 'unavailable'])
 export const sandboxUsage = z.object({
   sandbox_id: z.string(),
   state: z.enum(STATES),
-  /** Of all the times that it ran. */
-  runtime_sec: z.number(),
-  provisioned_vcpu_ms: z.number(),
-  provisioned_memory_mb_ms: z.number(),
+  runtime_sec: z.number().describe('Seconds that it ran, of all the times that it did.'),
+  provisioned_vcpu_ms: z.number().describe('Processors times the milliseconds that it ran.'),
+  provisioned_memory_mb_ms: z.number().describe('MiB of memory times the milliseconds that it ran.'),
   creation_count: z.literal(1),
-  /** Processor time of its machine since that was started; 0 when it cannot be measured now. */
-  active_cpu_ms: z.number(),
-  network_ingress_bytes: z.literal(0),
-  network_egress_bytes: z.literal(0),
-  measurement_status: z.object({
-    active_cpu: measured,
-    network: z.literal('unavailable'),
-    provisioned_resources: z.literal('measured'),
-  }),
-  /** Of a hundredth of the currency that the rates have, to a ten-thousandth of it. */
-  estimated_cost_cents: z.number(),
-  timeout_sec: z.int(),
-  timeout_remaining_ms: z.int().nullable(),
+  active_cpu_ms: z
+    .number()
+    .describe(
+      'Processor time of its machine since that was started, in milliseconds; 0 when it cannot be measured now.',
+    ),
+  network_ingress_bytes: z.literal(0).describe('Always 0: there is no network.'),
+  network_egress_bytes: z.literal(0).describe('Always 0: there is no network.'),
+  measurement_status: z
+    .object({
+      active_cpu: measured,
+      network: z.literal('unavailable'),
+      provisioned_resources: z.literal('measured'),
+    })
+    .describe('What of this is measured.'),
+  estimated_cost_cents: z
+    .number()
+    .describe('Of a hundredth of the currency that the rates have, to a ten-thousandth of it.'),
+  timeout_sec: z.int().describe('Seconds that it runs each time.'),
+  timeout_remaining_ms: z
+    .int()
+    .nullable()
+    .describe('Milliseconds until its time is over; null when no time ends it now.'),
 })
 export type SandboxUsage = z.infer<typeof sandboxUsage>
 
 export const sandboxMetrics = z.object({
   resource_type: z.literal('sandbox'),
-  window: z.string(),
-  current: z.object({
-    cpu_count: z.int(),
-    memory_mb: z.int(),
-    disk_size_mb: z.int(),
-    /** 100 is all of its processors. Null, as the others, when it cannot be measured now. */
-    cpu_percent: z.number().nullable(),
-    /** Memory of the machine on its host, and what of it is shared with no other sandbox. */
-    memory_used_mb: z.number().nullable(),
-    memory_private_mb: z.number().nullable(),
-    disk_used_mb: z.number().nullable(),
-    measurement_status: measured,
-  }),
-  /** Always empty: what was is not recorded. */
-  series: z.array(z.never()),
+  window: z.string().describe('As it was asked for.'),
+  current: z
+    .object({
+      cpu_count: z.int().describe('Virtual processors.'),
+      memory_mb: z.int().describe('Memory in MiB.'),
+      disk_size_mb: z.int().describe('Disk in MiB.'),
+      cpu_percent: z
+        .number()
+        .nullable()
+        .describe('100 is all of its processors. Null, as the others, when it cannot be measured now.'),
+      memory_used_mb: z.number().nullable().describe('Memory of the machine on its host, in MiB.'),
+      memory_private_mb: z.number().nullable().describe('What of that is shared with no other sandbox, in MiB.'),
+      disk_used_mb: z.number().nullable().describe('What its disk takes on its host, in MiB.'),
+      measurement_status: measured,
+    })
+    .describe('What it uses at this moment.'),
+  series: z.array(z.never()).describe('Always empty: what was is not recorded.'),
 })
 export type SandboxMetrics = z.infer<typeof sandboxMetrics>
 
-const lines = z.coerce.number().int().min(1).max(LIMITS.consoleLinesMax)
+const lines = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(LIMITS.consoleLinesMax)
+  .default(100)
+  .describe('How many of the last lines, at most. Default: 100.')
 
 export const INSPECTION_ROUTES = {
   usage: route({
@@ -72,7 +88,10 @@ export const INSPECTION_ROUTES = {
       window: z
         .string()
         .regex(/^\d{1,4}[smhd]$/, { error: 'must be like 30m, 1h or 7d' })
-        .default('1h'),
+        .default('1h')
+        .describe(
+          'Accepted for clients that send it, like `30m`, `1h` or `7d`. Default: `1h`. Only this moment is measured.',
+        ),
     }),
     status: 200,
     answer: z.object({ data: sandboxMetrics }),
@@ -83,7 +102,7 @@ export const INSPECTION_ROUTES = {
     class: 'read',
     scope: 'sandboxes:read',
     summary: 'The last lines of the console of its machine. What commands print is in their own answers.',
-    query: z.object({ lines: lines.default(100) }),
+    query: z.object({ lines }),
     status: 200,
     answer: z.object({ data: z.object({ lines: z.array(z.string()) }) }),
   }),
@@ -93,7 +112,7 @@ export const INSPECTION_ROUTES = {
     class: 'read',
     scope: 'sandboxes:read',
     summary: 'The same as it is said; `Last-Event-ID` goes on where a stream broke off.',
-    query: z.object({ lines: lines.default(100) }),
+    query: z.object({ lines }),
     status: 200,
     stream: 'text/event-stream',
   }),

@@ -1,7 +1,8 @@
 /** What the people who run the installation may ask, with the operator's token. No tenant sees these. */
 import * as z from 'zod'
 import { tierSchema } from '../accounts.ts'
-import { createKeyBody, newKeyAnswer, nonEmptyLabel, pageQuery } from './accounts.ts'
+import { nonEmptyLabel, pageQuery } from './accounts.ts'
+import { createKeyBody, newKeyAnswer } from './api-keys.ts'
 import { route } from './route.ts'
 
 export const tierNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/)

@@ -8,9 +8,11 @@ import { route } from './route.ts'
 import { templateSchema } from './sandbox-fields.ts'
 
 export const podflareCreateBody = z.object({
-  template: templateSchema.optional(),
-  /** Kept when its time is over, and woken by the next call; else it is destroyed then. */
-  persistent: z.boolean().optional(),
+  template: templateSchema.optional().describe('What its disk begins with, by name. Default: `default`.'),
+  persistent: z
+    .boolean()
+    .optional()
+    .describe('Kept when its time is over, and woken by the next call; else it is destroyed then. Default: false.'),
 })
 
 export const PODFLARE_ROUTES = {
@@ -32,7 +34,9 @@ export const PODFLARE_ROUTES = {
     scope: 'sandboxes:write',
     once: true,
     summary: 'Fork a sandbox, in the form of Podflare: all children, or none.',
-    body: z.object({ n: z.int().min(1).max(LIMITS.forkChildrenMax).default(1) }),
+    body: z.object({
+      n: z.int().min(1).max(LIMITS.forkChildrenMax).default(1).describe('How many children. Default: 1.'),
+    }),
     status: 200,
     answer: z.object({ children: z.array(z.string()) }),
   }),

@@ -5,7 +5,7 @@ import { PORT_MAX } from '../preview-address.ts'
 import { route } from './route.ts'
 import { urlInfo } from './sandbox-records.ts'
 
-const port = z.int().min(1).max(PORT_MAX)
+const port = z.int().min(1).max(PORT_MAX).describe('The port in the sandbox.')
 
 /** `public` lets in whoever knows the address; `private` whoever has a share of it. */
 export const VISIBILITIES = ['private', 'public'] as const
@@ -16,22 +16,25 @@ export type ExposeAnswer = z.infer<typeof exposeAnswer>
 
 export const previewRecord = z.object({
   id: z.string(),
-  sandbox_id: z.string(),
+  sandbox_id: z.string().describe('The sandbox whose port it is.'),
   port,
-  visibility: z.enum(VISIBILITIES),
-  url: z.url(),
+  visibility: z.enum(VISIBILITIES).describe('Who is let in: whoever knows the address, or whoever has a share of it.'),
+  url: z.url().describe('Where visitors reach it.'),
   created_at: z.iso.datetime(),
 })
 export type PreviewRecord = z.infer<typeof previewRecord>
 
-const shareWords = { preview_token: z.string(), share_url: z.url() }
+const shareWords = {
+  preview_token: z.string().describe('What `?preview_token=` or the header `X-Miosa-Preview-Token` carries.'),
+  share_url: z.url().describe('The address with the token.'),
+}
 
 /** Clients drop what stands beside `data`; documents show it there. */
 export const shareAnswer = z.object({
   data: z.object({
     id: z.string(),
-    share_token_prefix: z.string(),
-    share_token_expires_at: z.iso.datetime(),
+    share_token_prefix: z.string().describe('How the token begins, to tell it from others.'),
+    share_token_expires_at: z.iso.datetime().describe('When the link is no longer good.'),
     ...shareWords,
   }),
   ...shareWords,
@@ -40,16 +43,21 @@ export type ShareAnswer = z.infer<typeof shareAnswer>
 
 export const previewTokenAnswer = z.object({
   data: z.object({
-    token: z.string(),
-    url: z.url(),
-    embed_url: z.url(),
-    expires_at: z.iso.datetime(),
+    token: z.string().describe('What `?preview_token=` or the header `X-Miosa-Preview-Token` carries.'),
+    url: z.url().describe('The address without the token.'),
+    embed_url: z.url().describe('The address with the token.'),
+    expires_at: z.iso.datetime().describe('When the token is no longer good.'),
     scope: z.literal('read'),
   }),
 })
 export type PreviewTokenAnswer = z.infer<typeof previewTokenAnswer>
 
-const seconds = z.int().min(1).max(LIMITS.shareSecMax).default(LIMITS.shareSecDefault)
+const seconds = z
+  .int()
+  .min(1)
+  .max(LIMITS.shareSecMax)
+  .default(LIMITS.shareSecDefault)
+  .describe(`Seconds that it is good for. Default: ${LIMITS.shareSecDefault}.`)
 
 export const PREVIEW_ROUTES = {
   expose: route({
@@ -68,7 +76,13 @@ export const PREVIEW_ROUTES = {
     class: 'change',
     scope: 'sandboxes:write',
     summary: 'Open a port, to everybody or to those with a share. Asked again, it changes who is let in.',
-    body: z.object({ port, visibility: z.enum(VISIBILITIES).default('private') }),
+    body: z.object({
+      port,
+      visibility: z
+        .enum(VISIBILITIES)
+        .default('private')
+        .describe('Who is let in: whoever knows the address, or whoever has a share of it. Default: `private`.'),
+    }),
     status: 201,
     answer: z.object({ data: previewRecord }),
   }),
@@ -124,9 +138,8 @@ export const PREVIEW_ROUTES = {
     summary: 'Make a token for one port, which is opened as a private preview if it is not open yet.',
     body: z.object({
       expires_in: seconds,
-      scope: z.literal('read').default('read'),
-      /** Without one, that of the first preview. */
-      port: port.optional(),
+      scope: z.literal('read').default('read').describe('Always `read`: there is no other.'),
+      port: port.optional().describe('The port in the sandbox. Default: that of its first preview.'),
     }),
     status: 200,
     answer: previewTokenAnswer,

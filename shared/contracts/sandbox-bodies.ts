@@ -27,63 +27,149 @@ export const UNSUPPORTED_FIELDS = [
   'github_repo_url',
   'agent_runtime_profile_id',
 ] as const
-const unsupported = Object.fromEntries(UNSUPPORTED_FIELDS.map((field) => [field, z.unknown().optional()])) as Record<
+const refused = z.unknown().optional().describe('Not supported here: anything but an empty value is refused.')
+const unsupported = Object.fromEntries(UNSUPPORTED_FIELDS.map((field) => [field, refused])) as Record<
   (typeof UNSUPPORTED_FIELDS)[number],
   z.ZodOptional<z.ZodUnknown>
 >
 
 const createShape = {
-  /** All four spellings mean the same; the first one given in this order counts. */
-  template_id: templateSchema.optional(),
-  template: templateSchema.optional(),
-  image_id: templateSchema.optional(),
-  image: templateSchema.optional(),
-  size: z.enum(SIZE_NAMES).optional(),
-  cpu_count: z.int().min(LIMITS.vcpusMin).max(LIMITS.vcpusMax).optional(),
-  memory_mb: z.int().min(LIMITS.memoryMibMin).max(LIMITS.memoryMibMax).optional(),
-  disk_size_mb: z.int().min(LIMITS.diskMibMin).max(LIMITS.diskMibMax).optional(),
-  disk_mb: z.int().min(LIMITS.diskMibMin).max(LIMITS.diskMibMax).optional(),
-  timeout_sec: timeoutSecSchema.optional(),
-  idle_timeout_sec: idleTimeoutSecSchema.optional(),
-  always_on: z.boolean().optional(),
-  persistent: z.boolean().optional(),
-  name: nameSchema.optional(),
-  slug: slugSchema.optional(),
-  region: z.string().max(LIMITS.nameCharsMax).optional(),
-  env: envSchema.optional(),
-  metadata: metadataSchema.optional(),
-  tags: tagsSchema.optional(),
-  /** One of the tenant's workspaces; the first one given in this order counts. Without any it is the default one. */
-  workspace_id: plainText.min(1).max(LIMITS.nameCharsMax).optional(),
-  workspace_slug: plainText.min(1).max(LIMITS.nameCharsMax).optional(),
-  workspace_name: plainText.min(1).max(LIMITS.nameCharsMax).optional(),
-  external_workspace_id: externalIdSchema.optional(),
-  external_user_id: externalIdSchema.optional(),
-  external_project_id: externalIdSchema.optional(),
-  /** Go on from this snapshot instead of from a template; template and machine are those of the snapshot. */
-  snapshot_id: z.string().max(LIMITS.nameCharsMax).nullish(),
+  template_id: templateSchema
+    .optional()
+    .describe(
+      'What its disk begins with, by name: see `GET /v1/compute/templates`. Default: `default`. Of the four spellings the first one given counts, in the order `template_id`, `template`, `image_id`, `image`.',
+    ),
+  template: templateSchema.optional().describe('Another spelling of `template_id`.'),
+  image_id: templateSchema.optional().describe('Another spelling of `template_id`.'),
+  image: templateSchema.optional().describe('Another spelling of `template_id`.'),
+  size: z
+    .enum(SIZE_NAMES)
+    .optional()
+    .describe('A named machine: see `GET /v1/compute/sizes`, which also says which is the default.'),
+  cpu_count: z
+    .int()
+    .min(LIMITS.vcpusMin)
+    .max(LIMITS.vcpusMax)
+    .optional()
+    .describe('Virtual processors, instead of those of `size`.'),
+  memory_mb: z
+    .int()
+    .min(LIMITS.memoryMibMin)
+    .max(LIMITS.memoryMibMax)
+    .optional()
+    .describe('Memory in MiB, instead of that of `size`.'),
+  disk_size_mb: z
+    .int()
+    .min(LIMITS.diskMibMin)
+    .max(LIMITS.diskMibMax)
+    .optional()
+    .describe('Disk in MiB, instead of that of `size`.'),
+  disk_mb: z
+    .int()
+    .min(LIMITS.diskMibMin)
+    .max(LIMITS.diskMibMax)
+    .optional()
+    .describe('Another spelling of `disk_size_mb`, which goes first.'),
+  timeout_sec: timeoutSecSchema
+    .optional()
+    .describe(
+      `Seconds that it runs, from when it is ready; then it is paused, or destroyed if it is not persistent. Default: ${LIMITS.timeoutSecDefault}, or the most that the tier allows when that is less. Resumed, it has the whole time again.`,
+    ),
+  idle_timeout_sec: idleTimeoutSecSchema
+    .optional()
+    .describe('Seconds without a command or a visitor after which the same happens. Default: 0, which is never.'),
+  always_on: z
+    .boolean()
+    .optional()
+    .describe('True: neither `timeout_sec` nor `idle_timeout_sec` ever stops it. Default: false.'),
+  persistent: z
+    .boolean()
+    .optional()
+    .describe(
+      'What happens when its time is over. True: it is paused, keeps everything, and wakes when it is used. False: it is destroyed. Default: true.',
+    ),
+  name: nameSchema
+    .optional()
+    .describe('What you call it. One that lives has it to itself; paths take it in place of the id. Default: none.'),
+  slug: slugSchema.optional().describe('The same, fit for a host name.'),
+  region: z
+    .string()
+    .max(LIMITS.nameCharsMax)
+    .optional()
+    .describe(
+      'A region by code or name, as `X-Region` says it; they must not differ. Default: the nearest one with room.',
+    ),
+  env: envSchema.optional().describe('Variables of every process in it. Default: none.'),
+  metadata: metadataSchema
+    .optional()
+    .describe(
+      `Anything of yours, at most ${LIMITS.metadataBytesMax} bytes as JSON. Lists can be narrowed by it. Default: none.`,
+    ),
+  tags: tagsSchema.optional().describe('Words of yours. Lists can be narrowed by them. Default: none.'),
+  workspace_id: plainText
+    .min(1)
+    .max(LIMITS.nameCharsMax)
+    .optional()
+    .describe(
+      'One of your workspaces, by id. Default: the default workspace. Of the three fields the first one given counts, in the order `workspace_id`, `workspace_slug`, `workspace_name`.',
+    ),
+  workspace_slug: plainText.min(1).max(LIMITS.nameCharsMax).optional().describe('One of your workspaces, by slug.'),
+  workspace_name: plainText.min(1).max(LIMITS.nameCharsMax).optional().describe('One of your workspaces, by name.'),
+  external_workspace_id: externalIdSchema.optional().describe('An id of your own, by which lists can be narrowed.'),
+  external_user_id: externalIdSchema
+    .optional()
+    .describe(
+      'Your own user to whom it belongs. A key that was made for that user sees it, and their limit counts it.',
+    ),
+  external_project_id: externalIdSchema.optional().describe('An id of your own, by which lists can be narrowed.'),
+  snapshot_id: z
+    .string()
+    .max(LIMITS.nameCharsMax)
+    .nullish()
+    .describe('Go on from this snapshot instead of from a template; template and machine are those of the snapshot.'),
   ...unsupported,
 }
 
 const execShape = {
-  /** A shell line, run by `bash -c`. */
-  command: boundedText(LIMITS.commandBytesMax).min(1).optional(),
-  /** Or a program and its arguments, run without a shell. */
-  cmd: boundedText(LIMITS.commandBytesMax).min(1).optional(),
-  args: z.array(boundedText(LIMITS.commandBytesMax)).max(LIMITS.argvCountMax).optional(),
-  cwd: plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' }).optional(),
-  env: envSchema.optional(),
-  user: z.enum(['sandbox', 'root']).optional(),
-  /** NUL is allowed: a program may read whatever bytes it likes. */
+  command: boundedText(LIMITS.commandBytesMax)
+    .min(1)
+    .optional()
+    .describe('A shell line, run by `bash -c`. Give either this or `cmd`.'),
+  cmd: boundedText(LIMITS.commandBytesMax)
+    .min(1)
+    .optional()
+    .describe('A program, run with `args` and without a shell.'),
+  args: z
+    .array(boundedText(LIMITS.commandBytesMax))
+    .max(LIMITS.argvCountMax)
+    .optional()
+    .describe('The arguments of `cmd`. Default: none.'),
+  cwd: plainText
+    .min(1)
+    .max(LIMITS.pathCharsMax)
+    .regex(/^\//, { error: 'must be an absolute path' })
+    .optional()
+    .describe('The folder where it runs. Default: `/workspace`.'),
+  env: envSchema
+    .optional()
+    .describe('Variables of this command, beside and before those of the sandbox. Default: none.'),
+  user: z.enum(['sandbox', 'root']).optional().describe('The user that it runs as. Default: `sandbox`.'),
   stdin: z
     .string()
     .refine((text) => text.isWellFormed(), { error: 'must not contain unpaired surrogates' })
     .refine((text) => utf8Bytes(text) <= LIMITS.stdinBytesMax, {
       error: `must be at most ${LIMITS.stdinBytesMax} bytes`,
     })
-    .optional(),
-  /** Seconds. When it is over the process and its children are killed, and `exit_code` is 124. */
-  timeout: z.number().positive().max(LIMITS.execTimeoutSecMax).optional(),
+    .optional()
+    .describe('What it reads, NUL included: a program may read whatever it likes. Default: nothing.'),
+  timeout: z
+    .number()
+    .positive()
+    .max(LIMITS.execTimeoutSecMax)
+    .optional()
+    .describe(
+      `Seconds. When they are over the process and its children are killed, and exit_code is 124. Default: ${LIMITS.execTimeoutSecDefault}.`,
+    ),
 }
 
 const oneOfCommandAndCmd = (body: { command?: string | undefined; cmd?: string | undefined }): boolean =>
@@ -92,10 +178,18 @@ const oneOfMessage = { error: 'Give either command (a shell line) or cmd with ar
 
 export const createSandboxBody = z.object({
   ...createShape,
-  /** False: answer as soon as the sandbox is sure to be made, before it runs. */
-  wait: z.boolean().optional(),
-  /** Answer after this long even when it does not run yet. */
-  wait_timeout_ms: z.int().min(0).max(LIMITS.createWaitMsMax).optional(),
+  wait: z
+    .boolean()
+    .optional()
+    .describe('False: answer as soon as the sandbox is sure to be made, before it runs. Default: true.'),
+  wait_timeout_ms: z
+    .int()
+    .min(0)
+    .max(LIMITS.createWaitMsMax)
+    .optional()
+    .describe(
+      'Milliseconds after which the answer comes even when it does not run yet; its `state` says so. Default: until it runs.',
+    ),
 })
 export type CreateSandboxBody = z.infer<typeof createSandboxBody>
 
@@ -107,26 +201,32 @@ export const runBody = z
   .object({
     ...execShape,
     ...createShape,
-    wait: z.literal(true, { error: 'must be true: the answer has what the command said' }).optional(),
+    wait: z
+      .literal(true, { error: 'must be true: the answer has what the command said' })
+      .optional()
+      .describe('Always true: the answer has what the command said.'),
   })
   .refine(oneOfCommandAndCmd, oneOfMessage)
 export type RunBody = z.infer<typeof runBody>
 
 /** What is given is changed, the rest stays. */
 export const updateBody = z.object({
-  name: nameSchema.optional(),
-  slug: slugSchema.optional(),
-  tags: tagsSchema.optional(),
-  /** Merged into what is there; null takes a key away. */
-  metadata: metadataSchema.optional(),
-  always_on: z.boolean().optional(),
-  /** From now on; what runs ends this long after the request. */
-  timeout_sec: timeoutSecSchema.optional(),
-  idle_timeout_sec: idleTimeoutSecSchema.optional(),
+  name: nameSchema.optional().describe('What you call it.'),
+  slug: slugSchema.optional().describe('The same, fit for a host name.'),
+  tags: tagsSchema.optional().describe('All its tags from now on.'),
+  metadata: metadataSchema.optional().describe('Merged into what is there; null takes a key away.'),
+  always_on: z.boolean().optional().describe('True: no time stops it. False: `timeout_sec` counts again, from now.'),
+  timeout_sec: timeoutSecSchema
+    .optional()
+    .describe('Seconds. From now on; what runs ends this long after the request.'),
+  idle_timeout_sec: idleTimeoutSecSchema
+    .optional()
+    .describe('Seconds without a command or a visitor after which it stops; 0 is never.'),
 })
 export type UpdateBody = z.infer<typeof updateBody>
 
-export const tagsBody = z.object({ tags: tagsSchema })
+export const tagsBody = z.object({ tags: tagsSchema.describe('All its tags from now on.') })
 
-/** Without a time, that of the sandbox. */
-export const extendBody = z.object({ timeout_sec: timeoutSecSchema.optional() })
+export const extendBody = z.object({
+  timeout_sec: timeoutSecSchema.optional().describe('Seconds from now. Default: the `timeout_sec` of the sandbox.'),
+})

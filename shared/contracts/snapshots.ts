@@ -20,50 +20,58 @@ const one = z.object({ data: sandboxRecord })
 
 export const snapshotRecord = z.object({
   id: z.string(),
-  sandbox_id: z.string(),
-  /** `failed`: its host has lost it. */
-  status: z.enum(['creating', 'ready', 'failed']),
-  comment: z.string().nullable(),
-  region: z.string(),
-  tenant_id: z.string(),
-  external_user_id: z.string().nullable(),
-  template_id: z.string(),
+  sandbox_id: z.string().describe('The sandbox that it was taken of, whether or not that still is there.'),
+  status: z.enum(['creating', 'ready', 'failed']).describe('`failed`: its host has lost it.'),
+  comment: z.string().nullable().describe('What was said when it was taken.'),
+  region: z.string().describe('Where it is, and what is made of it.'),
+  tenant_id: z.string().describe('Whose it is.'),
+  external_user_id: z.string().nullable().describe('Your own user to whom it belongs, or null.'),
+  template_id: z.string().describe('What its disk began with.'),
   size: z.string(),
-  cpu_count: z.int(),
-  memory_mb: z.int(),
-  disk_size_mb: z.int(),
-  /** What it takes beside its template. */
-  size_bytes: z.int().nullable(),
-  /** How long the sandbox stood still for it. */
-  stopped_ms: z.int().nullable(),
-  last_error: z.string().nullable(),
+  cpu_count: z.int().describe('Virtual processors.'),
+  memory_mb: z.int().describe('Memory in MiB.'),
+  disk_size_mb: z.int().describe('Disk in MiB.'),
+  size_bytes: z.int().nullable().describe('What it takes beside its template, in bytes; null until it is ready.'),
+  stopped_ms: z.int().nullable().describe('Milliseconds that the sandbox stood still for it.'),
+  last_error: z.string().nullable().describe('Why it failed, or null.'),
   created_at: z.iso.datetime(),
 })
 export type SnapshotRecord = z.infer<typeof snapshotRecord>
 
-export const takeSnapshotBody = z.object({ comment: plainText.max(LIMITS.snapshotCommentCharsMax).nullish() })
+export const takeSnapshotBody = z.object({
+  comment: plainText.max(LIMITS.snapshotCommentCharsMax).nullish().describe('Words of yours. Default: none.'),
+})
 export type TakeSnapshotBody = z.infer<typeof takeSnapshotBody>
 
 const snapshotId = z.string().max(LIMITS.nameCharsMax)
 
 /** What a child may have that differs from where it comes from. */
 const childShape = {
-  timeout_sec: timeoutSecSchema.optional(),
-  /** Must be that of the parent: a child goes on from where its parent is. */
-  template_id: templateSchema.optional(),
-  name: nameSchema.optional(),
-  /** Merged into that of the parent. */
-  metadata: metadataSchema.optional(),
-  external_user_id: externalIdSchema.optional(),
+  timeout_sec: timeoutSecSchema
+    .optional()
+    .describe('Seconds that it runs each time, from when it is ready. Default: that of the parent.'),
+  template_id: templateSchema
+    .optional()
+    .describe('Must be that of the parent, if it is said: a child goes on from where its parent is.'),
+  name: nameSchema.optional().describe('What you call it. Default: none.'),
+  metadata: metadataSchema.optional().describe('Merged into that of the parent.'),
+  external_user_id: externalIdSchema
+    .optional()
+    .describe('Your own user to whom it belongs. Default: that of the parent.'),
 }
 
 export const forkBody = z
   .object({
     ...childShape,
-    /** Without it there is one child, and the answer is not a list. */
-    count: z.int().min(1).max(LIMITS.forkChildrenMax).optional(),
-    /** Go on from this snapshot of the sandbox instead of from what it is now. */
-    snapshot_id: snapshotId.nullish(),
+    count: z
+      .int()
+      .min(1)
+      .max(LIMITS.forkChildrenMax)
+      .optional()
+      .describe('How many children. Without it there is one, and the answer is not a list.'),
+    snapshot_id: snapshotId
+      .nullish()
+      .describe('Go on from this snapshot of the sandbox instead of from what it is now.'),
   })
   .refine(({ count, snapshot_id }) => count === undefined || (snapshot_id ?? null) === null, {
     error: 'goes with a fork of what runs, not with snapshot_id',
@@ -80,21 +88,40 @@ export type BranchBody = z.infer<typeof branchBody>
 
 export const restoreBody = z.object({
   ...childShape,
-  /** `new` leaves the sandbox alone and makes another one. */
-  into: z.enum(['same', 'new']).default('same'),
+  into: z
+    .enum(['same', 'new'])
+    .default('same')
+    .describe(
+      '`same`: the sandbox becomes what it was. `new`: it is left alone, and another one is made. Default: `same`.',
+    ),
 })
 export type RestoreBody = z.infer<typeof restoreBody>
 
-export const mergeBody = z.object({ winner: plainText.min(1).max(LIMITS.nameCharsMax) })
+export const mergeBody = z.object({
+  winner: plainText
+    .min(1)
+    .max(LIMITS.nameCharsMax)
+    .describe('The sandbox, by id or name, whose machine it goes on with.'),
+})
 
 export const snapshotListQuery = z.strictObject({
-  /** Of this sandbox only, whether or not it still is there. */
-  resource_id: z.string().max(LIMITS.filterCharsMax).optional(),
-  /** An id, or a part of a comment. */
-  q: plainText.max(LIMITS.filterCharsMax).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
-  /** The id of the last row of the page before. */
-  cursor: z.string().max(LIMITS.filterCharsMax).optional(),
+  resource_id: z
+    .string()
+    .max(LIMITS.filterCharsMax)
+    .optional()
+    .describe('Only those of this sandbox, whether or not it still is there.'),
+  q: plainText
+    .max(LIMITS.filterCharsMax)
+    .optional()
+    .describe('Only those with this id, or with this text in their comment.'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .optional()
+    .describe(`How many rows at most. Default: ${LIMITS.listRowsMax}.`),
+  cursor: z.string().max(LIMITS.filterCharsMax).optional().describe('The id of the last row of the page before.'),
 })
 export type SnapshotListQuery = z.infer<typeof snapshotListQuery>
 

@@ -13,15 +13,24 @@ const point = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
   error: 'must be a date (2026-01-31) or a point in time (2026-01-31T12:00:00Z)',
 })
 const period = {
-  /** The first day of this month when it is left out. */
-  from: point.optional(),
-  /** Not included. What still runs or is paused counts up to now. */
-  to: point.optional(),
+  from: point
+    .optional()
+    .describe('From this day or moment on; a day is its first moment, in UTC. Default: the first day of this month.'),
+  to: point
+    .optional()
+    .describe(
+      'Up to this day or moment, which is not included. Default: now. What still runs or is paused counts up to now.',
+    ),
 }
 const page = {
-  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
-  /** The id of the last row of the page before. */
-  cursor: z.string().max(LIMITS.usageCursorCharsMax).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .optional()
+    .describe(`How many rows at most. Default: ${LIMITS.listRowsMax}.`),
+  cursor: z.string().max(LIMITS.usageCursorCharsMax).optional().describe('The id of the last row of the page before.'),
 }
 
 export const USAGE_GROUPS = ['day', 'sandbox', 'workspace', 'external_user'] as const
@@ -29,35 +38,36 @@ export type UsageGroup = (typeof USAGE_GROUPS)[number]
 
 export const usagePeriod = z.object(period)
 export type UsagePeriod = z.infer<typeof usagePeriod>
-export const usageQuery = z.object({ ...period, ...page, group_by: z.enum(USAGE_GROUPS).default('day') })
+export const usageQuery = z.object({
+  ...period,
+  ...page,
+  group_by: z.enum(USAGE_GROUPS).default('day').describe('What a row is of. Default: `day`.'),
+})
 export type UsageQuery = z.infer<typeof usageQuery>
 export const sessionsQuery = z.object(page)
 export type SessionsQuery = z.infer<typeof sessionsQuery>
 
 const amounts = {
-  /** Processors and memory of what ran. */
-  vcpu_seconds: z.number(),
-  memory_gib_seconds: z.number(),
-  paused_memory_gib_seconds: z.number(),
-  /** Of what ran and of what was paused. */
-  disk_gib_seconds: z.number(),
-  running_seconds: z.number(),
-  paused_seconds: z.number(),
-  cost: z.number(),
+  vcpu_seconds: z.number().describe('Virtual processors times the seconds that they ran.'),
+  memory_gib_seconds: z.number().describe('GiB of memory times the seconds that they ran.'),
+  paused_memory_gib_seconds: z.number().describe('GiB of memory times the seconds that they were paused.'),
+  disk_gib_seconds: z.number().describe('GiB of disk times the seconds that they ran or were paused.'),
+  running_seconds: z.number().describe('Seconds that they ran.'),
+  paused_seconds: z.number().describe('Seconds that they were paused.'),
+  cost: z.number().describe('What that costs, in the currency beside it.'),
 }
 export const usageAmounts = z.object(amounts)
 export type UsageAmounts = z.infer<typeof usageAmounts>
 
 export const usageRow = z.object({
   id: z.string(),
-  region: z.string(),
-  day: z.iso.date().optional(),
-  sandbox_id: z.string().optional(),
-  /** Null is the default workspace, or no user. */
-  workspace_id: z.string().nullable().optional(),
-  external_user_id: z.string().nullable().optional(),
+  region: z.string().describe('Where that was.'),
+  day: z.iso.date().optional().describe('Of UTC. When grouped by day.'),
+  sandbox_id: z.string().optional().describe('When grouped by sandbox.'),
+  workspace_id: z.string().nullable().optional().describe('When grouped by workspace; null is the default one.'),
+  external_user_id: z.string().nullable().optional().describe('When grouped by your own users; null is none.'),
   ...amounts,
-  currency: z.string(),
+  currency: z.string().describe('ISO 4217.'),
 })
 export type UsageRow = z.infer<typeof usageRow>
 
@@ -68,24 +78,29 @@ export const usageSession = z.object({
   workspace_id: z.string().nullable(),
   external_user_id: z.string().nullable(),
   region: z.string(),
-  state: z.enum(['running', 'paused']),
-  cpu_count: z.int(),
-  memory_mb: z.int(),
-  disk_size_mb: z.int(),
+  state: z.enum(['running', 'paused']).describe('Which of the two it was all that time.'),
+  cpu_count: z.int().describe('Virtual processors.'),
+  memory_mb: z.int().describe('Memory in MiB.'),
+  disk_size_mb: z.int().describe('Disk in MiB.'),
   started_at: z.iso.datetime(),
-  ended_at: z.iso.datetime().nullable(),
-  duration_sec: z.number(),
+  ended_at: z.iso.datetime().nullable().describe('Null while it still is.'),
+  duration_sec: z.number().describe('Seconds, up to now if it still is.'),
 })
 export type UsageSession = z.infer<typeof usageSession>
 
 /** The edge adds up the numbers over the regions; of the words, the first region's stand. */
-export const usageTotal = z.object({ ...amounts, currency: z.string(), from: z.iso.datetime(), to: z.iso.datetime() })
+export const usageTotal = z.object({
+  ...amounts,
+  currency: z.string().describe('ISO 4217.'),
+  from: z.iso.datetime().describe('Where the sum begins.'),
+  to: z.iso.datetime().describe('Where it ends.'),
+})
 export type UsageTotal = z.infer<typeof usageTotal>
 const sum = z.object({ data: usageTotal })
 
 /** Nothing is prepaid here: usage is metered and priced, and no balance stands in its way. */
 export const creditsBalance = z.object({
-  unlimited: z.literal(true),
+  unlimited: z.literal(true).describe('Always true: nothing is prepaid.'),
   balance: z.number(),
   balance_credits: z.number(),
   lifetime_earned: z.number(),
@@ -97,8 +112,14 @@ export const creditsBalance = z.object({
 })
 
 export const transactionsQuery = z.object({
-  page: z.coerce.number().int().min(1).default(1),
-  per_page: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).default(LIMITS.listRowsMax),
+  page: z.coerce.number().int().min(1).default(1).describe('The number of the page, from 1. Default: 1.'),
+  per_page: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .default(LIMITS.listRowsMax)
+    .describe(`Rows of a page. Default: ${LIMITS.listRowsMax}.`),
 })
 
 export const USAGE_ROUTES = {

@@ -25,19 +25,29 @@ const headers = z
   })
 
 const shape = {
-  url: z.string().min(1).max(LIMITS.webhookUrlCharsMax),
-  /** Names of events, or beginnings: `sandbox.*`. */
+  url: z
+    .string()
+    .min(1)
+    .max(LIMITS.webhookUrlCharsMax)
+    .describe('Where deliveries are posted, over `https`. Private addresses are refused.'),
   events: z
     .array(z.string().max(LIMITS.nameCharsMax).regex(EVENT_PATTERN, { error: 'must be the name of an event' }))
     .min(1)
-    .max(LIMITS.webhookEventsMax),
+    .max(LIMITS.webhookEventsMax)
+    .describe('Names of events, or beginnings: `sandbox.*`, or `*` for all.'),
   name: z
     .string()
     .max(LIMITS.nameCharsMax)
-    .regex(/^\P{Cc}*$/u, { error: 'must not contain control characters' }),
-  headers,
-  /** How often a delivery is tried again before it is given up. */
-  retry_count: z.int().min(0).max(LIMITS.webhookRetriesMax),
+    .regex(/^\P{Cc}*$/u, { error: 'must not contain control characters' })
+    .describe('What you call it. Default: empty.'),
+  headers: headers.describe(
+    'Headers of yours that every delivery carries, as for a credential of your server. Default: none.',
+  ),
+  retry_count: z
+    .int()
+    .min(0)
+    .max(LIMITS.webhookRetriesMax)
+    .describe(`How often a delivery is tried again before it is given up. Default: ${LIMITS.webhookRetriesDefault}.`),
 }
 
 export const createWebhookBody = z.object({
@@ -49,19 +59,22 @@ export const createWebhookBody = z.object({
 })
 export type CreateWebhookBody = z.infer<typeof createWebhookBody>
 
-export const updateWebhookBody = z.object({ ...shape, active: z.boolean() }).partial()
+export const updateWebhookBody = z
+  .object({ ...shape, active: z.boolean().describe('False: nothing is delivered, and what waits is given up.') })
+  .partial()
 export type UpdateWebhookBody = z.infer<typeof updateWebhookBody>
 
 export const webhookRecord = z.object({
   id: z.string(),
   name: z.string(),
   url: z.string(),
-  events: z.array(z.string()),
-  /** Values may be credentials, so only the names are told. */
-  header_names: z.array(z.string()),
-  retry_count: z.int(),
-  active: z.boolean(),
-  secret_preview: z.string(),
+  events: z.array(z.string()).describe('Names of events, or beginnings.'),
+  header_names: z
+    .array(z.string())
+    .describe('The headers of yours that deliveries carry. Values may be credentials, so only the names are told.'),
+  retry_count: z.int().describe('How often a delivery is tried again before it is given up.'),
+  active: z.boolean().describe('Whether anything is delivered to it.'),
+  secret_preview: z.string().describe('How its secret begins, to tell it from others.'),
   created_at: z.iso.datetime(),
 })
 export type WebhookRecord = z.infer<typeof webhookRecord>
@@ -69,33 +82,40 @@ export type WebhookRecord = z.infer<typeof webhookRecord>
 export const deliveryRecord = z.object({
   id: z.string(),
   webhook_id: z.string(),
-  event_id: z.string(),
-  type: z.string(),
-  sandbox_id: z.string().nullable(),
-  status: z.enum(['pending', 'delivered', 'dead']),
-  attempts: z.int(),
-  /** When it is tried next; null when it waits for an earlier event of its sandbox, or is finished. */
-  next_at: z.iso.datetime().nullable(),
-  response_status: z.int().nullable(),
-  error: z.string().nullable(),
+  event_id: z.string().describe('The `id` in the body: the same in every attempt and replay.'),
+  type: z.string().describe('The name of the event.'),
+  sandbox_id: z.string().nullable().describe('The sandbox that the event is of; null for a test.'),
+  status: z.enum(['pending', 'delivered', 'dead']).describe('`dead` was given up, and can be replayed.'),
+  attempts: z.int().describe('How often it was tried.'),
+  next_at: z.iso
+    .datetime()
+    .nullable()
+    .describe('When it is tried next; null when it waits for an earlier event of its sandbox, or is finished.'),
+  response_status: z.int().nullable().describe('The status of the last answer; null when there was none.'),
+  error: z.string().nullable().describe('What went wrong last; null when nothing did.'),
   created_at: z.iso.datetime(),
-  finished_at: z.iso.datetime().nullable(),
+  finished_at: z.iso.datetime().nullable().describe('When it was delivered or given up.'),
 })
 export type DeliveryRecord = z.infer<typeof deliveryRecord>
 
 export const testAnswer = z.object({
-  delivered: z.boolean(),
-  /** Of the answer, or null when there was none. */
-  status: z.int().nullable(),
-  error: z.string().nullable(),
+  delivered: z.boolean().describe('Whether the answer was a success.'),
+  status: z.int().nullable().describe('Of the answer, or null when there was none.'),
+  error: z.string().nullable().describe('What went wrong; null when nothing did.'),
   delivery_id: z.string(),
 })
 export type TestAnswer = z.infer<typeof testAnswer>
 
 export const deliveriesQuery = z.object({
-  status: z.enum(['pending', 'delivered', 'dead']).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMITS.listRowsMax).optional(),
-  cursor: z.string().max(LIMITS.cursorCharsMax).optional(),
+  status: z.enum(['pending', 'delivered', 'dead']).optional().describe('Only those with this status. Default: all.'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.listRowsMax)
+    .optional()
+    .describe(`How many rows at most. Default: ${LIMITS.listRowsMax}.`),
+  cursor: z.string().max(LIMITS.cursorCharsMax).optional().describe('The id of the last row of the page before.'),
 })
 
 const one = z.object({ data: webhookRecord })
@@ -110,7 +130,9 @@ export const WEBHOOK_ROUTES = {
     summary: 'Tell a server of yours of events. The secret that signs them is in this answer only.',
     body: createWebhookBody,
     status: 201,
-    answer: z.object({ data: webhookRecord.extend({ secret: z.string() }) }),
+    answer: z.object({
+      data: webhookRecord.extend({ secret: z.string().describe('What deliveries are signed with.') }),
+    }),
   }),
   list: route({
     method: 'GET',
@@ -185,6 +207,6 @@ export const WEBHOOK_ROUTES = {
     scope: 'webhooks:write',
     summary: 'Deliver again everything that was given up, up to a bound at a time.',
     status: 200,
-    answer: z.object({ data: z.object({ replayed: z.int() }) }),
+    answer: z.object({ data: z.object({ replayed: z.int().describe('How many deliveries were put back.') }) }),
   }),
 } as const

@@ -1,7 +1,7 @@
 /** A key as its owner sees it. The secret is in none of it. */
 import type * as z from 'zod'
 import { type KeyLimits, type Tier, tighten } from '../../../shared/accounts.ts'
-import type { keyRecordAnswer, LimitsBody } from '../../../shared/contracts/accounts.ts'
+import type { keyRecordAnswer, LimitsBody } from '../../../shared/contracts/api-keys.ts'
 import type { KeyRow } from './acting-key.ts'
 
 export function keyAnswer(row: KeyRow, tier: Tier, nowMs: number): z.infer<typeof keyRecordAnswer> {

@@ -1,6 +1,6 @@
 /** What a body asks of a new key, in our own words. */
 import type * as z from 'zod'
-import type { createKeyBody, createScopedKeyBody } from '../../../shared/contracts/accounts.ts'
+import type { createKeyBody, createScopedKeyBody } from '../../../shared/contracts/api-keys.ts'
 import { limitsOfBody } from './key-answer.ts'
 import type { KeyWish } from './make-key.ts'
 

@@ -86,12 +86,17 @@ function queryParameters({ query }: Route, components: Components) {
   // A number that is read out of text says so only of what comes out.
   const read = (schemaOf(query, 'output', components).properties ?? {}) as Record<string, JsonSchema>
   const required = (input.required ?? []) as string[]
-  return Object.entries(properties).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.includes(name) && Object.keys(schema).length > 0,
-    schema: Object.keys(schema).length > 0 ? schema : (read[name] ?? {}),
-  }))
+  return Object.entries(properties).map(([name, { description, ...schema }]) => {
+    const isSaid = Object.keys(schema).some((keyword) => keyword !== 'default')
+    const { description: _, ...asRead } = read[name] ?? {}
+    return {
+      name,
+      in: 'query',
+      ...(description === undefined ? {} : { description }),
+      required: required.includes(name) && isSaid,
+      schema: isSaid ? schema : asRead,
+    }
+  })
 }
 
 function headerParameters({ class: kind, once, stream }: Route) {

@@ -4,9 +4,8 @@ import { execAnswer, sandboxRecord } from '../../../shared/contracts/sandbox-rec
 
 export type JsonSchema = { [keyword: string]: unknown }
 
-const named = z.registry<{ id: string }>()
-named.add(sandboxRecord, { id: 'Sandbox' })
-named.add(execAnswer, { id: 'ExecResult' })
+z.globalRegistry.add(sandboxRecord, { id: 'Sandbox' })
+z.globalRegistry.add(execAnswer, { id: 'ExecResult' })
 
 /** `input` is what a caller may send, `output` what they get. What only code can check (a refinement) is not in a schema. */
 export function schemaOf(
@@ -14,7 +13,7 @@ export function schemaOf(
   io: 'input' | 'output',
   components: Record<string, JsonSchema>,
 ): JsonSchema {
-  const { $schema: _, $defs, ...made } = z.toJSONSchema(schema, { io, unrepresentable: 'any', metadata: named })
+  const { $schema: _, $defs, ...made } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
   for (const [name, definition] of Object.entries($defs ?? {})) {
     const { id: _id, ...plain } = definition
     components[name] = tidied(plain)

@@ -7,6 +7,7 @@ import { EXAMPLES } from '../../../origin/controller/openapi/examples.ts'
 import { keyOf, openApiPath } from '../../../origin/controller/openapi/operation.ts'
 import { ALL_ROUTES } from '../../../shared/contracts/all-routes.ts'
 import { ERRORS } from '../../../shared/errors.ts'
+import { isPodflarePath } from '../../../shared/podflare-errors.ts'
 
 const text = JSON.stringify(openApiDocument(ALL_ROUTES))
 const document: Document = JSON.parse(text)
@@ -14,8 +15,10 @@ type Operation = {
   operationId: string
   security: Record<string, string[]>[]
   responses: Record<string, unknown>
-  parameters: { name?: string; in?: string }[]
+  parameters: { name?: string; in?: string; description?: string }[]
+  requestBody?: { content: { 'application/json': { schema: Schema } } }
 }
+type Schema = { description?: string; properties?: Record<string, Schema>; anyOf?: Schema[] }
 type Document = {
   paths: Record<string, Record<string, Operation>>
   components: Record<string, Record<string, unknown>>
@@ -35,7 +38,8 @@ test('every public route is in it, with its scope, its success and its errors', 
     const operation = document.paths[openApiPath(route.path)]?.[route.method.toLowerCase()]
     assert.ok(operation, keyOf(route))
     assert.ok(operation.responses[route.status], keyOf(route))
-    for (const status of ['429', '500', '503']) assert.ok(operation.responses[status], `${keyOf(route)} ${status}`)
+    const failures = isPodflarePath(route.path) ? ['default'] : ['429', '500', '503']
+    for (const status of failures) assert.ok(operation.responses[status], `${keyOf(route)} ${status}`)
     const scopes = operation.security.flatMap(({ apiKey }) => apiKey ?? [])
     assert.deepEqual(scopes, route.scope === null ? [] : [route.scope], keyOf(route))
     const named = operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
@@ -78,4 +82,20 @@ test('every example is a body that its route accepts', () => {
 test('a route that needs a body has an example', () => {
   const bare = ALL_ROUTES.filter((route) => route.body?.safeParse({}).success === false && !EXAMPLES[keyOf(route)])
   assert.deepEqual(bare.map(keyOf), [], 'Add them to origin/controller/openapi/examples.ts')
+})
+
+// What a field is, in which unit, and what counts without it, is read from nowhere else.
+test('every field that a caller may send says what it is', () => {
+  const fieldsOf = ({ properties = {} }: Schema): [string, Schema][] =>
+    Object.entries(properties).flatMap(([name, schema]) => [
+      [name, schema],
+      ...[schema, ...(schema.anyOf ?? [])].flatMap(fieldsOf),
+    ])
+  const silent = operations.flatMap(({ operationId, requestBody, parameters }) => {
+    const body = fieldsOf(requestBody?.content['application/json'].schema ?? {})
+    const query = parameters.filter((parameter) => parameter.in === 'query')
+    const all = [...body, ...query.map((parameter): [string, Schema] => [String(parameter.name), parameter])]
+    return all.filter(([, { description }]) => !description).map(([name]) => `${operationId} ${name}`)
+  })
+  assert.deepEqual(silent, [], 'Say it with .describe() where the schema is.')
 })
