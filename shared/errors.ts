@@ -23,6 +23,7 @@ export const ERRORS = {
   },
   invalid_header: { status: 400, retry: 'never', next: 'Correct the header named in the message.' },
   body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body, or the same in several requests.' },
+  encoding_not_taken: { status: 415, retry: 'never', next: 'Send the body as it is, without a Content-Encoding.' },
   method_not_allowed: { status: 405, retry: 'never', next: 'Use one of the methods in the Allow header.' },
   route_not_found: { status: 404, retry: 'never', next: 'Check the path; every route begins with /v1 or /api/v1.' },
 

@@ -24,7 +24,14 @@ export async function readBody(incoming: IncomingMessage, bytesMax: number = LIM
     throw new AppError('invalid_json', 'The body broke off.', { cause })
   }
   if (size > bytesMax) throw tooLarge(bytesMax)
+  refuseEncoding(incoming.headers['content-encoding'])
   return Buffer.concat(chunks)
+}
+
+/** A few bytes that are packed may become any number of them. */
+function refuseEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || /^(identity)?$/i.test(encoding.trim())) return
+  throw new AppError('encoding_not_taken', 'The body has a Content-Encoding; bodies are read as they are sent.')
 }
 
 const tooLarge = (bytesMax: number): AppError =>

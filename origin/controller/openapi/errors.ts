@@ -8,7 +8,7 @@ const STATUSES: readonly number[] = [...new Set(CODES.map((code) => ERRORS[code]
 
 /** What any answer may be, whatever is asked; then what only a body, a key, an id or a create can bring about. */
 const ALWAYS = [429, 500, 503, 508]
-const OF_BODY = [400, 413, 422]
+const OF_BODY = [400, 413, 415, 422]
 const OF_QUERY = [422]
 const OF_KEY = [400, 401, 403]
 const OF_THING = [404, 409, 410, 502, 504]

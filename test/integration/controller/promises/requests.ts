@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { runAnswer, sandboxRecord } from '../../../../shared/contracts/sandbox-records.ts'
 import { EDGE_TOKEN } from '../../../../shared/edge-token.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
@@ -99,6 +100,13 @@ export function requestPromises(regionOf: () => TestRegion): void {
       { ...POST, raw: new Uint8Array([123, 255, 125]) },
       400,
       'invalid_json',
+    ],
+    [
+      'a packed body',
+      '/v1/sandboxes',
+      { ...POST, raw: gzipSync('{}'), headers: { 'content-encoding': 'gzip' } },
+      415,
+      'encoding_not_taken',
     ],
     ['a wrong type', '/v1/sandboxes', { ...POST, body: { name: 7 } }, 422, 'invalid_request'],
     ['a size that does not exist', '/v1/sandboxes', { ...POST, body: { size: 'xxl' } }, 422, 'invalid_request'],
