@@ -1,6 +1,7 @@
 /** The API as an OpenAPI 3.1 document, made from the route contracts and the table of errors, so that it cannot say what is not so. */
 import type { Route } from '../../../shared/contracts/route.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { DELIVERIES } from './deliveries.ts'
 import { errorResponses, errorSchema } from './errors.ts'
 import { openApiPath, operationOf, tagOf } from './operation.ts'
 import type { JsonSchema } from './schema-of.ts'
@@ -9,6 +10,13 @@ const INTRODUCTION = `Computers for AI agents: each sandbox is a real microVM, m
 
 Send your API key as \`Authorization: Bearer atl_...\`. Every path also answers under \`/api\`. Answers are \`{"data": ...}\`; errors have a
 \`code\` that never changes its meaning, say whether to \`retry\`, and what to do \`next\`.`
+
+/** Of those that need more than their name. */
+const TAGS: Readonly<Record<string, { description: string }>> = {
+  webhooks: {
+    description: 'What is sent, how to verify its signature, and what is tried again: see the webhook `event`.',
+  },
+}
 
 export function openApiDocument(routes: readonly Route[]) {
   const schemas: Record<string, JsonSchema> = { Error: errorSchema }
@@ -22,8 +30,9 @@ export function openApiDocument(routes: readonly Route[]) {
     info: { title: 'Atoll', version: 'v1', description: INTRODUCTION },
     // Wherever the document was read, there the API is.
     servers: [{ url: '/', description: 'this server' }],
-    tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(tagOf))].map((name) => ({ name, ...TAGS[name] })),
     paths,
+    webhooks: DELIVERIES,
     components: {
       schemas,
       responses: errorResponses(),
