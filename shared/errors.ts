@@ -22,6 +22,8 @@ export const ERRORS = {
     next: 'Correct the fields named in details and send the request again.',
   },
   invalid_header: { status: 400, retry: 'never', next: 'Correct the header named in the message.' },
+  malformed_request: { status: 400, retry: 'never', next: 'Send the whole of a request of HTTP/1.1.' },
+  headers_too_large: { status: 431, retry: 'never', next: 'Send fewer or shorter headers, 16 KiB of them at most.' },
   body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body, or the same in several requests.' },
   encoding_not_taken: { status: 415, retry: 'never', next: 'Send the body as it is, without a Content-Encoding.' },
   method_not_allowed: { status: 405, retry: 'never', next: 'Use one of the methods in the Allow header.' },

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { LIMITS } from '../../../shared/limits.ts'
+import { answerGarbled } from './answer-garbled.ts'
 import type { Env } from './serve-route.ts'
 
 export type Door = { address: { host: string; port: number }; close(): Promise<void> }
@@ -40,12 +41,19 @@ export async function openDoor(
     socket.once('close', () => upgraded.delete(socket))
     upgrades.serve(incoming, socket, head)
   })
+  // An answer that has begun there would be broken into.
+  const answering = new WeakSet<Duplex>()
+  server.on('clientError', (error: Error, socket: Duplex) =>
+    answering.has(socket) ? socket.destroy() : answerGarbled(error, socket),
+  )
   server.keepAliveTimeout = LIMITS.keepAliveMs
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     inside += 1
+    answering.add(request.socket)
     watch(request, response)
     response.once('close', () => {
       inside -= 1
+      answering.delete(request.socket)
     })
   })
   await new Promise<void>((resolve, reject) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { runAnswer, sandboxRecord } from '../../../../shared/contracts/sandbox-records.ts'
@@ -204,6 +205,20 @@ export function requestPromises(regionOf: () => TestRegion): void {
       hungUp().map(({ level }) => level),
       hungUp().map(() => 'info'),
     )
+  })
+
+  test('headers that are too large, and what is no request, are refused in the form of every other refusal', async () => {
+    const { hostname, port } = new URL(regionOf().url)
+    for (const [sent, status, code] of [
+      [`GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
+      ['nonsense\r\n\r\n', 400, 'malformed_request'],
+    ] as const) {
+      const socket = connect(Number(port), hostname)
+      socket.end(sent)
+      const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+      assert.match(head, new RegExp(`^HTTP/1.1 ${status} .*x-origin: 1`, 's'))
+      assert.equal(textAt(JSON.parse(body), 'error', 'code'), code)
+    }
   })
 
   test('a wrong method is told the right ones, and HEAD is as good as GET', async () => {
