@@ -124,6 +124,8 @@ export const hostCapacity = z.object({
   /** What may be promised to sandboxes in all, after overcommit. */
   memory_mib: z.int().min(0),
   disk_mib: z.int().min(0),
+  /** Of one sandbox, at most: no machine may be promised more memory than there is. Left out where only what is promised in all counts. */
+  vm_memory_mib_max: z.int().min(0).optional(),
   vms_max: tally,
   running: tally,
   paused: tally,

@@ -1,7 +1,7 @@
 /** The named sizes, and which of them a machine here is large enough for. Pure. */
 import type { SizeRecord } from '../../../shared/contracts/catalog.ts'
 import { SIZE_NAMES, SIZES, type SizeName } from '../../../shared/machines.ts'
-import { isFor, type Offer } from '../placement/ledger.ts'
+import { couldHold, isFor, type Offer } from '../placement/ledger.ts'
 
 export const listSizes = (offers: readonly Offer[], tenant: string, defaultSize: SizeName): SizeRecord[] =>
   SIZE_NAMES.map((name) => {
@@ -13,8 +13,6 @@ export const listSizes = (offers: readonly Offer[], tenant: string, defaultSize:
       memory_mb: memoryMib,
       disk_size_mb: diskMib,
       default: name === defaultSize,
-      available: offers.some(
-        (offer) => isFor(offer, tenant) && offer.capacity.memory_mib >= memoryMib && offer.capacity.disk_mib >= diskMib,
-      ),
+      available: offers.some((offer) => isFor(offer, tenant) && couldHold(offer, SIZES[name])),
     }
   })

@@ -106,9 +106,14 @@ export const isForAll = ({ tenant }: Offer): boolean => tenant === null
 /** A customer's own machine does not exist for anybody else. */
 export const isFor = (offer: Offer, tenant: string): boolean => isForAll(offer) || offer.tenant === tenant
 
+/** Whether it is large enough for this machine, were it empty. */
+export const couldHold = ({ capacity }: Offer, machine: Machine): boolean =>
+  machine.memoryMib <= Math.min(capacity.memory_mib, capacity.vm_memory_mib_max ?? capacity.memory_mib) &&
+  machine.diskMib <= capacity.disk_mib
+
 /** How many more machines of this kind may be promised. CPUs are shared by the host's scheduler, so they are no bound. */
 export function roomFor(offer: Offer, machine: Machine): number {
-  if (!isOpen(offer)) return 0
+  if (!isOpen(offer) || !couldHold(offer, machine)) return 0
   const { capacity, reserved } = offer
   const byMemory = (capacity.memory_mib - reserved.memoryMib) / machine.memoryMib
   const byDisk = (capacity.disk_mib - reserved.diskMib) / machine.diskMib

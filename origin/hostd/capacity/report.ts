@@ -21,6 +21,7 @@ export function capacityOf(host: Host): HostCapacity {
     vcpus: availableParallelism(),
     memory_mib: host.promises.memoryMib,
     disk_mib: host.promises.diskMib,
+    vm_memory_mib_max: facts.memoryTotalMib,
     vms_max: host.promises.vms,
     running: vms.filter((vm) => vm.state !== 'paused').length,
     paused: vms.filter((vm) => vm.state === 'paused').length,

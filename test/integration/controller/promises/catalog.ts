@@ -50,13 +50,19 @@ export function catalogPromises(regionOf: () => TestRegion): void {
       return sizes.filter((size) => at(size, 'available') === true).map((size) => at(size, 'id'))
     }
     assert.deepEqual(await available(), ['xs', 'small', 'medium', 'large', 'xl'])
-    const memoryMib = host.memoryMib
-    host.memoryMib = 8_192
-    try {
-      await until('the region to hear of it', async () => (await available()).length === 3)
-      assert.deepEqual(await available(), ['xs', 'small', 'medium'])
-    } finally {
-      host.memoryMib = memoryMib
+    // Of what is promised in all, and of what one machine may have where more is promised than there is.
+    for (const most of ['memoryMib', 'vmMemoryMibMax'] as const) {
+      const before = host[most]
+      host[most] = 8_192
+      try {
+        await until('the region to hear of it', async () => (await available()).length === 3)
+        assert.deepEqual(await available(), ['xs', 'small', 'medium'])
+        const { json } = await regionOf().ask('/v1/sandboxes', { method: 'POST', body: { size: 'xl' } })
+        assert.equal(textAt(json, 'error', 'code'), 'capacity_exhausted')
+      } finally {
+        host[most] = before
+      }
+      await until('the region to hear of its end', async () => (await available()).length === 5)
     }
   })
 

@@ -56,6 +56,8 @@ export type HostDouble = Keeping & {
   /** How long a start takes as far as the end of the sandbox goes. */
   startMs: number
   memoryMib: number
+  /** Of one machine, at most. */
+  vmMemoryMibMax: number
   accepting: boolean
   /** What the consoles of all its machines said. */
   console: string[]
@@ -95,6 +97,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     bootPath: 'warm',
     startMs: 0,
     memoryMib: 4_000_000,
+    vmMemoryMibMax: 4_000_000,
     accepting: true,
     console: [],
     servers: new Map(),
@@ -343,6 +346,7 @@ const capacityOf = (host: HostDouble) => ({
   templates: ['default', 'python-datasci'],
   vcpus: 2,
   memory_mib: host.memoryMib,
+  vm_memory_mib_max: host.vmMemoryMibMax,
   disk_mib: 1_000_000_000_000,
   vms_max: 100_000,
   running: [...host.vms.values()].filter(({ state }) => state === 'running').length,
