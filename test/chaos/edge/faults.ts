@@ -19,7 +19,7 @@ type Fault = (scene: Scene) => Strike
 
 /** Of one history. */
 const FAULTS_MIN = 3
-const FAULTS_MORE = 6
+const FAULTS_MORE = 8
 const UNDONE_WITHIN_MS = 30_000
 const NOTHING: Undo = async () => undefined
 const SLOW_WAY_MS = 1_200
@@ -233,17 +233,20 @@ export async function strikeAtRandom(scene: Scene, durationMs: number, tell: (wh
     tell(`${target} is mended`)
     struck.delete(target)
   }
+  // Each history has its own kinds of trouble, because some of it only comes to light where other trouble is not.
+  const some = FAULTS.filter(() => draw() < 0.4)
+  const kinds = some.length > 0 ? some : FAULTS
   const planned = Array.from({ length: FAULTS_MIN + Math.floor(draw() * FAULTS_MORE) }, () => {
-    const fault = drawFault(draw)
+    const fault = drawFault(draw, kinds)
     return happen(fault, draw() * durationMs, 100 + draw() * 1_500, fault(scene))
   })
   const done = await Promise.allSettled([...planned, sleep(durationMs)])
   for (const one of done) if (one.status === 'rejected') throw one.reason
 }
 
-function drawFault(draw: () => number): Fault {
-  let left = draw() * FAULTS.reduce((sum, [weight]) => sum + weight, 0)
-  for (const [weight, fault] of FAULTS) {
+function drawFault(draw: () => number, kinds: typeof FAULTS): Fault {
+  let left = draw() * kinds.reduce((sum, [weight]) => sum + weight, 0)
+  for (const [weight, fault] of kinds) {
     left -= weight
     if (left < 0) return fault
   }

@@ -15,7 +15,7 @@ import { startWorld } from './world.ts'
 
 /** Histories that once went wrong. */
 const KEPT_SEEDS: number[] = []
-const SECONDS = Number(process.env.ATOLL_TEST_EDGE_SEC ?? 50)
+const SECONDS = Number(process.env.ATOLL_TEST_EDGE_SEC ?? 40)
 const SEEDS = 1_000_000
 /** For the last history, which may have to wait for all that comes late. */
 const GRACE_SEC = 300
