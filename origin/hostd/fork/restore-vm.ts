@@ -4,7 +4,6 @@ import type { RestoreBody } from '../../../shared/contracts/host-snapshots.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { machineKey } from '../../../shared/machines.ts'
-import { refuseShort } from '../capacity/refuse-short.ts'
 import type { Host } from '../host.ts'
 import type { Machine } from '../machine/machine.ts'
 import { startFromSnapshot } from '../snapshot/restore.ts'
@@ -55,7 +54,6 @@ async function startAnew(host: Host, vm: Vm, snapshot: Snapshot): Promise<Machin
   // Also while it waits for its turn.
   await using _inUse = snapshot.use()
   return await host.gate.pass(async () => {
-    refuseShort(host, snapshot)
     const machine = await startFromSnapshot(host, snapshot)
     try {
       const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)

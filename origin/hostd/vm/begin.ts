@@ -8,7 +8,6 @@ import type { HostExec, HostReady } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Frame } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import { refuseShort } from '../capacity/refuse-short.ts'
 import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
@@ -49,10 +48,7 @@ export async function restoreSnapshot(wish: Wish, snapshot: Snapshot): Promise<B
   // Also while it waits for its turn.
   await using _inUse = snapshot.use()
   const { host } = wish
-  return await host.gate.pass(async () => {
-    refuseShort(host, snapshot)
-    return begin(wish, await startFromSnapshot(host, snapshot), 'restore')
-  })
+  return await host.gate.pass(async () => begin(wish, await startFromSnapshot(host, snapshot), 'restore'))
 }
 
 export async function restoreClone(wish: Wish): Promise<Begun | null> {

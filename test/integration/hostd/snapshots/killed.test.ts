@@ -1,62 +1,40 @@
 /** kill -9 of the daemon before the single steps of what it does with a snapshot: it is there whole or not at all, and the sandbox goes on. */
 import assert from 'node:assert/strict'
-import { randomInt } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { type Answer, Daemon } from '../../../harness/host-daemon.ts'
+import type { Answer, Daemon } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from '../requests.ts'
 import { ask, createFrom, list, remove, stored } from './calls.ts'
+import { Mortal } from './mortal.ts'
 
 const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
-/** More than there are. */
-const STEPS_MAX = 100
 
 describe('a snapshot whose daemon is killed', { timeout: 540_000 }, () => {
+  let mortal: Mortal
   let host: Daemon
-  let arm: string
   before(async () => {
-    const preload = new URL('./die-at.ts', import.meta.url).pathname
-    const settings = { NODE_OPTIONS: `--import ${preload}` }
-    host = await Daemon.start({ ...settings, DIE_AT: `${process.env.TMPDIR ?? '/tmp'}/die-at-${process.pid}` })
-    arm = `${process.env.TMPDIR ?? '/tmp'}/die-at-${process.pid}`
+    mortal = await Mortal.start()
+    host = mortal.host
     await create(host, spec('parent'), shell('true'))
   })
-  after(async () => {
-    await rm(arm, { force: true })
-    await host?.stop()
-  })
+  after(() => mortal?.stop())
 
   const say = async (id: string, line: string): Promise<string> => textOf(await exec(host, id, line)).trim()
 
-  /**
-   * Kills the daemon in the deed before one step, starts it again and looks; then before a later step, until the deed comes to its end.
-   * `stride` over 1 leaves some out, so that a run is short; which ones is drawn.
-   */
   async function killAmid(
     t: TestContext,
     stride: number,
     deed: (at: number) => Promise<Answer>,
     look: (at: number) => Promise<void>,
-  ) {
-    const first = randomInt(stride)
-    t.diagnostic(`killed before step ${first}, and then before each ${stride}. one`)
-    for (let at = first; ; at += stride) {
-      assert.ok(at < STEPS_MAX, 'it never came to an end')
-      await writeFile(arm, String(at))
-      const answer = await deed(at).catch(() => null)
-      await rm(arm)
-      if (answer !== null) {
-        assert.ok(answer.status < 300, answer.body)
-        return t.diagnostic(`it took ${at} steps`)
-      }
-      await host.signal('SIGKILL')
-      await host.launch()
+  ): Promise<void> {
+    const lookAll = async (at: number): Promise<void> => {
       const vm = (await host.inventory()).vms.find(({ id }) => id === 'parent')
       if (vm?.state === 'paused') await host.send('POST', '/v1/vms/parent/resume', RESUMED)
       await look(at)
       await nothingLeft(at)
     }
+    await mortal.killAmid(t, stride, { deed, look: lookAll })
   }
 
   /** Only the parent runs, and what stands in the store is needed by it or by a snapshot that is listed. */
