@@ -18,6 +18,9 @@ const START_MS = 60_000
 const POOL_MS = 60_000
 const EVERY_MS = 50
 
+/** The directory of the guest image, built once. */
+export const imageOfTests = (): Promise<string> => buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
+
 export type Answer = { status: number; body: string }
 export type Stream = Answer & { frames: Frame[]; ms: number }
 
@@ -50,7 +53,7 @@ export class Daemon {
 
   /** A daemon that answers. `settings` go over the defaults: no pool, software emulation, templates cached for later runs. */
   static async start(settings: Record<string, string> = {}, place?: Place): Promise<Daemon> {
-    const imageDir = await buildImage({ cacheDir: join(cache, 'images'), log: () => {} })
+    const imageDir = await imageOfTests()
     const directory = await mkdtemp(`${tmpdir()}/host-`)
     // Machines run under users of their own.
     await chmod(directory, 0o755)
@@ -94,7 +97,7 @@ export class Daemon {
   }
 
   /** Sends a signal and waits for the end of the process. */
-  async signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<void> {
+  async signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGUSR2'): Promise<void> {
     const child = this.#child
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
