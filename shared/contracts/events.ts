@@ -34,6 +34,8 @@ export const historyRecord = z.object({
   boot_path: z.string().optional().describe('How it was started.'),
   boot_ms: z.int().optional().describe('Milliseconds that its start took.'),
   last_error: z.string().optional().describe('Why it ended in `error`.'),
+  snapshot_id: z.string().optional().describe('The snapshot that is ready, in `sandbox.snapshot.ready`.'),
+  winner_id: z.string().optional().describe('Whose machine it goes on with, in `sandbox.merged`.'),
 })
 export type HistoryRecord = z.infer<typeof historyRecord>
 

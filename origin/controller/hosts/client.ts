@@ -109,15 +109,17 @@ export function connectHost(address: HostAddress): Host {
   }
 
   const path = (route: { path: string }, id: string): string => route.path.replace(':id', id)
+  const copy: typeof call = (route, id, body) => call(route, id, body, { pool: commands, ms: LIMITS.hostCopyMs })
   return {
-    ...snapshotCalls(call, (route, id, body) => call(route, id, body, { pool: commands, ms: LIMITS.hostCopyMs })),
+    ...snapshotCalls(call, copy),
     name: address.name,
     isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
     exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
     tunnel: (id, port, caller) => openTunnel(address, id, port, caller),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
-    resume: (id, deadlines) => required(call(HOST_ROUTES.resume, id, deadlines)),
+    // What stands by on disk is brought back with all of its memory.
+    resume: (id, deadlines) => required(copy(HOST_ROUTES.resume, id, deadlines)),
     setDeadlines: (id, deadlines) => required(call(HOST_ROUTES.deadlines, id, deadlines)),
     destroy: (id) => call(HOST_ROUTES.destroy, id),
     stats: (id) => required(call(HOST_ROUTES.stats, id)),
