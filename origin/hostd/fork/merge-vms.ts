@@ -64,6 +64,7 @@ async function merge(host: Host, parent: Vm, winner: Vm): Promise<VmRecord> {
   await session
     .wake(wakeNow(parent.spec.hostname))
     .catch((error) => host.log('wake-failed', { id: parent.id, ...describe(error) }))
+  host.metrics.replacements.inc({ by: 'merge' })
   host.log('sandboxes-merged', { id: parent.id, winner: winnerId, machine: machine.name })
   return record
 }

@@ -38,6 +38,7 @@ export async function restoreVm(host: Host, id: string, { snapshot_id, deadlines
       },
     )
     watch(next, machine, host.registry, host.log)
+    host.metrics.replacements.inc({ by: 'restore' })
     host.log('sandbox-restored', { id, snapshot: snapshot_id, machine: machine.name })
     return record
   })

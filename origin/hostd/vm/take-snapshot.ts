@@ -47,6 +47,7 @@ async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<H
       ?.wake(wakeNow(vm.spec.hostname))
       .catch((error) => host.log('wake-failed', { id: vm.id, ...describe(error) }))
     const { bytes, stopped_ms } = snapshot.manifest
+    if (isRunning) host.metrics.standstills.observe({ by: 'snapshot' }, stopped_ms / 1_000)
     host.log('snapshot-taken', { id, sandbox: vm.id, bytes, stopped_ms: Math.round(stopped_ms) })
     return recordOf(snapshot)
   } catch (error) {
