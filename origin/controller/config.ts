@@ -25,6 +25,7 @@
  *   ATOLL_TEMPLATE_ALIASES  foreign names of templates: alias=template, joined by commas
  *   ATOLL_SEED_FILE         tenants and keys to know from the start: accounts/seed.ts
  */
+import { resolve } from 'node:path'
 import * as z from 'zod'
 import { type RegionFacts, regionFacts } from '../../shared/contracts/catalog.ts'
 import { internalTokensSchema } from '../../shared/internal-token.ts'
@@ -160,7 +161,8 @@ function databaseOf(env: {
 }): DatabaseConfig | undefined {
   if (env.DATABASE_URL !== undefined) return { kind: 'url', url: env.DATABASE_URL }
   if (env.ATOLL_DATA_DIR === undefined || env.ATOLL_RUN_DIR === undefined) return undefined
-  return { kind: 'embedded', dataDir: env.ATOLL_DATA_DIR, runDir: env.ATOLL_RUN_DIR }
+  // A server is known by its whole path.
+  return { kind: 'embedded', dataDir: resolve(env.ATOLL_DATA_DIR), runDir: resolve(env.ATOLL_RUN_DIR) }
 }
 
 /** For a program that needs the database and nothing else of a controller. Throws when the environment names none. */

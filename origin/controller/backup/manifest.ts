@@ -29,13 +29,18 @@ export const MANIFEST = 'manifest.json'
 
 /** Throws when there is none, or when a file is not as it was written. */
 export async function readManifest(folder: string): Promise<Manifest> {
-  const text = await readFile(join(folder, MANIFEST), 'utf8').catch((cause: unknown) => {
-    throw new Error(`${folder} holds no whole backup.`, { cause })
-  })
-  const manifest = manifestSchema.parse(JSON.parse(text))
+  const manifest = await findManifest(folder)
   for (const { file, sha256 } of manifest.tables)
     if ((await sha256Of(join(folder, file))) !== sha256) throw new Error(`${file} is not as it was written.`)
   return manifest
+}
+
+/** Throws when there is none. The files beside it are not looked at. */
+export async function findManifest(folder: string): Promise<Manifest> {
+  const text = await readFile(join(folder, MANIFEST), 'utf8').catch((cause: unknown) => {
+    throw new Error(`${folder} holds no whole backup: it has no ${MANIFEST}.`, { cause })
+  })
+  return manifestSchema.parse(JSON.parse(text))
 }
 
 export async function sha256Of(file: string): Promise<string> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { fill } from '../../../origin/controller/backup/folder.ts'
 import { readManifest } from '../../../origin/controller/backup/manifest.ts'
 import { restoreBackup } from '../../../origin/controller/backup/restore-backup.ts'
 import { takeBackup } from '../../../origin/controller/backup/take-backup.ts'
@@ -183,6 +184,50 @@ describe('backup and restore', { timeout: 120_000 }, () => {
     const restored = await startEmbedded(to.where, () => {})
     t.after(() => restored.stop())
     assert.equal((await ask(restored.url, `select from rate where since = '2026-01-01'`)).rowCount, 1)
+  })
+
+  // To start a server in a folder that was mistyped would make a database there, and back that up.
+  test('a place that is mistyped is refused, and nothing is made', async () => {
+    const nowhere = join(folder, 'nowhere')
+    const there = { DATABASE_URL: region.running.controller.database.url }
+    const empty = { DATABASE_URL: await (await open()).createDatabase() }
+    const wrong = { ATOLL_DATA_DIR: nowhere, ATOLL_RUN_DIR: nowhere }
+    const refusals: [object, string[], RegExp][] = [
+      [wrong, ['backup', join(folder, 'new')], /no database in .*nowhere/],
+      [wrong, ['restore', join(folder, 'new')], /new holds no whole backup/],
+      [there, ['backup', join(nowhere, 'new')], /no folder .*nowhere/],
+      [there, ['backup', join(folder, 'live')], /not empty/],
+      [there, ['backup', join(folder, 'live', 'manifest.json')], /not a folder/],
+      [there, ['backup'], /npm run backup -- FOLDER/],
+      [empty, ['backup', join(folder, 'new')], /not the one of a region/],
+      [{}, ['backup', join(folder, 'new')], /Give DATABASE_URL/],
+    ]
+    const before = readdirSync(folder)
+    for (const [env, words, why] of refusals) {
+      const asked = promisify(execFile)(process.execPath, [MAIN, ...words], { env: { ...env, PATH: process.env.PATH } })
+      await assert.rejects(asked, (err: { code: number; stderr: string }) => err.code === 1 && why.test(err.stderr))
+    }
+    assert.deepEqual(readdirSync(folder), before)
+  })
+
+  test('a backup that fails leaves no part of it', async () => {
+    const there = region.running.controller.database.url
+    const place = join(folder, 'failed')
+    mkdirSync(place)
+    await assert.rejects(
+      fill(place, async () => {
+        writeFileSync(join(place, 'sandbox.copy.gz'), 'half')
+        throw new Error('The disk is full.')
+      }),
+      /disk is full/,
+    )
+    assert.deepEqual(readdirSync(place), [])
+    await takeBackup(there, place, new Date())
+    await assert.rejects(
+      fill(`${place}-2`, () => Promise.reject(new Error('The disk is full.'))),
+      /disk is full/,
+    )
+    assert.ok(!readdirSync(folder).includes('failed-2'))
   })
 
   test('the command says what it did, and fails with a word and a status', async () => {
