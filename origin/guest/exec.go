@@ -46,6 +46,7 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 			return
 		}
 	}
+	defer processes.countCommand(sessionOf(request.Context()))()
 	began := time.Now()
 	running, refused := processes.spawn(order, user, environment.of(user, order.Env))
 	if refused != nil {

@@ -13,6 +13,7 @@ const (
 	sweepPause             = time.Second
 	startedFlushWait       = 20 * time.Millisecond
 	killWait               = 5 * time.Second
+	keptLookPause          = 500 * time.Millisecond
 	timerSlackNs           = 2_000_000
 	timerSlackNsOfCommands = 50_000
 	deviceWait             = 10 * time.Second

@@ -58,16 +58,22 @@ func (p *processes) startIn(group cgroup, plan *launch, order command) (*child, 
 func (p *process) wait(ctx context.Context, timeout time.Duration) (reason string, status syscall.WaitStatus) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	select {
-	case status = <-p.ended:
-		if status.Signaled() {
-			return reasonSignal, status
+	gone := ctx.Done()
+	for {
+		select {
+		case status = <-p.ended:
+			if status.Signaled() {
+				return reasonSignal, status
+			}
+			return reasonExit, status
+		case <-timer.C:
+			return reasonTimeout, p.kill()
+		case <-gone:
+			if !sessionOf(ctx).keepsCommands.Load() {
+				return reasonSignal, p.kill()
+			}
+			gone = nil
 		}
-		return reasonExit, status
-	case <-timer.C:
-		return reasonTimeout, p.kill()
-	case <-ctx.Done():
-		return reasonSignal, p.kill()
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -16,6 +17,8 @@ type processes struct {
 	groups  cgroups
 	mutex   sync.Mutex
 	awaited map[int]struct{}
+	// commands of all sessions that run.
+	commands atomic.Int64
 }
 
 func newProcesses() *processes { return &processes{awaited: map[int]struct{}{}} }

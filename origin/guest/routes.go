@@ -16,6 +16,9 @@ func newRoutes(processes *processes) http.Handler {
 	routes.HandleFunc("/v1/exec", func(response http.ResponseWriter, request *http.Request) {
 		handleExec(response, request, environment, processes)
 	})
+	routes.HandleFunc("/v1/kept", func(response http.ResponseWriter, request *http.Request) {
+		handleKept(response, request, processes)
+	})
 	routes.HandleFunc(portsPath, handleTunnel)
 	return routes
 }

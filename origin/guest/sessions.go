@@ -3,17 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"log"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/net/http2"
 )
 
 // serveSessions gives the data port to one session after another.
 //
+//	control port   host: keep               the commands of the session that ends with the next hello go on, unheard
 //	control port   host: hello NONCE        the session before, if any, ends here, even in the middle of a frame
 //	data port      agent: \nready NONCE\n   the host drops everything before it
 //	data port      host: \nbegin NONCE\n    the agent drops everything before it
@@ -23,41 +26,57 @@ import (
 func serveSessions(control, data *port, routes http.Handler) error {
 	lines := bufio.NewReaderSize(control, controlLineBytesMax)
 	var current *session
+	keepsCommands := false
 	for {
-		nonce, err := readHello(lines)
+		said, err := readControl(lines)
 		if err != nil {
 			return err
 		}
-		if nonce == "" {
+		keepsCommands = keepsCommands || said.isKeep
+		if said.nonce == "" {
 			continue
 		}
 		if current != nil {
-			current.end()
+			current.end(keepsCommands)
 		}
-		current = beginSession(data, nonce, routes)
+		keepsCommands = false
+		current = beginSession(data, said.nonce, routes)
 	}
 }
 
-// readHello returns the nonce of the next line, or nothing when the line says something else.
-func readHello(lines *bufio.Reader) (nonce string, err error) {
+// controlLine is what the host said on the control port: neither of the two when it was noise.
+type controlLine struct {
+	nonce  string
+	isKeep bool
+}
+
+func readControl(lines *bufio.Reader) (said controlLine, err error) {
 	line, err := lines.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
-		return "", nil
+		return said, nil
 	}
 	if err != nil {
-		return "", err
+		return said, err
 	}
 	word, nonce, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
-	if word != "hello" || len(nonce) > nonceBytesMax {
-		return "", nil
+	switch {
+	case word == "keep" && nonce == "":
+		said.isKeep = true
+	case word == "hello" && len(nonce) <= nonceBytesMax:
+		said.nonce = nonce
 	}
-	return nonce, nil
+	return said, nil
 }
 
-// session is one HTTP/2 conversation over the data port. Its end cancels the requests in it, and so kills their commands.
+// session is one HTTP/2 conversation over the data port. Its end cancels the requests in it, and so kills their commands,
+// unless it keeps them: then they go on, and what they say goes nowhere.
 type session struct {
 	data  *port
 	ended chan struct{}
+
+	keepsCommands atomic.Bool
+	// commands that were begun in this session and still run.
+	commands atomic.Int64
 
 	// writing guards isOver, so that no write of this session reaches the port once end has returned.
 	writing sync.Mutex
@@ -89,9 +108,17 @@ func (s *session) serve(nonce string, routes http.Handler) error {
 		MaxUploadBufferPerStream:     uploadWindowBytes,
 		MaxUploadBufferPerConnection: streamsMax * uploadWindowBytes,
 	}
-	server.ServeConn(sessionConn{s.data, s, incoming}, &http2.ServeConnOpts{Handler: routes})
+	server.ServeConn(sessionConn{s.data, s, incoming}, &http2.ServeConnOpts{
+		Context: context.WithValue(context.Background(), sessionKey{}, s),
+		Handler: routes,
+	})
 	return nil
 }
+
+type sessionKey struct{}
+
+// sessionOf is the session that a request came in.
+func sessionOf(ctx context.Context) *session { return ctx.Value(sessionKey{}).(*session) }
 
 // skipThrough drops what an earlier session left behind, up to and including one whole line.
 func skipThrough(incoming *bufio.Reader, line string) error {
@@ -106,7 +133,8 @@ func skipThrough(incoming *bufio.Reader, line string) error {
 	}
 }
 
-func (s *session) end() {
+func (s *session) end(keepsCommands bool) {
+	s.keepsCommands.Store(keepsCommands)
 	if err := s.data.interrupt(); err != nil {
 		log.Printf("session: %v", err)
 	}

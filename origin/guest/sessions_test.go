@@ -7,21 +7,23 @@ import (
 	"testing"
 )
 
-// Only a well-formed hello ends a session; anything else on the control port is noise.
+// Only a well-formed hello ends a session, and only a keep before it spares its commands; anything else on the control port is noise.
 func TestOnlyAHelloWithANonceBeginsASession(t *testing.T) {
-	cases := map[string]string{
-		"hello abc\n":   "abc",
-		"hello \n":      "",
-		"hello\n":       "",
-		"goodbye abc\n": "",
-		"hello " + strings.Repeat("x", 65) + "\n": "",
-		strings.Repeat("x", 1_000) + "\n":         "",
-		"\x00\xff\n":                              "",
+	cases := map[string]controlLine{
+		"hello abc\n":   {nonce: "abc"},
+		"keep\n":        {isKeep: true},
+		"keep abc\n":    {},
+		"hello \n":      {},
+		"hello\n":       {},
+		"goodbye abc\n": {},
+		"hello " + strings.Repeat("x", 65) + "\n": {},
+		strings.Repeat("x", 1_000) + "\n":         {},
+		"\x00\xff\n":                              {},
 	}
 	for line, want := range cases {
-		got, err := readHello(bufio.NewReaderSize(strings.NewReader(line), controlLineBytesMax))
+		got, err := readControl(bufio.NewReaderSize(strings.NewReader(line), controlLineBytesMax))
 		if err != nil || got != want {
-			t.Errorf("%q gave %q, %v", line, got, err)
+			t.Errorf("%q gave %v, %v", line, got, err)
 		}
 	}
 }

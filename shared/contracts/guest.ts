@@ -2,12 +2,14 @@
  * What a host says to the agent inside a machine, over HTTP/2 on the data port. The agent's side is Go (origin/guest).
  * What comes back is written by a hostile guest until proven otherwise: it is parsed by these schemas and bounded.
  *
+ *   control port   host: "keep\n"             the commands of the session that the next hello ends go on; what they say is dropped
  *   control port   host: "hello NONCE\n"      the agent ends whatever session it had,
  *   data port      agent: "\nready NONCE\n"   the host drops everything before it
  *   data port      host: "\nbegin NONCE\n"    the agent drops everything before it; from here on both speak HTTP/2 (prior knowledge)
  *
  *   GET  /v1/health             200, `guestHealth`
  *   POST /v1/wake  guestWake    204; safe to repeat
+ *   GET  /v1/kept               204 when no command of an earlier session runs any more
  *   POST /v1/exec  guestExec    200, frames (shared/frames.ts): started, stdout and stderr in any order, exited.
  *                               The process group is killed when the request's stream is reset.
  *                               422 with `guestRefusal` when the process could not be started: nothing ran.

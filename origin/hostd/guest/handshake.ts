@@ -1,6 +1,7 @@
 /**
  * The three lines that begin a session, each on its own so that whatever an earlier session left in the pipes is dropped:
  *
+ *   control port   host:  keep              only to a machine whose commands should go on, though nobody hears them
  *   control port   host:  hello NONCE
  *   data port      guest: \nready NONCE\n   everything before it belongs to somebody else
  *   data port      host:  \nbegin NONCE\n   the guest drops everything before it, too
@@ -13,15 +14,16 @@ import { connectPort } from './connect-port.ts'
 import { BrokenRules } from './violation.ts'
 
 export type Ports = { data: Socket; control: Socket }
-type Paths = { dataPath: string; controlPath: string; signal: AbortSignal }
+type Paths = { dataPath: string; controlPath: string; signal: AbortSignal; keepsCommands?: boolean }
 
 /**
  * The two ports of a guest that is ready for HTTP/2 on the first one. A guest that is still booting reads the hello when
  * it is up; one that lost it is asked again, until the signal ends it. Fails with guest_unreachable.
  */
-export async function shakeHands({ dataPath, controlPath, signal }: Paths): Promise<Ports> {
+export async function shakeHands({ dataPath, controlPath, signal, keepsCommands = false }: Paths): Promise<Ports> {
   try {
-    return await greetUntilReady(await connectPorts(dataPath, controlPath, signal), signal)
+    const ports = await connectPorts(dataPath, controlPath, signal)
+    return await greetUntilReady(ports, signal, keepsCommands ? 'keep\n' : '')
   } catch (cause) {
     throw cause instanceof AppError ? cause : unreachable('The agent in the sandbox cannot be reached.', cause)
   }
@@ -37,12 +39,12 @@ async function connectPorts(dataPath: string, controlPath: string, signal: Abort
   }
 }
 
-async function greetUntilReady(ports: Ports, signal: AbortSignal): Promise<Ports> {
+async function greetUntilReady(ports: Ports, signal: AbortSignal, preface: string): Promise<Ports> {
   const giveUp = () => closePorts(ports)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     signal.throwIfAborted()
-    for (;;) if (await greet(ports)) return ports
+    for (;;) if (await greet(ports, preface)) return ports
   } catch (cause) {
     closePorts(ports)
     throw cause
@@ -62,10 +64,10 @@ export const unreachable = (message: string, cause?: unknown): AppError =>
 const noise = (): AppError => unreachable('The sandbox does not stop talking.', new BrokenRules('flood'))
 
 /** One hello. False when no answer came in time. */
-async function greet({ data, control }: Ports): Promise<boolean> {
+async function greet({ data, control }: Ports, preface: string): Promise<boolean> {
   const nonce = randomBytes(16).toString('hex')
   const ready = readThrough(data, Buffer.from(`\nready ${nonce}\n`))
-  control.write(`hello ${nonce}\n`)
+  control.write(`${preface}hello ${nonce}\n`)
   if (!(await ready)) return false
   data.write(`\nbegin ${nonce}\n`)
   return true

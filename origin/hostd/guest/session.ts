@@ -21,6 +21,8 @@ export type GuestSessionOptions = {
   controlPath: string
   /** Ends the attempts to reach a guest that does not answer yet; a session that is open no longer looks at it. */
   signal: AbortSignal
+  /** Lets the commands of the session before go on; what they say is heard by nobody. */
+  keepsCommands?: boolean
   wire: Wire
   /** Called when the agent did what none of ours does. The session is over then. */
   accuse: (violation: Violation) => void
@@ -34,6 +36,8 @@ export type GuestSession = {
   /** Resolves when the agent has answered, which it does beside whatever else it is asked in the same moment. */
   answers(limitMs: number): Promise<void>
   wake(wake: GuestWake, options?: CallOptions): Promise<void>
+  /** Resolves when no command of an earlier session runs any more. */
+  keptEnded(options?: CallOptions): Promise<void>
   /**
    * The frames of one command: started, then stdout and stderr in any order, then exited. Aborting or leaving the loop kills
    * the command; a guest that does not end it in time is the caller's to abort. A process that could not be started is what a shell makes of it: stderr, then exited with 127 or 126.
@@ -72,6 +76,10 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
       const { status, stream } = await ask(session, { method: 'POST', path: '/v1/wake', body, signal, limitMs })
       stream.close(constants.NGHTTP2_CANCEL)
       if (status !== 204) throw unreachable(`The agent in the sandbox could not wake (${status}).`)
+    },
+    async keptEnded({ signal } = {}) {
+      const { stream } = await ask(session, { method: 'GET', path: '/v1/kept', signal, limitMs: null })
+      stream.close(constants.NGHTTP2_CANCEL)
     },
     exec: (exec, { signal } = {}) => runExec(channel, exec, signal),
     tunnel: (port, { signal } = {}) => openTunnel(channel, port, signal),

@@ -9,6 +9,7 @@ export class GuestLink {
   readonly #wire: Wire
   readonly #accused = new AbortController()
   #session: Promise<GuestSession> | null = null
+  #keepsCommands = false
 
   constructor(files: Pick<MachineFiles, 'data' | 'control'>, wire: Wire) {
     this.#files = files
@@ -24,6 +25,11 @@ export class GuestLink {
     if (this.accused.aborted) return
     this.#wire.noteViolation(violation)
     this.#accused.abort(violation)
+  }
+
+  /** The session that is opened next lets go on what runs inside: the machine stood still while it lost its host. */
+  keepCommands(): void {
+    this.#keepsCommands = true
   }
 
   /**
@@ -44,6 +50,7 @@ export class GuestLink {
       dataPath: this.#files.data,
       controlPath: this.#files.control,
       signal,
+      keepsCommands: this.#keepsCommands,
       wire: this.#wire,
       accuse: (violation) => this.accuse(violation),
     })
@@ -51,7 +58,11 @@ export class GuestLink {
     const forget = (): void => {
       if (this.#session === opening) this.#session = null
     }
-    opening.then((session) => session.closed.then(forget), forget)
+    const opened = (session: GuestSession): Promise<void> => {
+      this.#keepsCommands = false
+      return session.closed.then(forget)
+    }
+    opening.then(opened, forget)
     return opening
   }
 

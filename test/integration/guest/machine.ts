@@ -17,7 +17,7 @@ export type Machine = {
   /** What the kernel and the agent printed. */
   console(): string
   /** A new session; the one before ends. */
-  open(): Promise<GuestSession>
+  open(options?: { keepsCommands: boolean }): Promise<GuestSession>
   stop(): Promise<void>
 }
 
@@ -40,9 +40,10 @@ export async function bootMachine(): Promise<Machine> {
     controlPath: at('control'),
     isUp: () => qemu.exitCode === null && qemu.signalCode === null,
     console: () => readFileSync(at('console'), 'utf8'),
-    open: () =>
+    open: (options) =>
       openGuestSession({
         ...UNWATCHED,
+        ...options,
         dataPath: at('data'),
         controlPath: at('control'),
         signal: AbortSignal.timeout(LIMITS.bootTimeoutMs),

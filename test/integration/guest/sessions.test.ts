@@ -1,8 +1,10 @@
 /** Sessions follow each other over one pair of ports, whatever state the one before was left in. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connectPort } from '../../../origin/hostd/guest/connect-port.ts'
+import { closePorts, shakeHands } from '../../../origin/hostd/guest/handshake.ts'
 import { openGuestSession } from '../../../origin/hostd/guest/session.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { orderOf, run } from './command.ts'
@@ -54,6 +56,30 @@ test('the commands of a session end with it', async () => {
   assert.ok(isUnreachable(await running))
   const second = await machine.open()
   assert.equal((await run(second, 'pgrep -c -x sleep || true')).stdout, '0\n')
+  second.close()
+  await second.closed
+})
+
+// A sandbox that was paused on disk comes back like this: its commands run, and the host that heard them is gone without a word.
+test('commands that are kept go on without their session, whatever they say, and their end is told', async () => {
+  const flood = 'head -c 20000000 /dev/zero; echo whole > kept-flood'
+  const count = 'for i in 1 2 3 4 5 6; do echo $i | tee -a kept-count; sleep 0.5; done'
+  await beginAndVanish(flood, count)
+  const next = await machine.open({ keepsCommands: true })
+  await next.keptEnded({ signal: AbortSignal.timeout(60_000) })
+  assert.equal((await run(next, 'cat kept-flood; cat kept-count | tr -d "\\n"')).stdout, 'whole\n123456')
+  next.close()
+  await next.closed
+})
+
+test('a command that is kept may be ended like any other process', async () => {
+  await beginAndVanish('exec sleep 607', 'exec sleep 608')
+  const second = await machine.open({ keepsCommands: true })
+  assert.equal((await run(second, 'pgrep -c -x sleep')).stdout, '2\n')
+  await run(second, 'pkill -f "sleep 607"')
+  assert.equal((await run(second, 'pgrep -c -x sleep')).stdout, '1\n')
+  await run(second, 'pkill -x sleep')
+  await second.keptEnded({ signal: AbortSignal.timeout(10_000) })
   second.close()
   await second.closed
 })
@@ -112,3 +138,16 @@ test('a machine that ends while a command runs fails that command and closes the
 })
 
 const dial = (path: string): Promise<Socket> => connectPort(path, AbortSignal.timeout(5_000))
+
+/** Begins commands in a session that is cut off a little later, so that the agent is not told of its end. */
+async function beginAndVanish(...lines: string[]): Promise<void> {
+  const { dataPath, controlPath } = machine
+  const ports = await shakeHands({ dataPath, controlPath, signal: AbortSignal.timeout(30_000) })
+  const session = connect('http://guest', { createConnection: () => ports.data }).on('error', () => {})
+  for (const line of lines) {
+    const stream = session.request({ ':method': 'POST', ':path': '/v1/exec' }).on('error', () => {})
+    stream.resume().end(JSON.stringify(orderOf(line, { output_bytes_max: 1024 ** 3 })))
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  closePorts(ports)
+}
