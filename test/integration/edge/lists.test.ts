@@ -51,6 +51,26 @@ test('a list has the rows of every region, newest first', async (t) => {
   assert.deepEqual(page.data[0], { id: ROWS[0], state: 'running' })
 })
 
+test('snapshots and spaces are listed over regions, and page by page, as sandboxes are', async (t) => {
+  const { ask, usw1, eu1 } = await setStage(t)
+  for (const [kind, path] of [
+    ['snap', '/v1/snapshots'],
+    ['spc', '/v1/spaces'],
+  ] as const) {
+    const rows = ROWS.map((_, index) =>
+      newId(kind, index % 3 === 0 ? 'usw1' : 'eu1', 1_790_000_000_000 - index, randomBytes(16)),
+    )
+    for (const region of [usw1, eu1]) serveRows(region, rows)
+    const seen: string[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: Page = await pageOf(ask(`${path}?limit=7${cursor === '' ? '' : `&cursor=${cursor}`}`))
+      seen.push(...idsOf(page))
+      cursor = page.next_cursor
+    }
+    assert.deepEqual(seen, rows)
+  }
+})
+
 test('pages over regions show every row once, whatever the size of a page', async (t) => {
   const { ask } = await setListStage(t)
   for (const limit of [1, 3, 7, 20]) {

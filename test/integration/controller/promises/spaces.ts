@@ -105,6 +105,36 @@ export function spacePromises(regionOf: () => TestRegion): void {
     assert.equal(await recall(await open(name, { key }), { key }), 'r0 r1 r2')
   })
 
+  test('who opens and freezes it at two controllers at once finds it in one sandbox, or in none', async () => {
+    const region = regionOf()
+    const second = await region.join()
+    try {
+      const urls = [region.url, `http://${second.address.host}:${second.address.port}`]
+      const { key, tenant } = await region.newKey({ concurrency: 20 })
+      const name = newName()
+      await put(name, {}, { key })
+      const ask = async (n: number, verb: string): Promise<{ status: number; text: string }> => {
+        const response = await fetch(`${urls[n % 2]}/v1/spaces/${name}/${verb}`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+        })
+        return { status: response.status, text: await response.text() }
+      }
+      for (let round = 0; round < 4; round++) {
+        const opened = await Promise.all(Array.from({ length: 10 }, (_, n) => ask(n, 'open')))
+        const ids = opened.map(({ status, text }) => (status === 200 ? textAt(JSON.parse(text), 'data', 'id') : text))
+        assert.equal(new Set(ids).size, 1, ids.join())
+        const living = await region.sql(`select from sandbox where tenant = $1 and state <> 'destroyed'`, [tenant])
+        assert.equal(living.length, 1)
+        const frozen = await Promise.all([0, 1, 2, 3].map((n) => ask(n, 'freeze')))
+        for (const { status, text } of frozen) assert.equal(status, 200, text)
+        assert.equal(await usedSlots(tenant), 0)
+      }
+    } finally {
+      await second.stop()
+    }
+  })
+
   test('who opens, freezes and works in it at once loses nothing that was answered', async () => {
     const { key, tenant } = await regionOf().newKey({ concurrency: 20 })
     const name = newName()
