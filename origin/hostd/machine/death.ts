@@ -1,4 +1,5 @@
 /** Notices at once when a machine is of no use any more: its process died, its kernel stopped, or its agent turned against its host. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../../shared/errors.ts'
 import { VIOLATIONS, type Violation } from '../guest/violation.ts'
 import type { Qmp } from '../qemu/qmp.ts'
@@ -6,6 +7,8 @@ import type { ConsoleLog } from './console.ts'
 import type { GuestLink } from './guest-link.ts'
 
 const CONSOLE_TAIL_CHARS = 600
+/** How long after a machine stopped answering its process may take to be seen dead. */
+const DEATH_SEEN_MS = 200
 
 /** Aborts with AppError('sandbox_lost'), whose details carry the `reason`, when the machine is of no use any more. */
 export function watchDeath(qmp: Qmp, console: ConsoleLog, { accused }: Pick<GuestLink, 'accused'>): AbortSignal {
@@ -16,6 +19,12 @@ export function watchDeath(qmp: Qmp, console: ConsoleLog, { accused }: Pick<Gues
   })
   accused.addEventListener('abort', () => death.abort(lost(brokeRules(accused.reason))), { once: true })
   return death.signal
+}
+
+/** Call it when something failed: a machine that dies makes it fail a moment before its death is noticed. Throws the reason for which it died. */
+export async function refuseDead(died: AbortSignal): Promise<void> {
+  await sleep(DEATH_SEEN_MS, undefined, { signal: died }).catch(() => {})
+  died.throwIfAborted()
 }
 
 const brokeRules = (violation: Violation): string =>

@@ -94,15 +94,20 @@ export function startClone(site: Site, base: TemplateBase): Promise<Machine> {
 
 type Restoration = Pick<Blueprint, 'template' | 'shape' | 'base' | 'layers' | 'layDisk'> & Required<SavedState>
 
-/** A machine that stands stopped where it was saved, with memory that differs from its base's. The base and the layers must be held. */
-export function startRestored(site: Site, { deviceState, fill, ...rest }: Restoration): Promise<Machine> {
+/**
+ * A machine that stands stopped where it was saved, with memory that differs from its base's. The base and the layers must be held.
+ * The commands that were under way then go on with it, and are heard by nobody.
+ */
+export async function startRestored(site: Site, { deviceState, fill, ...rest }: Restoration): Promise<Machine> {
   const path = rest.base.template?.memoryPath
-  return start(site, {
+  const machine = await start(site, {
     ...rest,
     memory: path === undefined ? { kind: 'anonymous' } : { kind: 'cloned', path },
     beginning: (files) => ({ kind: 'restore', incomingPath: files.incoming }),
     saved: { deviceState, fill },
   })
+  machine.guest.keepCommands()
+  return machine
 }
 
 async function start(site: Site, blueprint: Blueprint): Promise<Machine> {

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
+import { refuseDead } from '../machine/death.ts'
 import { filesOf, type MachineFiles } from '../machine/files.ts'
 import type { Machine } from '../machine/machine.ts'
 import type { Site } from '../machine/start.ts'
@@ -39,7 +40,7 @@ export async function captureMachine(ground: Ground, machine: Machine, occasion:
   try {
     return await capture(ground, machine, occasion)
   } catch (error) {
-    machine.died.throwIfAborted()
+    if (!isRefusal(error)) await refuseDead(machine.died)
     throw isFull(error)
       ? new AppError('host_disk_exhausted', 'The disk of this host is full.', { cause: error })
       : error
@@ -119,3 +120,5 @@ const isKnown = (base: { key: string; identity: string | null }): base is Manife
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 const isFull = (error: unknown): boolean => error instanceof Error && 'code' in error && FULL.has(String(error.code))
+/** What was said no to is no sign of a death. */
+const isRefusal = (error: unknown): boolean => error instanceof AppError && error.code !== 'internal'

@@ -1,16 +1,14 @@
 /** A command in a sandbox, from the request to its last frame. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { GuestExec } from '../../../shared/contracts/guest.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { refuseDead } from '../machine/death.ts'
 import type { GuestLink } from '../machine/guest-link.ts'
 import { suspectSilence } from './suspect-silence.ts'
 import type { Vm } from './vm.ts'
 
 const WATCH_EVERY_MS = 1_000
-/** How long after a machine stopped answering its process may take to be seen dead. */
-const DEATH_SEEN_MS = 200
 
 /** As much of a machine as a command needs. */
 type Ground = { guest: Pick<GuestLink, 'session' | 'accuse'>; died: AbortSignal }
@@ -108,8 +106,11 @@ function watchClock(vm: Vm, ms: number, overdue: AbortController): () => void {
 
 /** A machine that dies breaks its session first, so the reason may come a moment after the failure. */
 async function explain(stopped: AbortSignal, error: unknown): Promise<unknown> {
-  if (!stopped.aborted) await sleep(DEATH_SEEN_MS, undefined, { signal: stopped }).catch(() => {})
-  if (stopped.aborted) return stopped.reason
+  try {
+    await refuseDead(stopped)
+  } catch (reason) {
+    return reason
+  }
   if (!(error instanceof FrameError)) return error
   return new AppError('guest_unreachable', 'The agent inside the sandbox sent something that makes no sense.', {
     cause: error,
