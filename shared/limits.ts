@@ -184,6 +184,15 @@ export const LIMITS = {
   accelProbeMs: 20_000,
   templatesPerHostMax: 24,
   templateLockMs: 300_000,
+  standbyAfterSecMax: 365 * 24 * 3_600,
+  /** How often it is looked whether a paused sandbox should go from memory to disk, and when one that could not is tried again. */
+  standbyLookMs: 500,
+  standbyRetryMs: 60_000,
+  /** With less than this free, paused sandboxes go to disk whenever they were paused: soon nothing could be started any more. */
+  standbyMemoryMib: 1_536,
+  /** How long it may take to bring everything that runs to disk, and how many sandboxes are written at a time. */
+  evacuateMs: 60_000,
+  evacuationsAtOnceMax: 2,
   /** How long memory is copied before everybody else has a turn, and how much at a time: as fits into a processor's cache. */
   copySliceMs: 2,
   copyChunkBytes: 512 * 1024,

@@ -15,6 +15,7 @@
  *   ATOLL_HOST_MEMORY_MIB     memory to promise in all; by default the machine's, times ATOLL_MEMORY_OVERCOMMIT
  *   ATOLL_HOST_DISK_MIB       disk to promise in all; by default the file system's, times ATOLL_DISK_OVERCOMMIT
  *   ATOLL_SNAPSHOT_DISK_MIB   disk for snapshots, and for sandboxes that are paused on disk; by default half of the file system
+ *   ATOLL_STANDBY_AFTER_SEC   how long a paused sandbox stays in memory before it goes to disk; when memory is short it goes at once
  *   ATOLL_MEMORY_OVERCOMMIT   a clone costs only the pages it writes, and what is truly free is checked before every start
  *   ATOLL_DISK_OVERCOMMIT     a disk costs only the blocks it writes, and what is truly free is checked before every start
  *   ATOLL_VMS_MAX             sandboxes at a time
@@ -72,6 +73,7 @@ const environmentSchema = z
     ATOLL_HOST_MEMORY_MIB: z.coerce.number().int().positive().optional(),
     ATOLL_HOST_DISK_MIB: z.coerce.number().int().positive().optional(),
     ATOLL_SNAPSHOT_DISK_MIB: z.coerce.number().int().min(0).optional(),
+    ATOLL_STANDBY_AFTER_SEC: z.coerce.number().int().min(0).max(LIMITS.standbyAfterSecMax).default(300),
     ATOLL_MEMORY_OVERCOMMIT: z.coerce.number().positive().max(100).default(10),
     ATOLL_DISK_OVERCOMMIT: z.coerce.number().positive().max(100).default(20),
     ATOLL_VMS_MAX: z.coerce.number().int().positive().max(LIMITS.vmsPerHostMax).default(LIMITS.vmsPerHostMax),
@@ -101,6 +103,7 @@ export type Config = {
   pool: { floors: PoolTarget[]; memoryMib: number | null }
   snapshotDiskMib: number | null
   shells: number
+  standbyAfterSec: number
   accel: 'auto' | 'kvm' | 'tcg'
   promises: {
     memoryMib: number | null
@@ -134,6 +137,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     snapshotDiskMib: env.ATOLL_SNAPSHOT_DISK_MIB ?? null,
     shells: env.ATOLL_SHELLS,
+    standbyAfterSec: env.ATOLL_STANDBY_AFTER_SEC,
     accel: env.ATOLL_ACCEL,
     promises: {
       memoryMib: env.ATOLL_HOST_MEMORY_MIB ?? null,

@@ -4,6 +4,7 @@ import { readConfig } from './config.ts'
 import { openNetwork } from './join/open-network.ts'
 import { listen } from './listen.ts'
 import { describe, logTo } from './log.ts'
+import { keepStandby } from './standby/keep-standby.ts'
 import { startHost } from './start-host.ts'
 import { type Ending, stopHost } from './stop-host.ts'
 import { startClock } from './vm/clock.ts'
@@ -16,6 +17,7 @@ async function main(): Promise<void> {
   const draining = new AbortController()
   const host = await startHost(config, draining.signal, log)
   startClock(host)
+  keepStandby(host, config.standbyAfterSec * 1_000)
   host.pool.open()
   const { fetch } = buildApp(host)
   const servers = [await listen(fetch, config.socket)]
@@ -35,6 +37,7 @@ async function main(): Promise<void> {
 function firstSignal(): Promise<Ending> {
   return new Promise((resolve) => {
     process.on('SIGTERM', () => resolve('keep-sandboxes'))
+    process.on('SIGUSR2', () => resolve('evacuate'))
     process.on('SIGINT', () => resolve('end-sandboxes'))
   })
 }

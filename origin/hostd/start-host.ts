@@ -61,7 +61,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     onTaken: ({ kind, stopped_ms }) => metrics.captureStops.observe({ kind }, stopped_ms / 1_000),
     log,
   })
-  await recover({ site, journal, registry, log })
+  await recover({ site, journal, registry, snapshots, log })
   await snapshots.sweep()
 
   const templates = new TemplateStore(config.templateDir, site, around, log)

@@ -2,24 +2,22 @@
  * What this daemon must know after it was killed: which machine is which sandbox's, and which sandboxes were lost.
  *
  *   <state>/machines/<name>/record.json   a sandbox owns the machine; without it nobody does
+ *   <state>/parked/<snapshot>.json        a sandbox is paused on disk, in this snapshot
  *   <state>/lost/<sandbox>.json           the controller has not been told yet, or has not acknowledged
  *
- * Files are replaced by rename, so each is whole or absent. They are not flushed to the platter: after a power failure
- * the machines are gone too, and a missing record then says the same as a dead machine.
+ * Files are replaced by rename, so each is whole or absent. Only those about sandboxes on disk are flushed to the platter: after a
+ * power failure the machines are gone, and a missing record then says the same as a dead machine.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { BOOT_PATHS, vmLoss, vmSpec } from '../../../shared/contracts/host.ts'
 import { lineageSchema, UNKNOWN_LINEAGE } from '../machine/lineage.ts'
+import { sync } from '../snapshot/sync-files.ts'
 
-/** The environment stays out: the guest has it, and it may hold secrets. */
-export const ownedRecord = z.object({
-  machineName: z.string(),
-  uid: z.int().nullable(),
-  /** Left out by daemons that knew no snapshots: the machine goes on, and cannot be kept. */
-  lineage: lineageSchema.default(UNKNOWN_LINEAGE),
+const sandboxRecord = z.object({
+  /** The environment stays out: the guest has it, and it may hold secrets. */
   spec: vmSpec.omit({ env: true }),
   boot_path: z.enum(BOOT_PATHS),
   boot_ms: z.number(),
@@ -27,18 +25,30 @@ export const ownedRecord = z.object({
   merged_from: z.string().nullable().default(null),
   started_at_ms: z.number(),
 })
+const ownedRecord = sandboxRecord.extend({
+  machineName: z.string(),
+  uid: z.int().nullable(),
+  /** Left out by daemons that knew no snapshots: the machine goes on, and cannot be kept. */
+  lineage: lineageSchema.default(UNKNOWN_LINEAGE),
+})
+const parkedRecord = sandboxRecord.extend({ snapshot: z.string() })
+
+export type SandboxRecord = z.infer<typeof sandboxRecord>
 export type OwnedRecord = z.infer<typeof ownedRecord>
+export type ParkedRecord = z.infer<typeof parkedRecord>
 export type Loss = z.infer<typeof vmLoss>
 
 export class Journal {
   readonly machinesDir: string
+  readonly #parkedDir: string
   readonly #lostDir: string
 
   constructor(stateDir: string) {
     this.machinesDir = join(stateDir, 'machines')
+    this.#parkedDir = join(stateDir, 'parked')
     this.#lostDir = join(stateDir, 'lost')
-    mkdirSync(this.machinesDir, { recursive: true, mode: 0o700 })
-    mkdirSync(this.#lostDir, { recursive: true, mode: 0o700 })
+    for (const directory of [this.machinesDir, this.#parkedDir, this.#lostDir])
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
   }
 
   /** Synchronous, because nothing may happen between the claim and its record; it takes a tenth of a millisecond. */
@@ -49,6 +59,21 @@ export class Journal {
   /** From here on nobody owns the machine, so a crash before it is gone leaves it to be reaped. */
   disown(machineName: string): void {
     rmSync(this.#recordPath(machineName), { force: true })
+  }
+
+  /** The snapshot is the sandbox's, on the platter when it returns. Repeated when what is written changes. */
+  async park(record: ParkedRecord): Promise<void> {
+    const path = this.#parkedPath(record.snapshot)
+    await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+    await sync(`${path}.new`)
+    await rename(`${path}.new`, path)
+    await sync(this.#parkedDir)
+  }
+
+  /** The snapshot is nobody's, not even after a power failure. Unknown ones are fine. */
+  async unpark(snapshot: string): Promise<void> {
+    await rm(this.#parkedPath(snapshot), { force: true })
+    await sync(this.#parkedDir)
   }
 
   lose(loss: Loss): void {
@@ -66,14 +91,20 @@ export class Journal {
     return { names, owned: owned.filter((record) => record !== null) }
   }
 
-  async readLosses(): Promise<Loss[]> {
-    const files = (await readdir(this.#lostDir)).filter((file) => file.endsWith('.json'))
-    const losses = await Promise.all(files.map((file) => readAs(vmLoss, join(this.#lostDir, file))))
-    return losses.filter((loss) => loss !== null)
+  readParked(): Promise<ParkedRecord[]> {
+    return readAll(parkedRecord, this.#parkedDir)
+  }
+
+  readLosses(): Promise<Loss[]> {
+    return readAll(vmLoss, this.#lostDir)
   }
 
   #recordPath(machineName: string): string {
     return join(this.machinesDir, machineName, 'record.json')
+  }
+
+  #parkedPath(snapshot: string): string {
+    return join(this.#parkedDir, `${snapshot}.json`)
   }
 
   #lossPath(id: string): string {
@@ -84,6 +115,12 @@ export class Journal {
 function replace(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 })
   renameSync(`${path}.new`, path)
+}
+
+async function readAll<Schema extends z.ZodType>(schema: Schema, directory: string): Promise<z.infer<Schema>[]> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.json'))
+  const records = await Promise.all(files.map((file) => readAs(schema, join(directory, file))))
+  return records.filter((record) => record !== null)
 }
 
 async function readAs<Schema extends z.ZodType>(schema: Schema, path: string): Promise<z.infer<Schema> | null> {

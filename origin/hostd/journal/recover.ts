@@ -5,6 +5,8 @@
  *   a sandbox owns it    adopt             lost
  *   nobody owns it       reap              reap (files only)
  *
+ * One that is on disk, too, loses nothing with its process: what is left of that is reaped, and the sandbox is paused on disk.
+ *
  * A sandbox whose loss is on record owns nothing any more: the daemon before died between the loss and the machine's end.
  */
 import type { MachineProcess } from '../qemu/processes.ts'
@@ -16,6 +18,8 @@ export type Found = {
   running: MachineProcess[]
   /** The sandboxes whose loss is on record. */
   lost: string[]
+  /** The sandboxes that are on disk. */
+  parked: string[]
 }
 
 export type Recovery = {
@@ -29,11 +33,13 @@ export function planRecovery(found: Found): Recovery {
   const pids = new Map(found.running.map(({ name, pid }) => [name, pid]))
   const lost = new Set(found.lost)
   const owners = latestPerSandbox(found.owned.filter((record) => !lost.has(record.spec.id)))
+  const parked = new Set(found.parked)
   const recovery: Recovery = { adopt: [], lost: [], reap: [] }
   for (const name of new Set([...found.names, ...pids.keys()])) {
     const record = owners.get(name)
     const pid = pids.get(name) ?? null
-    if (record === undefined) recovery.reap.push({ name, pid })
+    const isNeeded = record !== undefined && (pid !== null || !parked.has(record.spec.id))
+    if (!isNeeded) recovery.reap.push({ name, pid })
     else if (pid !== null) recovery.adopt.push({ record, pid })
     else recovery.lost.push(record)
   }

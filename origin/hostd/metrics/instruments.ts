@@ -44,6 +44,18 @@ export function createMetrics() {
       buckets: START_SECONDS,
       registers,
     }),
+    standbys: new Histogram({
+      name: 'atoll_machine_standby_seconds',
+      help: 'How long it took to bring paused sandboxes from memory to disk.',
+      buckets: START_SECONDS,
+      registers,
+    }),
+    standbyFailures: new Counter({
+      name: 'atoll_machine_standby_failures_total',
+      help: 'Paused sandboxes that had to stay in memory, by the code of the error.',
+      labelNames: ['code'],
+      registers,
+    }),
     /** `kind` is what it was taken for: named, standby or fork. */
     captureStops: new Histogram({
       name: 'atoll_capture_stop_seconds',

@@ -39,6 +39,7 @@ export function observeHost(host: Host): void {
   const total = new CpuTotal()
 
   gauge('atoll_machines', 'Sandboxes by state.', ['state'], () => statesOf(host))
+  gauge('atoll_machines_paused', 'Paused sandboxes by where they are.', ['in'], () => pausedBy(host))
   gauge('atoll_pool_machines', 'Primed machines that wait.', ['pool'], () =>
     Object.entries(host.pool.depths()).map(([pool, depth]) => [{ pool }, depth]),
   )
@@ -71,6 +72,15 @@ export function observeHost(host: Host): void {
 
 const statesOf = ({ registry }: Host): Read<'state'> =>
   VM_STATES.map((state) => [{ state }, registry.all().filter((vm) => vm.state === state).length])
+
+const pausedBy = ({ registry }: Host): Read<'in'> => {
+  const paused = registry.all().filter(({ state }) => state === 'paused')
+  const onDisk = paused.filter(({ parked }) => parked !== null).length
+  return [
+    [{ in: 'memory' }, paused.length - onDisk],
+    [{ in: 'disk' }, onDisk],
+  ]
+}
 
 const kept = ({ snapshots }: Host, kind: Manifest['kind']): Manifest[] =>
   snapshots.all().flatMap(({ manifest }) => (manifest.kind === kind ? [manifest] : []))

@@ -1,4 +1,4 @@
-/** After a restart: every machine that a sandbox owns is taken up again, every other one is removed. */
+/** After a restart: every machine that a sandbox owns is taken up again, every other one is removed; then those follow that are on disk. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Host } from '../host.ts'
@@ -13,21 +13,26 @@ import { type Machine, statusOf } from '../machine/machine.ts'
 import { findMachines, killMachine } from '../qemu/processes.ts'
 import { Qmp } from '../qemu/qmp.ts'
 import { resumeSwitch } from '../snapshot/take-disk.ts'
+import { takeUpParked } from '../standby/take-up.ts'
 import { own } from './own.ts'
 import { newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
 
-type Ground = Pick<Host, 'site' | 'journal' | 'registry' | 'log'>
+type Ground = Pick<Host, 'site' | 'journal' | 'registry' | 'snapshots' | 'log'>
 
 export async function recover(host: Ground): Promise<void> {
   const { runDir } = host.site.places
   const machines = await host.journal.readMachines()
   const lost = host.registry.inventory().lost.map(({ id }) => id)
-  const plan = planRecovery({ ...machines, running: await findMachines(runDir), lost })
+  const records = await host.journal.readParked()
+  const parked = records.map(({ spec }) => spec.id)
+  const plan = planRecovery({ ...machines, running: await findMachines(runDir), lost, parked })
   await Promise.all(plan.reap.map(({ name, pid }) => reap(host, name, pid)))
   await Promise.all(plan.lost.map((record) => giveUp(host, record, null, 'The machine ended while the host was away.')))
-  await Promise.all(plan.adopt.map(({ record, pid }) => adopt(host, record, pid)))
-  const counts = { adopted: plan.adopt.length, lost: plan.lost.length, reaped: plan.reap.length }
+  await Promise.all(plan.adopt.map(({ record, pid }) => adopt(host, record, pid, parked.includes(record.spec.id))))
+  await takeUpParked(host, records)
+  const onDisk = host.registry.all().filter(({ parked }) => parked !== null).length
+  const counts = { adopted: plan.adopt.length, on_disk: onDisk, lost: plan.lost.length, reaped: plan.reap.length }
   if (Math.max(...Object.values(counts)) > 0) host.log('recovered', counts)
 }
 
@@ -43,17 +48,20 @@ async function giveUp(host: Ground, record: OwnedRecord, pid: number | null, rea
   await reap(host, record.machineName, pid)
 }
 
-async function adopt(host: Ground, record: OwnedRecord, pid: number): Promise<void> {
+/** One that is on disk, too, goes on from there when its machine is of no use. */
+async function adopt(host: Ground, record: OwnedRecord, pid: number, isParked: boolean): Promise<void> {
+  const fail = (reason: string): Promise<void> =>
+    isParked ? reap(host, record.machineName, pid) : giveUp(host, record, pid, reason)
   try {
     const qmp = await connect(filesOf(host.site.places, record.machineName).qmp)
     const status = await statusOf(qmp)
     if (status === 'running' || status === 'paused') return await takeUp(host, record, pid, qmp, status)
     const words = await lastWords(new ConsoleLog(qmp))
     qmp.close()
-    await giveUp(host, record, pid, kernelStopped(words))
+    await fail(kernelStopped(words))
   } catch (error) {
     host.log('adoption-failed', { id: record.spec.id, ...describe(error) })
-    await giveUp(host, record, pid, 'The process of the machine does not answer.')
+    await fail('The process of the machine does not answer.')
   }
 }
 
@@ -85,7 +93,9 @@ async function takeUp(
     boot: { boot_path: record.boot_path, boot_ms: record.boot_ms },
     mergedFrom: record.merged_from,
     activeAtMs: Date.now(),
+    pausedAtMs: state === 'paused' ? Date.now() : null,
   }
+  if (state === 'paused') machine.guest.keepCommands()
   await resumeSwitch(host.site, machine, () => own(host.journal, vm, machine))
   host.registry.add(vm)
   watch(vm, machine, host.registry, host.log)

@@ -4,7 +4,6 @@ import type { ConsoleQuery, VmConsole, VmStats } from '../../../shared/contracts
 import { AppError } from '../../../shared/errors.ts'
 import type { Host } from '../host.ts'
 import { filesOf } from '../machine/files.ts'
-import type { Machine } from '../machine/machine.ts'
 import { readProcessUsage } from '../qemu/process-usage.ts'
 import type { Vm } from './vm.ts'
 
@@ -12,7 +11,9 @@ const BLOCK_BYTES = 512
 
 /** Throws AppError: `sandbox_not_found`, `sandbox_lost`, `sandbox_expired`; `sandbox_not_running` while it has no machine. */
 export async function statsOf(host: Host, id: string): Promise<VmStats> {
-  const { vm, machine } = await find(host, id)
+  const vm = await find(host, id)
+  const { machine } = vm
+  if (machine === null) return statsOnDisk(vm)
   const [usage, disk] = await Promise.all([
     readProcessUsage(machine),
     stat(filesOf(host.site.places, machine.name).overlay).catch(() => null),
@@ -33,14 +34,23 @@ export async function statsOf(host: Host, id: string): Promise<VmStats> {
 
 /** Throws the same. */
 export async function consoleOf(host: Host, id: string, { lines, after }: ConsoleQuery): Promise<VmConsole> {
-  return (await find(host, id)).machine.console.read(lines, after)
+  const { machine } = await find(host, id)
+  if (machine === null) throw noMachine()
+  return machine.console.read(lines, after)
 }
 
-async function find(host: Host, id: string): Promise<{ vm: Vm; machine: Machine }> {
+async function find(host: Host, id: string): Promise<Vm> {
   const vm = host.registry.require(id)
   await vm.started
-  if (vm.machine === null) throw noMachine()
-  return { vm, machine: vm.machine }
+  return vm
+}
+
+/** While it is paused on disk it has no process, and uses nothing but the room for what is kept of it. */
+function statsOnDisk({ id, state, parked }: Vm): VmStats {
+  if (parked === null) throw noMachine()
+  const disk_bytes = parked.snapshot.manifest.bytes
+  const nothing = { cpu_ms: 0, resident_bytes: 0, private_bytes: 0, commands_running: 0 }
+  return { id, state, at_ms: Date.now(), ...nothing, disk_bytes }
 }
 
 const noMachine = (): AppError => new AppError('sandbox_not_running', 'The sandbox has no machine at this moment.')

@@ -1,11 +1,16 @@
-/** A sandbox's CPU stops and goes on; memory, disk and open commands stay as they are. Whoever waits for one hears of it. */
+/**
+ * A sandbox's CPU stops and goes on; memory, disk and open commands stay as they are. Whoever waits for one hears of it. Where it stood
+ * meanwhile, in memory or on disk, makes no difference but how long it takes to go on.
+ */
 import type { VmDeadlines, VmRecord } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Host } from '../host.ts'
 import { type Machine, stop } from '../machine/machine.ts'
+import { comeBack } from '../standby/come-back.ts'
+import { heedKept } from './heed-kept.ts'
 import { inTurn } from './in-turn.ts'
-import { own } from './own.ts'
+import { journalChange } from './own.ts'
 import { deadlinesOf, type Vm } from './vm.ts'
 import { wakeMachine } from './wake-machine.ts'
 
@@ -14,24 +19,36 @@ import { wakeMachine } from './wake-machine.ts'
  * given more time by a change before it.
  */
 export function pauseVm(host: Host, id: string, isWanted: (vm: Vm) => boolean = () => true): Promise<VmRecord> {
-  return inTurn(host, id, async (vm, machine) => {
-    if (vm.state !== 'running' || !isWanted(vm)) return
+  return inTurn(host, id, async (vm) => {
+    const { machine } = vm
+    if (vm.state !== 'running' || machine === null || !isWanted(vm)) return
     vm.state = 'paused'
+    vm.pausedAtMs = Date.now()
     await stop(machine)
     vm.frozen.abort(new AppError('sandbox_paused', 'The sandbox was paused while the command ran.'))
   })
 }
 
-/** Resuming a running sandbox only gives it its new deadlines. Throws AppError('guest_unreachable') and leaves it paused when it does not answer. */
+/**
+ * Resuming a running sandbox only gives it its new deadlines. Throws AppError('guest_unreachable') and leaves it paused when it does not
+ * answer; and what `comeBack` throws.
+ */
 export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promise<VmRecord> {
-  return inTurn(host, id, async (vm, machine) => {
+  return inTurn(host, id, async (vm) => {
     vm.spec = { ...vm.spec, ...deadlinesOf(deadlines) }
-    own(host.journal, vm, machine)
+    await journalChange(host.journal, vm)
     vm.activeAtMs = Date.now()
     if (vm.state !== 'paused') return
-    const resumed = host.metrics.resumes.startTimer({ from: 'memory' })
-    await goOn(vm, machine)
+    const resumed = host.metrics.resumes.startTimer({ from: vm.parked === null ? 'memory' : 'disk' })
+    if (vm.machine !== null) await goOn(vm, vm.machine)
+    else if (vm.parked !== null) await comeBack(host, vm, vm.parked)
+    vm.ending.signal.throwIfAborted()
     resumed()
+    vm.frozen = new AbortController()
+    vm.state = 'running'
+    vm.pausedAtMs = null
+    vm.activeAtMs = Date.now()
+    void heedKept(vm)
   })
 }
 
@@ -39,8 +56,6 @@ async function goOn(vm: Vm, machine: Machine): Promise<void> {
   const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.guestHandshakeMs), vm.ending.signal, machine.died])
   try {
     await wakeMachine(machine, vm.spec.hostname, patience)
-    vm.frozen = new AbortController()
-    vm.state = 'running'
   } catch (error) {
     vm.ending.signal.throwIfAborted()
     await stop(machine)

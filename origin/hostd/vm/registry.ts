@@ -50,6 +50,11 @@ export class Registry {
     if (loss !== undefined) throw endOf(loss)
   }
 
+  /** Whether it ended by itself, and that was not acknowledged yet. */
+  isLost(id: string): boolean {
+    return this.#losses.has(id)
+  }
+
   add(vm: Vm): void {
     this.#vms.set(vm.id, vm)
   }

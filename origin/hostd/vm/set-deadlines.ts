@@ -2,13 +2,13 @@
 import type { VmDeadlines, VmRecord } from '../../../shared/contracts/host.ts'
 import type { Host } from '../host.ts'
 import { inTurn } from './in-turn.ts'
-import { own } from './own.ts'
+import { journalChange } from './own.ts'
 import { deadlinesOf } from './vm.ts'
 
 /** In force and on disk when it returns. The state stays as it is: the record says whether the time was over before. */
 export function setDeadlines(host: Host, id: string, deadlines: VmDeadlines): Promise<VmRecord> {
-  return inTurn(host, id, (vm, machine) => {
+  return inTurn(host, id, async (vm) => {
     vm.spec = { ...vm.spec, ...deadlinesOf(deadlines) }
-    own(host.journal, vm, machine)
+    await journalChange(host.journal, vm)
   })
 }

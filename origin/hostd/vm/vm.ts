@@ -1,6 +1,7 @@
 /** A sandbox's machine as this host knows it. Its fields change only in this folder. */
 import { type VmDeadlines, type VmRecord, type VmSpec, vmRecord } from '../../../shared/contracts/host.ts'
 import type { Machine } from '../machine/machine.ts'
+import type { Parked } from '../standby/parked.ts'
 
 type Spec = Omit<VmSpec, 'env'>
 type Boot = Pick<VmRecord, 'boot_path' | 'boot_ms'>
@@ -10,8 +11,12 @@ export type Vm = {
   id: string
   spec: Spec
   state: VmRecord['state']
-  /** Present from the moment a machine is this sandbox's; absent while one is being started. */
+  /** Present from the moment a machine is this sandbox's; absent while one is being started, and while it is paused on disk. */
   machine: Machine | null
+  /** What it goes on from while it is paused on disk. */
+  parked: Parked | null
+  /** When it was paused, while it is. */
+  pausedAtMs: number | null
   boot: Boot
   /** Whose machine a merge gave it last, so that a repeat of that merge is known. */
   mergedFrom: string | null
@@ -39,6 +44,8 @@ export function newVm(spec: Spec, nowMs: number): Vm {
     spec,
     state: 'starting',
     machine: null,
+    parked: null,
+    pausedAtMs: null,
     boot: { boot_path: 'warm', boot_ms: 0 },
     mergedFrom: null,
     startedAtMs: nowMs,
@@ -61,5 +68,6 @@ export const deadlinesOf = ({ expires_at_ms, on_expiry, idle_timeout_sec }: VmDe
 
 export function recordOf(vm: Vm): VmRecord {
   const { id, state, spec, boot, startedAtMs: started_at_ms, activeAtMs: active_at_ms } = vm
-  return vmRecord.parse({ ...spec, id, state, ...boot, started_at_ms, active_at_ms })
+  const standby = state === 'paused' ? { standby: vm.parked === null ? 'memory' : 'disk' } : {}
+  return vmRecord.parse({ ...spec, id, state, ...standby, ...boot, started_at_ms, active_at_ms })
 }

@@ -40,8 +40,10 @@ const anyMachines = fc
       hasFiles && owner !== null ? [record(nameOf(index), `sbx${owner}`, startedAt)] : [],
     ),
   }))
-const anyLosses = fc.subarray(['sbx0', 'sbx1', 'sbx2', 'sbx3', 'sbx4', 'sbx5'])
-const anyCrash = fc.tuple(anyMachines, anyLosses).map(([machines, lost]) => ({ ...machines, lost }))
+const someSandboxes = fc.subarray(['sbx0', 'sbx1', 'sbx2', 'sbx3', 'sbx4', 'sbx5'])
+const anyCrash = fc
+  .tuple(anyMachines, someSandboxes, someSandboxes)
+  .map(([machines, lost, parked]) => ({ ...machines, lost, parked }))
 
 // A machine that is in none of the three lists would run, unowned and unpaid for, until the host is rebooted.
 test('after any crash every machine is adopted, lost or reaped, exactly one of them', () => {
@@ -86,6 +88,19 @@ test('a sandbox whose loss is on record is never adopted', () => {
   )
 })
 
+// Its process ends with every pause on disk; with a power failure in the middle of one, too.
+test('a sandbox that is on disk is not lost, and goes on from its machine as long as that runs', () => {
+  fc.assert(
+    fc.property(anyCrash, (crash) => {
+      const plan = planRecovery(crash)
+      assert.ok(plan.lost.every(({ spec }) => !crash.parked.includes(spec.id)))
+      const without = planRecovery({ ...crash, parked: [] })
+      assert.deepEqual(plan.adopt, without.adopt)
+    }),
+    { numRuns: 500 },
+  )
+})
+
 test('the journal gives back what was written, forgets what was taken back, and keeps no environment', async () => {
   const directory = mkdtempSync('/tmp/atoll-journal-')
   try {
@@ -99,6 +114,11 @@ test('the journal gives back what was written, forgets what was taken back, and 
     const again = new Journal(directory)
     const { names, owned } = await again.readMachines()
     assert.deepEqual([names.length, owned], [2, [record(nameOf(1), 'sbx1', 1)]])
+    const { machineName: _, uid: __, lineage: ___, ...sandbox } = record(nameOf(3), 'sbx3', 3)
+    await journal.park({ ...sandbox, snapshot: 'standby-3' })
+    assert.deepEqual(await again.readParked(), [{ ...sandbox, snapshot: 'standby-3' }])
+    for (const id of ['standby-3', 'unknown']) await again.unpark(id)
+    assert.deepEqual(await again.readParked(), [])
     assert.deepEqual(
       (await again.readLosses()).map(({ id }) => id),
       ['a/../b'],
