@@ -116,6 +116,23 @@ export function meteringPromises(regionOf: () => TestRegion): void {
     assert.equal(late?.closed, late?.opened, 'never negative')
   })
 
+  test('what is found to have ended when its host is heard of again is paid for until it was heard of before', async () => {
+    const [before, again] = [START_MS + 60_000, START_MS + 3_600_000]
+    await regionOf().sql(
+      `insert into host (id, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen, away_from)
+       values ('returned', false, false, 0, 0, 0, 0, $1, $2)`,
+      [new Date(again), new Date(before)],
+    )
+    const [died, rested] = [await place('running', START_MS, 'returned'), await place('paused', START_MS, 'returned')]
+    for (const id of [died, rested]) {
+      await move(id, 'error', again + 500)
+      assert.deepEqual((await intervalsOf(id)).at(-1)?.closed, before)
+    }
+    const goesOn = await place('running', START_MS, 'returned')
+    await move(goesOn, 'paused', again + 500)
+    assert.equal((await intervalsOf(goesOn))[0]?.closed, again + 500, 'what lives on is paid for throughout')
+  })
+
   // A machine that is switched off for the night is heard of in the morning before anybody has seen what it lost.
   test('what ended while its host was away is paid for until it was heard of before, also when it is found out afterwards', async () => {
     const region = regionOf()
@@ -136,10 +153,11 @@ export function meteringPromises(regionOf: () => TestRegion): void {
     await until('the loss to be seen', async () => (await intervalsOf(died)).every(({ closed }) => closed !== null))
     assert.equal((await intervalsOf(died)).at(-1)?.closed, heard.getTime())
     await until('the host to be whole again', async () => {
-      const [row] = await region.sql<{ away: Date | null }>('select away_from as away from host where id = $1', [
-        host.name,
-      ])
-      return row?.away === null
+      const [row] = await region.sql<{ isWhole: boolean }>(
+        'select last_seen > $2 and away_from is null as "isWhole" from host where id = $1',
+        [host.name, heard],
+      )
+      return row?.isWhole === true
     })
     assert.equal((await intervalsOf(lives)).at(-1)?.closed, null)
     const before = Date.now()
