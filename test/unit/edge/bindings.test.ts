@@ -1,4 +1,4 @@
-/** What follows from what requests say of their key: any number of them, in any order, any of them cut off at any moment. */
+/** What follows from what requests say of their key, however many there are, in whatever order, and wherever they are cut off. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
