@@ -41,7 +41,7 @@ const post =
 
 const look: Deed = (client, told) => askOf(client, told, { method: 'GET', path: `/v1/sandboxes/${told.id}` })
 
-export const DEEDS: Deed[] = [look, look, post('exec', { command: 'echo there' }), post('pause'), post('resume')]
+const DEEDS: Deed[] = [look, look, post('exec', { command: 'echo there' }), post('pause'), post('resume')]
 
 async function doSomething(client: Client, held: Told[]): Promise<void> {
   const { draw } = client
