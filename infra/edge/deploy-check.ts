@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { ENVIRONMENTS, judgeDeployment } from './judge-deployment.ts'
+import { ENVIRONMENTS, judgeDeployment, nextStep } from './judge-deployment.ts'
 import { readDeployment } from './read-deployment.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -20,11 +20,12 @@ const OFFLINE = { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: '
 const { values } = parseArgs({ options: { config: { type: 'string', default: join(ROOT, 'wrangler.toml') } } })
 const file = resolve(values.config)
 
-const faults = judgeDeployment(readDeployment(file))
+const environments = readDeployment(file)
+const faults = judgeDeployment(environments)
 for (const environment of ENVIRONMENTS) faults.push(...compileAgainst(environment), ...build(environment))
 for (const fault of faults) console.error(fault)
-if (faults.length === 0) console.log('Everything may be deployed: npx wrangler deploy --env staging')
-else process.exitCode = 1
+if (faults.length > 0) process.exitCode = 1
+else console.log(nextStep(environments))
 
 /** Whether the environment gives the code what edge/bindings.ts says that it takes. */
 function compileAgainst(environment: string): string[] {

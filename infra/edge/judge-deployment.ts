@@ -61,6 +61,19 @@ export function judgeDeployment(environments: ReadonlyMap<string, Settings>): st
   return [...missing, ...alone, ...OWN.flatMap(([what, of]) => sharedWords(environments, what, of))]
 }
 
+/** What the file comes with, in place of a domain that somebody owns (RFC 2606 keeps the name free for this). */
+const NOBODYS_DOMAIN = 'atoll.example'
+
+/** What to do when nothing is wrong. The domain that the file comes with builds, and nobody can deploy to it. */
+export function nextStep(environments: ReadonlyMap<string, Settings>): string {
+  const unowned = [...environments]
+    .filter(([, { routes }]) => routes.some((route) => route.includes(NOBODYS_DOMAIN)))
+    .map(([environment]) => environment)
+  return unowned.length === 0
+    ? 'Everything may be deployed: npx wrangler deploy --env staging'
+    : `Everything builds, but ${unowned.join(' and ')} cannot be deployed yet: put a domain of yours in place of ${NOBODYS_DOMAIN} in wrangler.toml (infra/runbook/edge.md).`
+}
+
 function sharedWords(
   environments: ReadonlyMap<string, Settings>,
   what: string,

@@ -4,19 +4,19 @@
  */
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
+import { fail, placeOf, wordsOf } from './refuse-kindly.ts'
 
 const [file] = process.argv.slice(2)
-if (file === undefined) {
-  console.error('npm run signing-key -- FILE')
-  process.exit(1)
-}
+if (file === undefined)
+  fail(
+    'npm run --silent signing-key -- FILE\n\nThe private half goes into FILE, which must be new; the public half is printed.',
+  )
 const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
 const { d, ...publicHalf } = { ...(await exportJWK(privateKey)), kid: randomUUID() }
-// npm runs its scripts at the root of the package. A key that is there already may be in use: it is not written over.
-await writeFile(resolve(process.env.INIT_CWD ?? '', file), JSON.stringify({ ...publicHalf, d }), {
-  mode: 0o600,
-  flag: 'wx',
-})
+// A key that is there already may be in use: it is not written over.
+await writeFile(placeOf(file), JSON.stringify({ ...publicHalf, d }), { mode: 0o600, flag: 'wx' }).catch(
+  (thrown: unknown) =>
+    fail(`No key was made. ${file} must be a new file in a folder that is there: ${wordsOf(thrown)}`),
+)
 console.log(JSON.stringify(publicHalf))

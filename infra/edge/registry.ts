@@ -2,11 +2,17 @@
  * `npm run regions`: reads and changes the registry of regions at an edge, which checks every change and refuses what would strand
  * somebody. Reads ATOLL_EDGE_URL and ATOLL_INTERNAL_TOKEN.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import * as z from 'zod'
 import { internalTokensSchema } from '../../shared/internal-token.ts'
-import { REGISTRY_PATH, type RegionRegistry, regionRegistrySchema, regionSchema } from '../../shared/regions.ts'
+import {
+  REGISTRY_PATH,
+  type Region,
+  type RegionRegistry,
+  regionRegistrySchema,
+  regionSchema,
+} from '../../shared/regions.ts'
+import { fail, parseOrFail, placeOf, readJsonOrFail, wordsOf } from './refuse-kindly.ts'
 
 const HELP = `npm run regions                                   show the registry
 npm run regions -- save FILE                      write it down, for the day when it is lost
@@ -17,16 +23,26 @@ npm run regions -- put FILE                       replace the whole registry, wh
 
 const ANSWER_MS = 15_000
 const LISTS: ReadonlySet<string> = new Set(['continents', 'failover'])
-const settings = z.object({ ATOLL_EDGE_URL: z.url(), ATOLL_INTERNAL_TOKEN: internalTokensSchema })
-const { ATOLL_EDGE_URL: edge, ATOLL_INTERNAL_TOKEN: token } = settings.parse(process.env)
+const settings = z.object({
+  ATOLL_EDGE_URL: z.url({ error: 'must be the address of the edge, such as https://api.atoll.example' }),
+  ATOLL_INTERNAL_TOKEN: internalTokensSchema,
+})
+const { ATOLL_EDGE_URL: edge, ATOLL_INTERNAL_TOKEN: token } = parseOrFail(
+  settings,
+  process.env,
+  'These settings are missing or wrong; infra/runbook/regions.md says where they are, also those of the local stack:',
+)
+
+const refusalSchema = z.object({ error: z.object({ message: z.string(), next: z.string() }) })
 
 const CHANGES: Record<string, (...words: string[]) => Promise<RegionRegistry>> = {
   async add(file = '') {
-    const region = regionSchema.parse(await readJson(file))
+    const region = parseOrFail(regionSchema, await readJson(file), `${file} describes no region:`)
     const registry = await fetchRegistry()
     return next(registry, [...registry.regions, region])
   },
   async set(code = '', ...changes) {
+    if (changes.length === 0) fail(HELP)
     const registry = await fetchRegistry()
     const changed = Object.fromEntries(changes.map((change) => parseChange(change)))
     return next(registry, replaceOne(registry, code, changed))
@@ -38,13 +54,18 @@ const CHANGES: Record<string, (...words: string[]) => Promise<RegionRegistry>> =
     const without = others.map((region) => ({ ...region, failover: region.failover.filter((named) => named !== code) }))
     return next(registry, without)
   },
-  put: async (file = '') => regionRegistrySchema.parse(await readJson(file)),
+  put: async (file = '') => parseOrFail(regionRegistrySchema, await readJson(file), `${file} is no registry:`),
 }
 
 const [verb, ...words] = process.argv.slice(2)
 if (verb === undefined) print(await fetchRegistry())
-else if (verb === 'save') await writeFile(placeOf(words[0] ?? ''), JSON.stringify(await fetchRegistry(), null, 2))
+else if (verb === 'save') await save(words[0] ?? fail(HELP))
 else print(await ask('PUT', await changeBy(verb)(...words)))
+
+async function save(file: string): Promise<void> {
+  const text = JSON.stringify(await fetchRegistry(), null, 2)
+  await writeFile(placeOf(file), text).catch((thrown: unknown) => fail(`${file} was not written: ${wordsOf(thrown)}`))
+}
 
 function changeBy(named: string): (...words: string[]) => Promise<RegionRegistry> {
   const change = Object.hasOwn(CHANGES, named) ? CHANGES[named] : undefined
@@ -53,7 +74,9 @@ function changeBy(named: string): (...words: string[]) => Promise<RegionRegistry
 
 function replaceOne({ regions }: RegionRegistry, code: string, changes: object): RegionRegistry['regions'] {
   if (!regions.some((region) => region.code === code)) fail(`There is no region ${code}.`)
-  return regions.map((region) => (region.code === code ? regionSchema.parse({ ...region, ...changes }) : region))
+  const change = (region: Region): Region =>
+    parseOrFail(regionSchema, { ...region, ...changes }, `The region ${code} cannot be this:`)
+  return regions.map((region) => (region.code === code ? change(region) : region))
 }
 
 function next(registry: RegionRegistry, regions: RegionRegistry['regions']): RegionRegistry {
@@ -71,13 +94,7 @@ function parseChange(change: string): [field: string, value: unknown] {
 }
 
 async function readJson(file: string): Promise<unknown> {
-  return JSON.parse(await readFile(placeOf(file), 'utf8'))
-}
-
-/** npm runs its scripts at the root of the package, whoever calls them from wherever. */
-function placeOf(file: string): string {
-  if (file === '') fail(HELP)
-  return resolve(process.env.INIT_CWD ?? '', file)
+  return readJsonOrFail(file === '' ? fail(HELP) : file)
 }
 
 function fetchRegistry(): Promise<RegionRegistry> {
@@ -90,18 +107,18 @@ async function ask(method: 'GET' | 'PUT', registry?: RegionRegistry): Promise<Re
     headers: { authorization: `Bearer ${token.sent}` },
     ...(registry === undefined ? {} : { body: JSON.stringify(registry) }),
     signal: AbortSignal.timeout(ANSWER_MS),
-  })
-  const text = await response.text()
-  if (!response.ok) fail(`The edge refused: ${response.status} ${text}`)
-  return regionRegistrySchema.parse(JSON.parse(text))
+  }).catch((thrown: unknown) => fail(`Nothing answers at ${edge} (ATOLL_EDGE_URL): ${wordsOf(thrown)}`))
+  const answer: unknown = await response.json().catch(() => null)
+  if (!response.ok) fail(`The edge refused (${response.status}). ${refusalOf(answer)}`)
+  return parseOrFail(regionRegistrySchema, answer, `${edge} (ATOLL_EDGE_URL) answers, but not as an edge:`)
+}
+
+function refusalOf(answer: unknown): string {
+  const read = refusalSchema.safeParse(answer)
+  return read.success ? `${read.data.error.message} ${read.data.error.next}` : 'Is ATOLL_EDGE_URL that of an edge?'
 }
 
 function print({ version, default: home, regions }: RegionRegistry): void {
   console.log(`version ${version}, home ${home}`)
   console.table(regions.map(({ code, name, status, weight, url }) => ({ code, name, status, weight, url })))
-}
-
-function fail(message: string): never {
-  console.error(message)
-  process.exit(1)
 }

@@ -25,6 +25,9 @@ test('both environments build and are valid', async () => {
   assert.equal(status, 0, output)
   assert.match(output, /staging: Total Upload/)
   assert.match(output, /production: Total Upload/)
+  // What builds with the domain that the file comes with is not ready for anybody.
+  assert.match(output, /put a domain of yours in place of atoll\.example/)
+  assert.doesNotMatch(output, /Everything may be deployed/)
 })
 
 test('a binding that the code uses and the file lacks, and a class that the Worker does not export, are named', async (t) => {
