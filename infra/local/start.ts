@@ -5,6 +5,8 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { LIMITS } from '../../shared/limits.ts'
+import type { RegionRegistry } from '../../shared/regions.ts'
 import { buildImage } from '../image/build.ts'
 import { IMAGE_PACKAGES } from '../image/packages.ts'
 import { ensurePackages } from '../setup/packages.ts'
@@ -21,8 +23,10 @@ import { waitForRegion, waitForRun } from './ready.ts'
 import { startController, startHost } from './region-services.ts'
 import { loadOrMakeSecrets } from './secrets.ts'
 import type { Service } from './service.ts'
+import { childPid, type Inner, postgresPid, watchInner } from './watch-inner.ts'
 
-const STOP_WAIT_MS = 20_000
+/** A host brings its sandboxes to disk before it ends. */
+const STOP_WAIT_MS = LIMITS.evacuateMs + 20_000
 
 const flags = readFlags()
 if (flags.help) {
@@ -107,6 +111,7 @@ async function bringUp(config: LocalConfig, layout: Layout, { step, note }: Prog
   })
   isUp = true
   watch.onChange()
+  await watchInner(innerOf(layout, registry), note, stopping.signal)
   note(`
 Atoll is up. Its key is ${secrets.apiKey}
 
@@ -116,10 +121,24 @@ Atoll is up. Its key is ${secrets.apiKey}
 
 Regions directly: ${Object.entries(regions)
     .map(([code, url]) => `${code} ${url}`)
-    .join(', ')}. Logs: ${shownPath(layout.logDir)}. Ctrl-C stops everything, and the sandboxes end with it.`)
+    .join(
+      ', ',
+    )}. Logs: ${shownPath(layout.logDir)}. Ctrl-C stops everything; sandboxes are paused on disk, and there again after the next start.`)
 }
 
-/** The edge first, so that nobody is let in any more; hosts last, because they end the machines. */
+/** What services of ours keep alive by themselves. A database that is not ours has no file here, and is not looked at. */
+function innerOf(layout: Layout, { regions }: RegionRegistry): Inner[] {
+  const keeper = (name: string) => () => services.find((service) => service.name === name)?.pid ?? null
+  const edge = keeper('edge')
+  const databases = regions.map(({ code }) => ({
+    name: `PostgreSQL of ${code}`,
+    keeper: keeper(`${code}.controller`),
+    pid: () => postgresPid(layout.region(code).databaseDir),
+  }))
+  return [...databases, { name: 'workerd, which runs the edge,', keeper: edge, pid: () => childPid(edge(), 'workerd') }]
+}
+
+/** The edge first, so that nobody is let in any more; hosts last, because they bring the machines to disk. */
 async function takeDown(layout: Layout): Promise<void> {
   if (services.length > 0) progress.note('\nStopping ...')
   removeDevFile(layout.devFile)

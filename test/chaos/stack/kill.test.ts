@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { childPid, postgresPid } from '../../../infra/local/watch-inner.ts'
 import { type Api, apiAt, errorCode, output, record } from '../../harness/api.ts'
 import { type LocalStack, removeStack, startLocalStack, waitFor } from '../../harness/local-stack.ts'
 
@@ -114,6 +115,23 @@ test('the controller is killed with -9: what it acknowledged is still there, and
   })
   const rows = (await usw1('/v1/sandboxes')).body.data as { id: string }[]
   for (const row of rows) assert.equal((await usw1(`/v1/sandboxes/${row.id}`, { method: 'DELETE' })).status, 204)
+})
+
+// These come back by themselves; whoever watches the terminal should know why a request failed.
+test('a database or a workerd that is killed comes back, and the terminal says so', async () => {
+  const { edge: edgePid, 'usw1.controller': controller } = stack.dev().pids
+  assert.ok(edgePid && controller)
+  const database = await postgresPid(`${stack.stateDir}/regions/usw1/postgres`)
+  const workerd = await childPid(edgePid, 'workerd')
+  assert.ok(database && workerd)
+  for (const pid of [database, workerd]) process.kill(pid, 'SIGKILL')
+  for (const line of ['PostgreSQL of usw1 ended', 'workerd, which runs the edge, ended'])
+    await waitFor(line, RECOVERY_MS, () => stack.output().includes(line))
+  await waitFor('the edge and the region to serve', RECOVERY_MS, async () => {
+    const listed = await edge('/v1/sandboxes').catch(() => null)
+    return listed?.status === 200 && listed.headers['x-partial'] === undefined
+  })
+  assert.equal(stack.dev().pids['usw1.controller'], controller)
 })
 
 test('a destroyed sandbox leaves no process, no file and no room taken', async () => {
