@@ -40,11 +40,11 @@ export function refusalOf(shape: Shape, left: Promises, facts: MachineFacts): Ap
   return shortageOf(shape, facts)
 }
 
-/** Why the machine beneath cannot carry another one of this shape, which has `ownMib` from the beginning, whatever was promised; null when it can. */
-export function shortageOf(shape: Shape, facts: MachineFacts, ownMib = 0): AppError | null {
+/** Why the machine beneath cannot carry another one of this shape, whatever was promised; null when it can. */
+export function shortageOf(shape: Shape, facts: MachineFacts): AppError | null {
   if (!fitsAtAll(shape, facts))
     return new AppError('capacity_exhausted', `No machine of ${shape.memoryMib} MiB of memory fits on this host.`)
-  const memoryMib = Math.min(shape.memoryMib, Math.max(LIMITS.vmStartMemoryMib, ownMib))
+  const memoryMib = Math.min(shape.memoryMib, LIMITS.vmStartMemoryMib)
   if (facts.memoryAvailableMib - memoryMib < LIMITS.hostMemoryReserveMib)
     return new AppError('host_memory_exhausted', `This host has only ${facts.memoryAvailableMib} MiB of memory free.`)
   if (facts.diskAvailableMib < LIMITS.hostDiskReserveMib)

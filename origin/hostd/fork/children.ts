@@ -66,7 +66,7 @@ export async function abandonChild(host: Host, { vm, begun }: NewChild): Promise
 /** As a create that is repeated is answered. */
 export async function join(vm: Vm): Promise<Said> {
   await vm.started
-  if (vm.machine !== null && vm.gone === null) return { kind: 'made', vm: recordOf(vm) }
+  if ((vm.machine !== null || vm.parked !== null) && vm.gone === null) return { kind: 'made', vm: recordOf(vm) }
   return failed(vm.id, new AppError('boot_failed', 'The first start of this child failed.'))
 }
 

@@ -9,7 +9,7 @@ import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import { answeringSession } from '../vm/answering-session.ts'
-import { takeTurn } from '../vm/in-turn.ts'
+import { takeTurnAnywhere } from '../vm/in-turn.ts'
 import { recordOf, type Vm } from '../vm/vm.ts'
 import { goOnAs } from './go-on-as.ts'
 
@@ -39,8 +39,8 @@ function merged({ registry }: Host, parentId: string, winnerId: string): VmRecor
 /** In the order of their ids, so that two merges never wait for each other. */
 function inBothTurns(host: Host, parentId: string, winnerId: string): Promise<VmRecord> {
   const [first, second] = parentId < winnerId ? [parentId, winnerId] : [winnerId, parentId]
-  return takeTurn(host, first, (one) =>
-    takeTurn(host, second, (two) => (one.id === parentId ? merge(host, one, two) : merge(host, two, one))),
+  return takeTurnAnywhere(host, first, (one) =>
+    takeTurnAnywhere(host, second, (two) => (one.id === parentId ? merge(host, one, two) : merge(host, two, one))),
   )
 }
 

@@ -2,15 +2,13 @@
 import type { VmRecord } from '../../../shared/contracts/host.ts'
 import type { RestoreBody } from '../../../shared/contracts/host-snapshots.ts'
 import { AppError } from '../../../shared/errors.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import { machineKey } from '../../../shared/machines.ts'
 import type { Host } from '../host.ts'
-import type { Machine } from '../machine/machine.ts'
-import { startFromSnapshot } from '../snapshot/restore.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { takeTurn } from '../vm/in-turn.ts'
+import { heedKept } from '../vm/heed-kept.ts'
+import { takeTurnAnywhere } from '../vm/in-turn.ts'
+import { startAwake } from '../vm/start-awake.ts'
 import { deadlinesOf, newVm, type Vm } from '../vm/vm.ts'
-import { wakeMachine } from '../vm/wake-machine.ts'
 import { watch } from '../vm/watch.ts'
 import { goOnAs } from './go-on-as.ts'
 
@@ -20,11 +18,11 @@ import { goOnAs } from './go-on-as.ts'
  */
 export async function restoreVm(host: Host, id: string, { snapshot_id, deadlines }: RestoreBody): Promise<VmRecord> {
   const snapshot = host.snapshots.requireNamed(snapshot_id)
-  return takeTurn(host, id, async (vm) => {
+  return takeTurnAnywhere(host, id, async (vm) => {
     if (host.draining.aborted) throw new AppError('draining', 'This host starts nothing more.')
     refuseUnlike(vm, snapshot)
     const sinceMs = performance.now()
-    const machine = await startAnew(host, vm, snapshot)
+    const machine = await startAwake(host, vm, snapshot)
     const next: Vm = {
       ...newVm({ ...vm.spec, ...deadlinesOf(deadlines) }, Date.now()),
       state: 'running',
@@ -38,6 +36,7 @@ export async function restoreVm(host: Host, id: string, { snapshot_id, deadlines
       },
     )
     watch(next, machine, host.registry, host.log)
+    void heedKept(next)
     host.metrics.replacements.inc({ by: 'restore' })
     host.log('sandbox-restored', { id, snapshot: snapshot_id, machine: machine.name })
     return record
@@ -48,24 +47,4 @@ export async function restoreVm(host: Host, id: string, { snapshot_id, deadlines
 function refuseUnlike({ spec }: Vm, { manifest }: Snapshot): void {
   if (spec.template === manifest.template && machineKey(spec.machine) === machineKey(manifest.machine)) return
   throw new AppError('snapshot_incompatible', 'This snapshot is of another kind of machine than this sandbox.')
-}
-
-/** A machine that runs and has answered, and that nobody owns: a crash leaves it to be reaped. */
-async function startAnew(host: Host, vm: Vm, snapshot: Snapshot): Promise<Machine> {
-  // Also while it waits for its turn.
-  await using _inUse = snapshot.use()
-  return await host.gate.pass(async () => {
-    const machine = await startFromSnapshot(host, snapshot)
-    try {
-      const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
-      const patience = AbortSignal.any([limit, vm.ending.signal, machine.died])
-      await wakeMachine(machine, vm.spec.hostname, patience)
-      return machine
-    } catch (cause) {
-      await machine.end()
-      vm.ending.signal.throwIfAborted()
-      // Whatever became of this machine, the sandbox is not lost: it still has its own.
-      throw new AppError('boot_failed', 'The machine of the snapshot did not come up.', { cause })
-    }
-  })
 }

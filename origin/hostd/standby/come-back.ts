@@ -6,15 +6,13 @@
  *   its state on disk is forgotten                before anybody hears that it runs, so that it never goes back in time
  */
 import { AppError } from '../../../shared/errors.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import { lost } from '../machine/death.ts'
 import type { Machine } from '../machine/machine.ts'
-import { startFromSnapshot } from '../snapshot/restore.ts'
 import { own } from '../vm/own.ts'
+import { startAwake } from '../vm/start-awake.ts'
 import type { Vm } from '../vm/vm.ts'
-import { wakeMachine } from '../vm/wake-machine.ts'
 import { watch } from '../vm/watch.ts'
 import type { Parked } from './parked.ts'
 
@@ -28,7 +26,7 @@ export async function comeBack(host: Host, vm: Vm, parked: Parked): Promise<void
   // Whoever ends the sandbox meanwhile waits until nothing of this is left.
   vm.started = start.promise
   try {
-    await handOver(host, vm, parked, await startAgain(host, vm, parked))
+    await handOver(host, vm, parked, await startAwake(host, vm, parked.snapshot))
   } catch (error) {
     start.resolve()
     vm.ending.signal.throwIfAborted()
@@ -42,24 +40,6 @@ export async function comeBack(host: Host, vm: Vm, parked: Parked): Promise<void
 }
 
 const isDamaged = (error: unknown): boolean => error instanceof AppError && error.code === 'snapshot_corrupt'
-
-/** A machine that runs and has answered, and that nobody owns: a crash leaves it to be reaped. */
-function startAgain(host: Host, vm: Vm, { snapshot }: Parked): Promise<Machine> {
-  return host.gate.pass(async () => {
-    vm.ending.signal.throwIfAborted()
-    const machine = await startFromSnapshot(host, snapshot)
-    try {
-      machine.guest.keepCommands()
-      const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
-      await wakeMachine(machine, vm.spec.hostname, AbortSignal.any([limit, vm.ending.signal, machine.died]))
-      return machine
-    } catch (cause) {
-      await machine.end()
-      // Whatever became of this machine, the sandbox is not lost: its state is still there.
-      throw new AppError('boot_failed', 'The machine of the sandbox did not come up.', { cause })
-    }
-  })
-}
 
 async function handOver(host: Host, vm: Vm, parked: Parked, machine: Machine): Promise<void> {
   try {

@@ -16,6 +16,7 @@ import { startBlank, startClone } from '../machine/start.ts'
 import { startFromSnapshot } from '../snapshot/restore.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { postponed } from './deadlines.ts'
+import { heedKept } from './heed-kept.ts'
 import { giveUpMachine, own } from './own.ts'
 import { runCommand } from './run-command.ts'
 import type { Vm } from './vm.ts'
@@ -48,7 +49,9 @@ export async function restoreSnapshot(wish: Wish, snapshot: Snapshot): Promise<B
   // Also while it waits for its turn.
   await using _inUse = snapshot.use()
   const { host } = wish
-  return await host.gate.pass(async () => begin(wish, await startFromSnapshot(host, snapshot), 'restore'))
+  const begun = await host.gate.pass(async () => begin(wish, await startFromSnapshot(host, snapshot), 'restore'))
+  void heedKept(wish.vm)
+  return begun
 }
 
 export async function restoreClone(wish: Wish): Promise<Begun | null> {

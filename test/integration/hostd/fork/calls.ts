@@ -40,6 +40,13 @@ export const say = async (host: Daemon, id: string, line: string): Promise<strin
 export const vmOf = async (host: Daemon, id: string): Promise<VmRecord | undefined> =>
   (await host.inventory()).vms.find((vm) => vm.id === id)
 
+/** To disk it goes by itself, where the host does not leave it in memory for long. */
+export async function pauseIn(host: Daemon, id: string, place: 'memory' | 'disk'): Promise<void> {
+  await pause(host, id)
+  if (place === 'disk')
+    await host.until('it is on disk', 30_000, async () => (await vmOf(host, id))?.standby === 'disk')
+}
+
 /** Every sandbox of the host by its id, with its state. */
 export async function states(host: Daemon): Promise<Record<string, string>> {
   return Object.fromEntries((await host.inventory()).vms.map(({ id, state }) => [id, state]))

@@ -9,7 +9,20 @@ import { FRAME, frameJson } from '../../../../shared/frames.ts'
 import { type Answer, Daemon, type Stream } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from '../requests.ts'
 import { createFrom, directoryOf, remove, stored, take } from '../snapshots/calls.ts'
-import { askMerge, askRestore, end, fork, NO_DEADLINES, pause, resume, say, states, untilOnly, vmOf } from './calls.ts'
+import {
+  askMerge,
+  askRestore,
+  end,
+  fork,
+  NO_DEADLINES,
+  pause,
+  pauseIn,
+  resume,
+  say,
+  states,
+  untilOnly,
+  vmOf,
+} from './calls.ts'
 
 const codeOf = ({ status, body }: Answer): string => `${status} ${JSON.parse(body).error?.code ?? 'ok'}`
 /** The code with which a stream of frames broke off. */
@@ -21,7 +34,7 @@ function breachOf(stream: Stream): unknown {
 describe('a sandbox that is restored in place', { timeout: 300_000 }, () => {
   let host: Daemon
   before(async () => {
-    host = await Daemon.start({})
+    host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '1' })
     await create(host, spec('one', { env: { WHO: 'one' } }), shell('echo then > file; (sleep 1000 & echo $! > pid)'))
     await take(host, 'one', 'point')
   })
@@ -44,16 +57,20 @@ describe('a sandbox that is restored in place', { timeout: 300_000 }, () => {
     await untilOnly(host, 1)
   })
 
-  test('may be paused: it is woken by it, with its new deadlines, and what was asked of it meanwhile is done afterwards', async () => {
-    await say(host, 'one', 'echo paused > file')
-    await pause(host, 'one')
-    const restoring = askRestore(host, 'one', 'point')
-    const after = host.send('POST', '/v1/vms/one/deadlines', { ...NO_DEADLINES, idle_timeout_sec: 77 })
-    assert.equal(codeOf(await restoring), '200 ok')
-    assert.equal(codeOf(await after), '200 ok')
-    assert.deepEqual([(await vmOf(host, 'one'))?.state, (await vmOf(host, 'one'))?.idle_timeout_sec], ['running', 77])
-    assert.equal(await say(host, 'one', 'cat file'), 'then')
-  })
+  for (const place of ['memory', 'disk'] as const)
+    test(`may be paused in ${place}: it is woken by it, with its new deadlines, and what was asked of it meanwhile is done afterwards`, async () => {
+      await say(host, 'one', 'echo paused > file')
+      await pauseIn(host, 'one', place)
+      const restoring = askRestore(host, 'one', 'point')
+      const after = host.send('POST', '/v1/vms/one/deadlines', { ...NO_DEADLINES, idle_timeout_sec: 77 })
+      assert.equal(codeOf(await restoring), '200 ok')
+      assert.equal(codeOf(await after), '200 ok')
+      const vm = await vmOf(host, 'one')
+      assert.deepEqual([vm?.state, vm?.idle_timeout_sec, vm?.standby], ['running', 77, undefined])
+      assert.equal(await say(host, 'one', 'cat file'), 'then')
+      await untilOnly(host, 1)
+      assert.equal((await stored(host)).snapshots.length, 1)
+    })
 
   test('is found as that by the next daemon, and may be restored, kept and forked again', async () => {
     await host.signal('SIGKILL')
@@ -99,7 +116,7 @@ describe('a sandbox that is restored in place', { timeout: 300_000 }, () => {
 describe('a sandbox that another one is merged into', { timeout: 300_000 }, () => {
   let host: Daemon
   before(async () => {
-    host = await Daemon.start({})
+    host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '1' })
     await create(host, spec('parent', { env: { WHO: 'parent' } }), shell('echo first > file'))
     await fork(host, 'parent', 'winner', 'sibling', 'third')
     for (const id of ['parent', 'winner', 'sibling']) await say(host, id, `echo ${id} >> file`)
@@ -150,9 +167,14 @@ describe('a sandbox that another one is merged into', { timeout: 300_000 }, () =
   })
 
   test('may be paused, and runs afterwards; of two that are merged into each other at once one stays', async () => {
-    await pause(host, 'parent')
+    await fork(host, 'sibling', 'cousin')
+    await pauseIn(host, 'parent', 'memory')
     assert.equal(codeOf(await askMerge(host, 'parent', 'sibling')), '200 ok')
+    assert.equal(await say(host, 'parent', 'cat file; rm file'), 'first\nsibling')
+    await pauseIn(host, 'parent', 'disk')
+    assert.equal(codeOf(await askMerge(host, 'parent', 'cousin')), '200 ok')
     assert.equal(await say(host, 'parent', 'cat file'), 'first\nsibling')
+    assert.deepEqual((await stored(host)).snapshots, [])
     const both = await Promise.all([askMerge(host, 'parent', 'third'), askMerge(host, 'third', 'parent')])
     assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 404])
     const [left = ''] = Object.keys(await states(host))
