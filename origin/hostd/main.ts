@@ -22,12 +22,14 @@ async function main(): Promise<void> {
   const { fetch } = buildApp(host)
   const servers = [await listen(fetch, config.socket)]
   log('listening', { socket: config.socket })
-  servers.push(...(await openNetwork(config, fetch, draining.signal, log)))
+  const network = await openNetwork(config, fetch, draining.signal, log)
+  servers.push(...network.servers)
 
-  const ending = await stopping
+  const ending = await Promise.race([stopping, network.refused])
   log('stopping', { ending })
   draining.abort()
-  await stopHost(host, servers, ending)
+  await stopHost(host, servers, ending === 'refused' ? 'keep-sandboxes' : ending)
+  if (ending === 'refused') throw new Error('The region does not take this host in; the line join-refused says why.')
 }
 
 /**

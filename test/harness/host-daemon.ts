@@ -96,6 +96,16 @@ export class Daemon {
     })
   }
 
+  /** Everything that it said so far. */
+  get log(): string {
+    return this.#log
+  }
+
+  /** Null while it runs. */
+  get exitCode(): number | null {
+    return this.#child?.exitCode ?? null
+  }
+
   /** Sends a signal and waits for the end of the process. */
   async signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGUSR2'): Promise<void> {
     const child = this.#child

@@ -15,27 +15,38 @@ import type { Identity } from './identity.ts'
 export type Joining = { regionUrl: string; token: string; name: string | undefined; url: string }
 
 const joinedSchema = z.object({ host: z.string(), region: z.string(), question: z.string() })
-const refusalSchema = z.object({ error: z.object({ message: z.string(), retry: z.string() }) })
+const refusalSchema = z.object({ error: z.object({ message: z.string(), retry: z.string(), next: z.string() }) })
 
 /** Ends when this host is of the region, when it never will be, or when `stopping` is aborted. Whatever happens is in the log. */
-export async function joinRegion(joining: Joining, identity: Identity, stopping: AbortSignal, log: Log): Promise<void> {
+export async function joinRegion(
+  joining: Joining,
+  identity: Identity,
+  stopping: AbortSignal,
+  log: Log,
+): Promise<'joined' | 'refused' | 'stopped'> {
   const question = createHash('sha256').update(`${joining.token} ${joining.url}`).digest('hex')
   const before = await readJoined(identity)
-  if (before?.question === question) return log('joined-before', { host: before.host, region: before.region })
+  if (before?.question === question) {
+    log('joined-before', { host: before.host, region: before.region })
+    return 'joined'
+  }
   for (let wait: number = LIMITS.joinRetryMs; !stopping.aborted; wait = Math.min(2 * wait, LIMITS.joinRetryMsMax)) {
     try {
       const said = await ask(joining, identity, stopping)
-      if (said.kind === 'refused') return log('join-refused', { why: said.why })
-      await writeJoined(identity, { ...said.joined, question })
-      return log('joined', { host: said.joined.host, region: said.joined.region })
+      if (said.kind === 'joined') await writeJoined(identity, { ...said.joined, question })
+      log(said.kind === 'joined' ? 'joined' : 'join-refused', said.kind === 'joined' ? said.joined : said.refusal)
+      return said.kind
     } catch (error) {
-      log('join-failed', describe(error))
+      log('join-failed', { ...describe(error), next_ms: wait })
     }
     await sleep(wait, undefined, { signal: stopping }).catch(() => {})
   }
+  return 'stopped'
 }
 
-type Said = { kind: 'joined'; joined: { host: string; region: string } } | { kind: 'refused'; why: string }
+type Said =
+  | { kind: 'joined'; joined: { host: string; region: string } }
+  | { kind: 'refused'; refusal: { url: string; why: string; next: string } }
 
 async function ask({ regionUrl, token, name, url }: Joining, identity: Identity, stopping: AbortSignal): Promise<Said> {
   const { fingerprint, secret } = identity
@@ -53,8 +64,8 @@ async function ask({ regionUrl, token, name, url }: Joining, identity: Identity,
     const { id, region } = joinAnswer.parse(said).data
     return { kind: 'joined', joined: { host: id, region } }
   }
-  const { message, retry } = refusalSchema.parse(said).error
-  if (retry === 'never') return { kind: 'refused', why: message }
+  const { message, retry, next } = refusalSchema.parse(said).error
+  if (retry === 'never') return { kind: 'refused', refusal: { url, why: message, next } }
   throw new Error(`The region answered ${answer.status}: ${message}`)
 }
 

@@ -11,17 +11,19 @@ let server: TestServer
 let region: TestRegion
 let daemon: Daemon
 let host: string
+let token: string
 
 before(async () => {
   server = await embedded.open()
   region = await startRegion(await server.createDatabase())
   const made = await region.ask('/v1/admin/hosts/tokens', { method: 'POST', key: OPERATOR, body: {} })
+  token = textAt(made.json, 'data', 'token')
   daemon = await Daemon.start({
     // Whatever port is free: another one after each start, so that the address changes, too.
     ATOLL_HOSTD_LISTEN: '127.0.0.1:0',
     ATOLL_HOST_NAME: 'cellar',
     ATOLL_JOIN_URL: region.url,
-    ATOLL_JOIN_TOKEN: textAt(made.json, 'data', 'token'),
+    ATOLL_JOIN_TOKEN: token,
   })
   host = await untilJoined()
 })
@@ -74,4 +76,20 @@ test('a sandbox runs in a real machine on a host that joined, and lives on when 
   const destroyed = await region.ask(`/v1/sandboxes/${id}`, { method: 'DELETE' })
   assert.equal(destroyed.status, 204, destroyed.text)
   assert.deepEqual((await daemon.inventory()).vms, [])
+})
+
+// Nobody would ever call it, and a daemon that only logs that looks like one that works.
+test('a host that the region refuses for good ends, and says why and what to do', async (t) => {
+  const settings = { ATOLL_HOSTD_LISTEN: '127.0.0.1:0', ATOLL_JOIN_URL: region.url, ATOLL_JOIN_TOKEN: token }
+  const said = await Daemon.start(settings).then(
+    async (started) => {
+      t.after(() => started.stop())
+      await started.until('the daemon has ended', READY_MS, async () => started.exitCode !== null)
+      assert.equal(started.exitCode, 1)
+      return started.log
+    },
+    (ended: Error) => ended.message,
+  )
+  assert.match(said, /"join-refused".*"why":".*"next":"/)
+  assert.match(said, /The region does not take this host in/)
 })
