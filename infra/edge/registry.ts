@@ -33,7 +33,9 @@ const { ATOLL_EDGE_URL: edge, ATOLL_INTERNAL_TOKEN: token } = parseOrFail(
   'These settings are missing or wrong; infra/runbook/regions.md says where they are, also those of the local stack:',
 )
 
-const refusalSchema = z.object({ error: z.object({ message: z.string(), next: z.string() }) })
+const refusalSchema = z.object({
+  error: z.object({ message: z.string(), next: z.string(), details: z.unknown().optional() }),
+})
 
 const CHANGES: Record<string, (...words: string[]) => Promise<RegionRegistry>> = {
   async add(file = '') {
@@ -115,7 +117,9 @@ async function ask(method: 'GET' | 'PUT', registry?: RegionRegistry): Promise<Re
 
 function refusalOf(answer: unknown): string {
   const read = refusalSchema.safeParse(answer)
-  return read.success ? `${read.data.error.message} ${read.data.error.next}` : 'Is ATOLL_EDGE_URL that of an edge?'
+  if (!read.success) return 'Is ATOLL_EDGE_URL that of an edge?'
+  const { message, next, details } = read.data.error
+  return `${message} ${next}${details === undefined ? '' : `\n${JSON.stringify(details, null, 2)}`}`
 }
 
 function print({ version, default: home, regions }: RegionRegistry): void {
