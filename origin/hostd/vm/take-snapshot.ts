@@ -6,9 +6,10 @@ import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
 import type { Machine } from '../machine/machine.ts'
 import { captureMachine } from '../snapshot/capture.ts'
+import { copySnapshot } from '../snapshot/copy-snapshot.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { answeringSession } from './answering-session.ts'
-import { takeTurn } from './in-turn.ts'
+import { takeTurnAnywhere } from './in-turn.ts'
 import { ownStill } from './own.ts'
 import type { Vm } from './vm.ts'
 
@@ -19,7 +20,14 @@ import type { Vm } from './vm.ts'
 export async function takeSnapshot(host: Host, vmId: string, id: string): Promise<HostSnapshot> {
   const before = taken(host, vmId, id)
   if (before !== null) return before
-  return takeTurn(host, vmId, async (vm, machine) => taken(host, vmId, id) ?? (await take(host, vm, machine, id)))
+  return takeTurnAnywhere(host, vmId, async (vm) => {
+    const before = taken(host, vmId, id)
+    if (before !== null) return before
+    const snapshot = await (vm.machine === null ? copyParked(host, vm, id) : take(host, vm, vm.machine, id))
+    const { bytes, stopped_ms } = snapshot.manifest
+    host.log('snapshot-taken', { id, sandbox: vm.id, bytes, stopped_ms: Math.round(stopped_ms) })
+    return recordOf(snapshot)
+  })
 }
 
 export function snapshotsOf(host: Host): HostSnapshot[] {
@@ -33,7 +41,13 @@ function taken(host: Host, sandbox: string, id: string): HostSnapshot | null {
   throw new AppError('already_exists', 'There is a snapshot of this id.')
 }
 
-async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<HostSnapshot> {
+/** One that is paused on disk is a snapshot already. */
+async function copyParked({ snapshots }: Host, { parked }: Vm, id: string): Promise<Snapshot> {
+  if (parked === null) throw new AppError('state_conflict', 'The sandbox is being destroyed.')
+  return copySnapshot(snapshots, parked.snapshot, { id, kind: 'named' })
+}
+
+async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<Snapshot> {
   const isRunning = vm.state === 'running'
   const session = isRunning ? await answeringSession(vm, machine) : null
   try {
@@ -46,10 +60,8 @@ async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<H
     await session
       ?.wake(wakeNow(vm.spec.hostname))
       .catch((error) => host.log('wake-failed', { id: vm.id, ...describe(error) }))
-    const { bytes, stopped_ms } = snapshot.manifest
-    if (isRunning) host.metrics.standstills.observe({ by: 'snapshot' }, stopped_ms / 1_000)
-    host.log('snapshot-taken', { id, sandbox: vm.id, bytes, stopped_ms: Math.round(stopped_ms) })
-    return recordOf(snapshot)
+    if (isRunning) host.metrics.standstills.observe({ by: 'snapshot' }, snapshot.manifest.stopped_ms / 1_000)
+    return snapshot
   } catch (error) {
     vm.ending.signal.throwIfAborted()
     throw error

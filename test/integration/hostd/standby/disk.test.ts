@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FRAME, frameJson } from '../../../../shared/frames.ts'
 import { Daemon } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from '../requests.ts'
+import { createFrom, remove, take } from '../snapshots/calls.ts'
 import { parkedFiles, pause, RESUMED, recordOf, resume, say, untilOnDisk, whereIs } from './calls.ts'
 
 /** An interpreter with a variable, an open file, a connection to itself and a thread that counts into the file over it, five times a second. */
@@ -78,6 +79,25 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
     await host.until('it is idle', 30_000, async () => (await whereIs(host, 'box')) !== 'running')
     await resume(host, 'box')
     assert.equal(await say(host, 'box', 'tr -d "\\n" < told'), '123456')
+  })
+
+  test('can be kept as a snapshot from there, restored, and given the machine of another one', async () => {
+    await say(host, 'box', 'echo first > file')
+    await pause(host, 'box')
+    await untilOnDisk(host, 'box')
+    await take(host, 'box', 'named')
+    assert.equal(textOf(await createFrom(host, 'other', 'named', 'cat file; echo second > file')), 'first\n')
+    await host.send('POST', '/v1/vms/box/restore', { snapshot_id: 'named', deadlines: RESUMED })
+    assert.equal(await whereIs(host, 'box'), 'running')
+    await say(host, 'box', 'echo third > file')
+    await pause(host, 'box')
+    await untilOnDisk(host, 'box')
+    assert.equal((await host.send('POST', '/v1/vms/box/fork', { children: [spec('child')] })).status, 409)
+    assert.equal((await host.send('POST', '/v1/vms/box/merge', { winner: 'other' })).status, 200)
+    assert.equal(await say(host, 'box', 'cat file; cat errors'), 'second')
+    await remove(host, 'named')
+    const { records, snapshots } = await parkedFiles(host)
+    assert.deepEqual([records, snapshots], [[], []])
   })
 
   test('is paused and resumed twice as if once, whatever comes together', async () => {
