@@ -6,6 +6,7 @@
  *   npm run bench -- edge            what the edge adds, beside nginx and an empty Worker
  *   npm run bench -- distance        near and far, at a region and through the edge, over simulated distance
  *   npm run bench -- density         a hundred sandboxes alive at once; `--samples 10` makes ten
+ *   npm run bench -- fork            forks, pauses and pools; `--samples 32` forks into 32 children as well
  *
  * Read the ratios: this may be a noisy machine without virtualization. Nothing fails here; the report says what was measured.
  */
@@ -16,9 +17,10 @@ const BENCHES = {
   admission: async (samples: number) => (await import('./admission/admission-bench.ts')).benchAdmission(samples),
   edge: async (samples: number) => (await import('./edge/edge-bench.ts')).benchEdge(samples),
   density: async (samples: number) => (await import('./density/density-bench.ts')).benchDensity(samples),
+  fork: async (samples: number) => (await import('./fork/fork-bench.ts')).benchForks(samples),
   distance: async (samples: number) => (await import('./distance/distance-bench.ts')).benchDistance(samples),
 }
-const SAMPLES = { stack: 30, admission: 1_500, edge: 1_000, density: 100, distance: 30 }
+const SAMPLES = { stack: 30, admission: 1_500, edge: 1_000, density: 100, fork: 5, distance: 30 }
 
 const { values: flags, positionals } = parseArgs({
   options: { samples: { type: 'string' } },

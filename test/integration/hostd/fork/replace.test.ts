@@ -58,7 +58,7 @@ describe('a sandbox that is restored in place', { timeout: 300_000 }, () => {
   })
 
   for (const place of ['memory', 'disk'] as const)
-    test(`may be paused in ${place}: it is woken by it, with its new deadlines, and what was asked of it meanwhile is done afterwards`, async () => {
+    test(`may be paused, ${place === 'disk' ? 'on disk' : 'in memory'}: it is woken by it, with its new deadlines, and what was asked of it meanwhile is done afterwards`, async () => {
       await say(host, 'one', 'echo paused > file')
       await pauseIn(host, 'one', place)
       const restoring = askRestore(host, 'one', 'point')
