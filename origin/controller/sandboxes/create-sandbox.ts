@@ -159,7 +159,11 @@ function requireThisRegion({ region, regions }: Controller, asked: string | unde
     throw new AppError('region_mismatch', `The body asks for another region than ${region.name} (${region.code}).`, {
       details: { region: region.code },
     })
-  throw new AppError('unknown_region', `There is no region ${JSON.stringify(asked)}.`, {
-    details: { regions: regions.map(({ code, name }) => ({ code, name })) },
-  })
+  throw new AppError(
+    'unknown_region',
+    `The region ${region.name} (${region.code}) knows no region ${JSON.stringify(asked)}.`,
+    {
+      details: { regions: regions.map(({ code, name }) => ({ code, name })) },
+    },
+  )
 }
