@@ -2,21 +2,25 @@
  * Short-lived words for browsers, which must not hold an API key: a token for the Authorization header, and a ticket for the URL of
  * one stream, because a browser's EventSource can send no header.
  *
- * Both are JWTs under a secret that every region and the edge derive from the pepper of the keys, so any of them can judge one. They
- * name the key that they were made with by its hash, too: when that secret of the key ends, they end.
+ * Both are JWTs encrypted under a secret that every region and the edge derive from the pepper of the keys, so any of them can judge one,
+ * and nobody else can read one. They name the key that they were made with by its hash, too: by that it is looked up, and when that
+ * secret of the key ends, they end.
  */
 import * as z from 'zod'
 
+/** JWE, directly under the secret: who can read one can make one, and nobody can change one. */
+const ENCRYPTION = { algorithm: 'dir', encryption: 'A256GCM' } as const
+
 export const BROWSER_TOKEN = {
   issuer: 'atoll',
-  algorithm: 'HS256',
+  ...ENCRYPTION,
   type: 'browser+jwt',
   audience: 'atoll:browser',
 } as const
 
 export const STREAM_TICKET = {
   issuer: 'atoll',
-  algorithm: 'HS256',
+  ...ENCRYPTION,
   type: 'ticket+jwt',
   audience: 'atoll:stream',
   /** Before the JWT, so that it can be told from everything else, in logs too. */
@@ -41,7 +45,8 @@ export const browserClaimsSchema = z.object({
 })
 export type BrowserClaims = z.infer<typeof browserClaimsSchema>
 
-const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/
+/** Compact, and without a key of its own, whose part is empty. */
+const JWT = /^eyJ[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/
 
 export const looksLikeToken = (text: string): boolean => JWT.test(text)
 

@@ -6,7 +6,7 @@ const SECRETS: readonly [pattern: RegExp, instead: string][] = [
   [/atl_(live|test)_[0-9a-z]+/gi, 'atl_REDACTED'],
   [/whsec_[\w-]+/g, 'whsec_REDACTED'],
   // A JSON Web Token: a header that begins with `{"`, and two more parts.
-  [/eyJ[\w-]+\.[\w-]+\.[\w-]*/g, 'TOKEN_REDACTED'],
+  [/eyJ[\w-]+(?:\.[\w-]*){2,4}/g, 'TOKEN_REDACTED'],
   [/(bearer +)[^\s"']+/gi, '$1REDACTED'],
 ]
 

@@ -1,5 +1,5 @@
 /** From what a request shows to who is asking: the record of the key, narrowed by the token or ticket that was made with it. */
-import { errors, jwtVerify } from 'jose'
+import { errors, jwtDecrypt } from 'jose'
 import type { KeyRecord } from '../../shared/accounts.ts'
 import {
   BROWSER_TOKEN,
@@ -36,8 +36,9 @@ export async function identifyCaller(credential: Credential, asking: Asking): Pr
 
 async function verify(kind: 'token' | 'ticket', jwt: string, { config, reading }: Asking): Promise<BrowserClaims> {
   const word = kind === 'token' ? BROWSER_TOKEN : STREAM_TICKET
-  const verified = await jwtVerify(jwt, config.browserSecret, {
-    algorithms: [word.algorithm],
+  const verified = await jwtDecrypt(jwt, config.browserSecret, {
+    keyManagementAlgorithms: [word.algorithm],
+    contentEncryptionAlgorithms: [word.encryption],
     issuer: word.issuer,
     audience: word.audience,
     typ: word.type,

@@ -8,7 +8,8 @@ import { REFUSED_HEADER, SHARE_TOKEN } from '../../shared/preview-words.ts'
 import { forwardedHeaders } from '../requests/inbound-headers.ts'
 
 const API_KEY = /atl_(live|test)_[0-9a-z]+/i
-const TOKENS = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
+/** Signed JWTs have three parts, encrypted ones five, of which one is empty. */
+const TOKENS = /eyJ[\w-]+(?:\.[\w-]*){2,4}/g
 const OUR_TYPES: ReadonlySet<unknown> = new Set([BROWSER_TOKEN.type, STREAM_TICKET.type, SHARE_TOKEN.type])
 const OUR_COOKIES: ReadonlySet<string> = new Set([SHARE_TOKEN.cookie, `__Host-${SHARE_TOKEN.cookie}`])
 const OUR_HEADERS: ReadonlySet<string> = new Set<string>(SHARE_TOKEN.headers)

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { lt, sql } from 'drizzle-orm'
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { EncryptJWT, errors, jwtDecrypt } from 'jose'
 import {
   BROWSER_TOKEN,
   type BrowserClaims,
@@ -39,14 +39,14 @@ export type BrowserWords = {
 export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder, clock: () => number): BrowserWords {
   const make = (kind: Kind, word: Word, ttlSec: number): Promise<string> => {
     const nowSec = Math.floor(clock() / 1_000)
-    return new SignJWT({ ...word })
-      .setProtectedHeader({ alg: kind.algorithm, typ: kind.type })
+    return new EncryptJWT({ ...word })
+      .setProtectedHeader({ alg: kind.algorithm, enc: kind.encryption, typ: kind.type })
       .setIssuer(kind.issuer)
       .setAudience(kind.audience)
       .setJti(randomUUID())
       .setIssuedAt(nowSec)
       .setExpirationTime(nowSec + ttlSec)
-      .sign(secret)
+      .encrypt(secret)
   }
   const read = async (kind: Kind, jwt: string): Promise<{ claims: BrowserClaims; principal: Principal }> => {
     const claims = await verify(kind, jwt, secret, clock())
@@ -70,8 +70,9 @@ export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder
 }
 
 async function verify(kind: Kind, jwt: string, secret: Uint8Array, nowMs: number): Promise<BrowserClaims> {
-  const verified = await jwtVerify(jwt, secret, {
-    algorithms: [kind.algorithm],
+  const verified = await jwtDecrypt(jwt, secret, {
+    keyManagementAlgorithms: [kind.algorithm],
+    contentEncryptionAlgorithms: [kind.encryption],
     issuer: kind.issuer,
     audience: kind.audience,
     typ: kind.type,

@@ -1,13 +1,14 @@
 /** Visitors of what runs in a sandbox: found by host name, let in by a share or not, and carried untouched but for what is ours. */
 import assert from 'node:assert/strict'
-import { createHash, hkdfSync } from 'node:crypto'
+import { createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { jwtVerify, SignJWT } from 'jose'
+import { EncryptJWT, jwtVerify, SignJWT } from 'jose'
 import { WebSocket, WebSocketServer } from 'ws'
+import { BROWSER_SECRET, BROWSER_TOKEN } from '../../../shared/browser-token.ts'
 import { newApiKey } from '../../../shared/ids.ts'
 import { previewLabel } from '../../../shared/preview-address.ts'
 import { type PassClaims, PREVIEW_PASS, SHARE_SECRET, SHARE_TOKEN } from '../../../shared/preview-words.ts'
@@ -213,7 +214,10 @@ test('no credential of the API reaches a sandbox, wherever it stands; those of t
   const sandbox = aSandboxIn('usw1')
   const host = hostOf(sandbox, stage)
   const key = newApiKey('live', crypto.getRandomValues(new Uint8Array(32)))
-  const browser = await new SignJWT({}).setProtectedHeader({ alg: 'HS256', typ: 'browser+jwt' }).sign(secret)
+  const { algorithm: alg, encryption: enc, type: typ } = BROWSER_TOKEN
+  const browser = await new EncryptJWT({})
+    .setProtectedHeader({ alg, enc, typ })
+    .encrypt(randomBytes(BROWSER_SECRET.bytes))
   const theirs = await new SignJWT({}).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).sign(secret)
   await visit(stage, host, '/', {
     headers: { authorization: `Bearer ${key}`, 'x-api-key': key, cookie: `a=${key}; b=2`, 'x-edge-preview': 'forged' },

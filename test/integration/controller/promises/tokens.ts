@@ -1,7 +1,7 @@
 /** Words for browsers: less than the key they were made with, for less time, and gone when it is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SignJWT } from 'jose'
+import { EncryptJWT, SignJWT } from 'jose'
 import { SCOPES } from '../../../../shared/accounts.ts'
 import { BROWSER_TOKEN } from '../../../../shared/browser-token.ts'
 import { type Answer, at, type TestRegion, textAt, until } from '../support/region.ts'
@@ -99,17 +99,27 @@ export function tokenPromises(regionOf: () => TestRegion): void {
 
   test('a token that is forged, altered or of another kind is refused', async () => {
     const token = await mint({ scopes: ['sandboxes:read'] })
-    const [head = '', body = '', seal = ''] = token.split('.')
-    const claims = JSON.parse(Buffer.from(body, 'base64url').toString())
-    const wider = Buffer.from(JSON.stringify({ ...claims, scopes: [...SCOPES] })).toString('base64url')
-    const foreign = await new SignJWT(claims)
-      .setProtectedHeader({ alg: BROWSER_TOKEN.algorithm, typ: BROWSER_TOKEN.type })
-      .sign(new TextEncoder().encode('another secret of thirty-two bytes'))
-    const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.${seal}`
+    const [head = '', , iv = '', body = '', seal = ''] = token.split('.')
+    const bytes = Buffer.from(body, 'base64url')
+    bytes[20] = (bytes[20] ?? 0) ^ 1
+    const altered = [head, '', iv, bytes.toString('base64url'), seal].join('.')
+    const { algorithm: alg, encryption: enc, type: typ } = BROWSER_TOKEN
+    const strange = new TextEncoder().encode('another secret of thirty-two by.')
+    const foreign = await new EncryptJWT({}).setProtectedHeader({ alg, enc, typ }).encrypt(strange)
+    const signed = await new SignJWT({}).setProtectedHeader({ alg: 'HS256', typ }).sign(strange)
+    const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}..${iv}.${body}.${seal}`
     const ticket = await regionOf().ask('/v1/auth/sse-ticket', { method: 'POST', body: {} })
     const jwtOfTicket = textAt(ticket.json, 'ticket').slice('sset_'.length)
-    for (const bad of [`${head}.${wider}.${seal}`, foreign, none, jwtOfTicket])
+    for (const bad of [altered, foreign, signed, none, jwtOfTicket])
       assert.deepEqual(refusal(await get('/v1/sandboxes', bad)), [401, 'invalid_token'])
+  })
+
+  // Who finds a token in a browser learns nothing of the key behind it, nor of whom it is for.
+  test('nothing in a token can be read by who holds it', async () => {
+    const token = await mint({ scopes: ['sandboxes:read'], external_user_id: 'a-user-of-theirs' })
+    const [head = '', ...rest] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString('latin1'))
+    assert.deepEqual(Object.keys(JSON.parse(head)).sort(), ['alg', 'enc', 'typ'])
+    assert.doesNotMatch(rest.join(), /keyHash|sandboxes|a-user-of-theirs/)
   })
 
   test('a ticket opens one stream, once, and nothing but a stream', async () => {
