@@ -97,7 +97,10 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
     own(host.journal, vm, machine)
     const resumed = resume(machine)
     // Both are awaited; the request is written without waiting for the answer to `cont`.
-    const [command] = await Promise.all([firstWords(wish, machine), resumed])
+    const [command] = await Promise.all([
+      firstWords(wish, machine, path === 'cold' ? LIMITS.bootTimeoutMs : LIMITS.restoreTimeoutMs),
+      resumed,
+    ])
     const nowMs = performance.now()
     vm.boot = { boot_path: path, boot_ms: nowMs - wish.sinceMs }
     vm.spec = { ...vm.spec, expires_at_ms: postponed(vm.spec.expires_at_ms, vm.boot.boot_ms) }
@@ -114,9 +117,9 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
  * Returns when the guest has answered for the first time. A ping overtakes the command, which takes milliseconds to show
  * itself, so whoever waits for `ready` has that time for its own work.
  */
-async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine): Promise<FirstCommand> {
+async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine, limitMs: number): Promise<FirstCommand> {
   const wake = wakeNow(vm.spec.hostname, env)
-  const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
+  const limit = AbortSignal.timeout(limitMs)
   const patience = AbortSignal.any([limit, signal, vm.ending.signal, machine.died])
   // An agent that boots takes longer to answer than a command may; so the session comes first.
   const session = await machine.guest.session(patience)

@@ -19,7 +19,7 @@ export async function startAwake(host: Host, vm: Vm, snapshot: Snapshot): Promis
     vm.ending.signal.throwIfAborted()
     const machine = await startFromSnapshot(host, snapshot)
     try {
-      const limit = AbortSignal.timeout(LIMITS.bootTimeoutMs)
+      const limit = AbortSignal.timeout(LIMITS.restoreTimeoutMs)
       await wakeMachine(machine, vm.spec.hostname, AbortSignal.any([limit, vm.ending.signal, machine.died]))
       return machine
     } catch (cause) {

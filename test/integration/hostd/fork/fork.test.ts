@@ -1,5 +1,7 @@
 /** Children that go on from where a running sandbox is. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../../../shared/limits.ts'
@@ -78,7 +80,8 @@ describe('a fork', { timeout: 300_000 }, () => {
 
   test('of a child of a child has what each of them wrote, however deep it goes', async () => {
     let parent = 'a'
-    const depth = LIMITS.diskLayersMax + 2
+    // Each has one layer more than its parent, and the first of them is a child itself.
+    const depth = LIMITS.diskLayersMax
     for (let generation = 0; generation < depth; generation++) {
       const child = `deep-${generation}`
       assert.deepEqual(fates(await fork(host, parent, child)), ['made'])
@@ -86,6 +89,9 @@ describe('a fork', { timeout: 300_000 }, () => {
       await say(host, child, `echo ${generation} >> file`)
       parent = child
     }
+    const { name } = await host.machineOf(parent)
+    const record = await readFile(join(host.stateDir, 'machines', name, 'record.json'), 'utf8')
+    assert.ok(JSON.parse(record).lineage.layers.length < LIMITS.diskLayersMax, 'its disk became a short chain again')
     const lines = Array.from({ length: depth }, (_, generation) => generation)
     assert.equal(await say(host, parent, 'cat file'), ['first', 'a', ...lines].join('\n'))
     assert.equal(await say(host, 'a', 'cat file'), 'first\na')
