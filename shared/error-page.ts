@@ -18,14 +18,15 @@ export const ERROR_PAGE_HEADERS = {
 }
 
 const MEANINGS: Record<Retry, string> = {
-  never: 'The same request would be refused again.',
+  never: 'Not as it is: the same request would be refused again, or might be done twice.',
   'same-key': 'The same request may be sent again, with the same Idempotency-Key.',
   later: 'The same request may succeed later: wait for as long as Retry-After says.',
 }
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1b2430}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #d8dde7;padding:.5rem;text-align:left;vertical-align:top}
-code{background:#f2f4f8;padding:.1rem .3rem}td q{quotes:none}tr:target{background:#fff6d9}`
+code{background:#f2f4f8;padding:.1rem .3rem}td q{quotes:none}tr:target{background:#fff6d9}
+@media(max-width:50rem){thead{display:none}tr,td{display:block}tr{border-bottom:1px solid #d8dde7;padding:.5rem 0}td{border:0;padding:.1rem .5rem}}`
 
 export function errorPage(): string {
   const codes = Object.keys(ERRORS) as ErrorCode[]

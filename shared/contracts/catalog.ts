@@ -101,19 +101,19 @@ export const CATALOG_ROUTES = {
   regions: route({
     ...read,
     path: '/v1/compute/regions',
-    summary: 'The regions that this one knows of.',
+    summary: 'The regions that this one knows of, in the order of its configuration.',
     answer: z.object({ data: z.array(regionRecord) }),
   }),
   sizes: route({
     ...read,
     path: '/v1/compute/sizes',
-    summary: 'The named sizes.',
+    summary: 'The named sizes, smallest first.',
     answer: z.object({ data: z.array(sizeRecord) }),
   }),
   templates: route({
     ...read,
     path: '/v1/compute/templates',
-    summary: 'The templates that machines here can start.',
+    summary: 'The templates that machines here can start, by name.',
     answer: z.object({ data: z.array(templateRecord) }),
   }),
   catalog: route({
@@ -156,7 +156,7 @@ export const CATALOG_ROUTES = {
   sandboxTemplates: route({
     ...read,
     path: '/v1/sandbox-templates',
-    summary: 'The templates, and which is the default.',
+    summary: 'The templates, by name, and which is the default.',
     query: templatesQuery,
     answer: z.object({ default_template_id: z.string(), data: z.array(templateRecord) }),
   }),

@@ -91,7 +91,7 @@ export const PREVIEW_ROUTES = {
     path: '/v1/sandboxes/:id/previews',
     class: 'read',
     scope: 'sandboxes:read',
-    summary: 'The open ports of a sandbox.',
+    summary: 'The open ports of a sandbox, in the order in which they were opened.',
     status: 200,
     answer: z.object({ data: z.array(previewRecord) }),
   }),

@@ -128,7 +128,8 @@ export const USAGE_ROUTES = {
     path: '/v1/usage',
     class: 'list',
     scope: 'usage:read',
-    summary: 'What was used and what it costs, by day, sandbox, workspace or user of yours.',
+    summary:
+      'What was used and what it costs, by day, sandbox, workspace or user of yours, in descending order of the row’s `id`: newest first by day.',
     query: usageQuery,
     status: 200,
     answer: z.object({ data: z.array(usageRow), next_cursor: z.string().nullable() }),

@@ -20,7 +20,8 @@ export function operationOf(route: Route, components: Components) {
   return {
     operationId: operationIdOf(route),
     tags: [tagOf(route)],
-    summary: route.summary,
+    // Pages show a summary as it is, without the marks of code.
+    summary: route.summary.replaceAll('`', ''),
     ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
     security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
     parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import * as z from 'zod'
 import { openApiDocument } from '../../../origin/controller/openapi/document.ts'
 import { EXAMPLES } from '../../../origin/controller/openapi/examples.ts'
 import { keyOf, openApiPath } from '../../../origin/controller/openapi/operation.ts'
@@ -98,4 +99,15 @@ test('every field that a caller may send says what it is', () => {
     return all.filter(([, { description }]) => !description).map(([name]) => `${operationId} ${name}`)
   })
   assert.deepEqual(silent, [], 'Say it with .describe() where the schema is.')
+})
+
+// Who reads a list page by page has to know where new rows come in.
+test('every list says its order', () => {
+  const lists = ALL_ROUTES.filter(({ answer }) => {
+    const { data } = answer instanceof z.ZodObject ? answer.shape : {}
+    return data instanceof z.ZodArray && !(data.element instanceof z.ZodNever)
+  })
+  assert.ok(lists.length > 10)
+  const silent = lists.filter(({ summary }) => !/(newest|oldest|smallest) first|order|by name/.test(summary))
+  assert.deepEqual(silent.map(keyOf), [], 'Say it in the summary of the route.')
 })
