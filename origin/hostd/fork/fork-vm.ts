@@ -53,7 +53,6 @@ async function bear(host: Host, id: string, { children, snapshot }: Conception):
     .remove(snapshot.manifest.id)
     .catch((error) => host.log('cleanup-failed', { id, ...describe(error) }))
   const made = said.filter(({ kind }) => kind === 'made').length
-  host.metrics.standstills.observe({ by: 'fork' }, stopped_ms / 1_000)
   host.metrics.forkChildren.inc({ outcome: 'made' }, made)
   host.metrics.forkChildren.inc({ outcome: 'failed' }, said.length - made)
   const ms = { stopped_ms: Math.round(stopped_ms), children_ms: Math.round(performance.now() - sinceMs) }

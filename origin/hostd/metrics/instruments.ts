@@ -64,14 +64,6 @@ export function createMetrics() {
       buckets: START_SECONDS,
       registers,
     }),
-    /** `by` is what copied the machine meanwhile: a snapshot or a fork. */
-    standstills: new Histogram({
-      name: 'atoll_machine_standstill_seconds',
-      help: 'How long running sandboxes stood still to be kept or forked.',
-      labelNames: ['by'],
-      buckets: START_SECONDS,
-      registers,
-    }),
     forkChildren: new Counter({
       name: 'atoll_fork_children_total',
       help: 'Children of forks, by what became of them.',

@@ -60,7 +60,6 @@ async function take(host: Host, vm: Vm, machine: Machine, id: string): Promise<S
     await session
       ?.wake(wakeNow(vm.spec.hostname))
       .catch((error) => host.log('wake-failed', { id: vm.id, ...describe(error) }))
-    if (isRunning) host.metrics.standstills.observe({ by: 'snapshot' }, snapshot.manifest.stopped_ms / 1_000)
     return snapshot
   } catch (error) {
     vm.ending.signal.throwIfAborted()

@@ -141,24 +141,30 @@ describe('a fork', { timeout: 300_000 }, () => {
   })
 
   // A guest may well choose this moment.
-  test('whose parent dies while it is being kept fails, and leaves neither children nor files', async () => {
-    for (const afterMs of [0, 15, 60]) {
-      await fork(host, 'a', 'victim')
-      const { pid } = await host.machineOf('victim')
-      const forking = askFork(host, 'victim', [spec('orphan')])
-      await sleep(afterMs)
-      process.kill(pid, 'SIGKILL')
-      const { status, body } = await forking
-      if (status === 200) await end(host, 'orphan')
-      else assert.match(body, /sandbox_lost/)
-      await host.until('the loss is told', 5_000, async () =>
-        (await host.inventory()).lost.some(({ id }) => id === 'victim'),
-      )
-      await end(host, 'victim')
-      assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'parent'])
-      await untilOnly(host, 3)
-    }
-  })
+  const deaths = {
+    'whose process is killed': async () => process.kill((await host.machineOf('victim')).pid, 'SIGKILL'),
+    'that crashes its kernel': () =>
+      exec(host, 'victim', 'echo c > /proc/sysrq-trigger; sleep 20', { user: 'root', timeout_ms: 5_000 }),
+  }
+  for (const [manner, kill] of Object.entries(deaths))
+    test(`of a parent ${manner} meanwhile fails, or was quicker, and leaves nothing that nobody asked for`, async () => {
+      for (const afterMs of [0, 15, 60]) {
+        await fork(host, 'a', 'victim')
+        const forking = askFork(host, 'victim', [spec('orphan')])
+        await sleep(afterMs)
+        const killed = kill()
+        const { status, body } = await forking
+        if (status !== 200) assert.match(body, /sandbox_lost/)
+        await host.until('the loss is told', 5_000, async () =>
+          (await host.inventory()).lost.some(({ id }) => id === 'victim'),
+        )
+        await killed
+        for (const id of ['victim', 'orphan']) await end(host, id)
+        assert.deepEqual(Object.keys(await states(host)).sort(), ['a', 'b', 'parent'])
+        assert.deepEqual((await host.inventory()).lost, [])
+        await untilOnly(host, 3)
+      }
+    })
 
   test('leaves nothing when all are gone', async () => {
     for (const id of Object.keys(await states(host))) await end(host, id)
