@@ -27,14 +27,14 @@ export type RegionSetting = {
   watch: Pick<ServiceSpec, 'onChange' | 'log'>
 }
 
-/** SIGINT ends every machine of the host; SIGTERM would leave them to the next start of the daemon. */
+/** SIGUSR2 brings every sandbox to disk, where the next start of the daemon has it; SIGTERM would leave the machines running till then. */
 export async function startHost({ config, layout, region, index, imageDir, watch }: RegionSetting): Promise<Service> {
   const place = layout.region(region.code)
   for (const dir of [place.hostDir, place.runDir]) await mkdir(dir, { recursive: true })
   return new Service({
     name: `${region.code}.hostd`,
     script: `${REPOSITORY}/origin/hostd/main.ts`,
-    stopSignal: 'SIGINT',
+    stopSignal: 'SIGUSR2',
     logFile: `${layout.logDir}/${region.code}.hostd.log`,
     env: {
       ATOLL_HOSTD_SOCKET: place.hostSocket,

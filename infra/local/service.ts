@@ -18,7 +18,7 @@ export type ServiceSpec = {
   env: Record<string, string | undefined>
   logFile: string
   /** What an orderly stop is, and what the kernel sends when the supervisor dies. */
-  stopSignal: 'SIGTERM' | 'SIGINT'
+  stopSignal: 'SIGTERM' | 'SIGUSR2'
   onChange: () => void
   log: (line: string) => void
 }

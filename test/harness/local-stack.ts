@@ -9,7 +9,7 @@ import { REPOSITORY } from '../../infra/local/layout.ts'
 import { freePorts } from './free-ports.ts'
 
 const START_WAIT_MS = 280_000
-const STOP_WAIT_MS = 60_000
+const STOP_WAIT_MS = 150_000
 
 export type LocalStack = {
   stateDir: string

@@ -212,8 +212,9 @@ test('100 lifecycles at concurrency 10 all succeed', async () => {
   assert.equal(results.filter((one) => one === 1).length, 100)
 })
 
-test('Ctrl-C leaves no process and no socket behind, and a second start remembers', async () => {
+test('Ctrl-C leaves no process and no socket behind, and a second start remembers: sandboxes are paused, with all they had', async () => {
   const { id } = record(await edge('/v1/sandboxes', { body: { name: 'before-the-stop' } }))
+  await edge(`/v1/sandboxes/${id}/exec`, { body: { command: '(sleep 1000 & echo $! > pid)' } })
   const key = stack.dev().api_key
   const pids = Object.values(stack.dev().pids)
   assert.equal(await stack.stop(), 0)
@@ -227,6 +228,12 @@ test('Ctrl-C leaves no process and no socket behind, and a second start remember
   connect()
   assert.equal(stack.dev().api_key, key)
   assert.equal(record(await edge('/v1/sandboxes/before-the-stop')).id, id)
+  await waitFor('the sandbox to be known as paused', RECOVERY_MS, async () => {
+    return record(await edge(`/v1/sandboxes/${id}`)).state === 'paused'
+  })
+  assert.equal((await edge(`/v1/sandboxes/${id}/resume`, { body: {} })).status, 200)
+  const alive = await edge(`/v1/sandboxes/${id}/exec`, { body: { command: 'kill -0 $(cat pid) && echo alive' } })
+  assert.equal(output(alive).stdout, 'alive\n')
 })
 
 // Whoever kills the supervisor for good must not have to hunt for machines and databases.
