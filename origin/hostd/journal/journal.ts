@@ -8,7 +8,7 @@
  * Files are replaced by rename, so each is whole or absent. Only those about sandboxes on disk are flushed to the platter: after a
  * power failure the machines are gone, and a missing record then says the same as a dead machine.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
@@ -49,6 +49,7 @@ export class Journal {
     this.#lostDir = join(stateDir, 'lost')
     for (const directory of [this.machinesDir, this.#parkedDir, this.#lostDir])
       mkdirSync(directory, { recursive: true, mode: 0o700 })
+    for (const directory of [this.#parkedDir, this.#lostDir]) removeUnfinished(directory)
   }
 
   /** Synchronous, because nothing may happen between the claim and its record; it takes a tenth of a millisecond. */
@@ -115,6 +116,11 @@ export class Journal {
 function replace(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 })
   renameSync(`${path}.new`, path)
+}
+
+/** What a daemon was writing when it was killed. */
+function removeUnfinished(directory: string): void {
+  for (const file of readdirSync(directory)) if (file.endsWith('.new')) rmSync(join(directory, file), { force: true })
 }
 
 async function readAll<Schema extends z.ZodType>(schema: Schema, directory: string): Promise<z.infer<Schema>[]> {

@@ -1,4 +1,4 @@
-/** Moves paused sandboxes from memory to disk when their time has come, one at a time and while none waits for a machine. */
+/** Moves paused sandboxes from memory to disk when their time has come, one at a time; and while none waits for a machine, unless memory is short. */
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
@@ -15,7 +15,7 @@ export function keepStandby(host: Host, afterMs: number): void {
     if (isBusy) return
     isBusy = true
     try {
-      await host.gate.idle()
+      if (host.facts().memoryAvailableMib >= LIMITS.standbyMemoryMib) await host.gate.idle()
       const nowMs = Date.now()
       const { memoryAvailableMib } = host.facts()
       const rested = host.registry.all().filter((vm) => (notBeforeMs.get(vm) ?? 0) <= nowMs)

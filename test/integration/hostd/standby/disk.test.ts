@@ -100,6 +100,15 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
     assert.deepEqual([records, snapshots], [[], []])
   })
 
+  test('may be paused while a snapshot of it is taken: both are done, one after the other', async () => {
+    const taking = take(host, 'box', 'amid')
+    const [snapshot, paused] = await Promise.all([taking, pause(host, 'box')])
+    assert.deepEqual([snapshot.sandbox, paused.status], ['box', 200])
+    await untilOnDisk(host, 'box')
+    assert.equal((await resume(host, 'box')).status, 200)
+    await remove(host, 'amid')
+  })
+
   test('is paused and resumed twice as if once, whatever comes together', async () => {
     const answers = await Promise.all([pause(host, 'box'), pause(host, 'box'), resume(host, 'box'), pause(host, 'box')])
     assert.deepEqual(
