@@ -19,7 +19,7 @@ export type HostExec = z.infer<typeof hostExec>
 
 const deadlines = {
   /** Unix milliseconds at which compute stops, whether or not the controller is there to say so; null never. */
-  expires_at_ms: z.number().nullable(),
+  expires_at_ms: z.number().min(0).max(MOMENT_MS_MAX).nullable(),
   /** What stopping means. */
   on_expiry: z.enum(['pause', 'destroy']),
   /** Compute also stops this long after the last command ended; 0 is off. */

@@ -15,12 +15,13 @@ export type SettledChild = { row: SandboxRow | undefined; trouble: AppError | un
 export async function settleChild(
   controller: Controller,
   host: string,
-  { id, expires_at_ms: expiresAtMs }: VmSpec,
+  { id }: Pick<VmSpec, 'id'>,
   said: ForkAnswer['children'][number] | undefined,
 ): Promise<SettledChild> {
   const { db } = controller.database
   if (said?.kind === 'made') {
-    const { boot_path: bootPath, boot_ms } = said.vm
+    // Later than asked for by what its start took, so that it has all of its time.
+    const { boot_path: bootPath, boot_ms, expires_at_ms: expiresAtMs } = said.vm
     const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs)
     const row = await moveSandbox(db, id, 'ready', { bootPath, bootMs: Math.round(boot_ms), expiresAt })
     if (row !== undefined) return { row, trouble: undefined }

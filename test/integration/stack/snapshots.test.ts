@@ -64,7 +64,13 @@ test('children go on from where a machine is, one of them wins, and the machine 
   const forked = await post(`/v1/sandboxes/${id}/fork`, { count: 2 })
   assert.equal(forked.status, 201, forked.text)
   const [winner = '', other = ''] = (at(forked.json, 'data') as unknown[]).map((child) => textAt(child, 'id'))
-  for (const child of [winner, other]) assert.equal(await said(child, RECALL), 'parent parent')
+  for (const child of [winner, other]) {
+    // Both know the same end, which is later than asked for by what its start took.
+    const [row] = await region.sql<{ ends: Date }>('select expires_at as ends from sandbox where id = $1', [child])
+    const there = (await daemon.inventory()).vms.find((vm) => vm.id === child)
+    assert.equal(row?.ends.getTime(), there?.expires_at_ms)
+    assert.equal(await said(child, RECALL), 'parent parent')
+  }
   await said(winner, REMEMBER('winner'))
   assert.equal(made(await post(`/v1/sandboxes/${id}/merge`, { winner })), id)
   assert.equal(await said(id, RECALL), 'winner winner')
