@@ -7,6 +7,7 @@ import { killMachine } from '../../../../origin/hostd/qemu/processes.ts'
 import { Daemon } from '../../../harness/host-daemon.ts'
 import { create, exec, shell, spec } from '../requests.ts'
 import { directoryOf } from '../snapshots/calls.ts'
+import { openFull } from '../snapshots/mounted-place.ts'
 import { parkedFiles, pause, resume, say, untilOnDisk, whereIs } from './calls.ts'
 
 const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i > count.new; mv count.new count; sleep 0.1; done'
@@ -112,25 +113,37 @@ describe('a host with sandboxes that run, that are paused, and that are paused o
   })
 })
 
+const NO_ROOM = [
+  {
+    why: 'snapshots have their room already',
+    code: 'snapshot_space_exhausted',
+    settings: { ATOLL_SNAPSHOT_DISK_MIB: '0' },
+    openPlace: async () => undefined,
+  },
+  { why: 'the disk is full', code: 'host_disk_exhausted', settings: {}, openPlace: openFull },
+]
+
 // Nothing that a sandbox has may depend on there being room for a copy of it.
-test('a sandbox for which there is no room on disk stays paused in memory, goes on from there, and the host says so', async (t) => {
-  const host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '0', ATOLL_SNAPSHOT_DISK_MIB: '0' })
-  t.after(() => host.stop())
-  await create(host, spec('box'), shell('echo here > file'))
-  await pause(host, 'box')
-  const metrics = async (): Promise<string> => (await host.send('GET', '/metrics')).body
-  await host.until('it was tried', 10_000, async () =>
-    /standby_failures_total\{code="snapshot_space_exhausted"\} 1/.test(await metrics()),
-  )
-  assert.equal(await whereIs(host, 'box'), 'paused in memory')
-  assert.equal((await resume(host, 'box')).status, 200)
-  assert.equal(await say(host, 'box', 'cat file'), 'here')
-  await pause(host, 'box')
-  await host.signal('SIGUSR2')
-  assert.equal((await host.machines()).length, 1)
-  assert.deepEqual(await readdir(join(host.stateDir, 'snapshots')), [])
-  await host.launch()
-  assert.equal(await whereIs(host, 'box'), 'paused in memory')
-  await resume(host, 'box')
-  assert.equal(await say(host, 'box', 'cat file'), 'here')
-})
+for (const { why, code, settings, openPlace } of NO_ROOM)
+  test(`a sandbox stays paused in memory when ${why}, goes on from there, and the host says so`, async () => {
+    await using place = await openPlace()
+    const host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '0', ...settings }, place)
+    await using _host = { [Symbol.asyncDispose]: () => host.stop() }
+    await create(host, spec('box'), shell('echo here > file'))
+    await pause(host, 'box')
+    const metrics = async (): Promise<string> => (await host.send('GET', '/metrics')).body
+    await host.until('it was tried', 10_000, async () =>
+      (await metrics()).includes(`standby_failures_total{code="${code}"} 1`),
+    )
+    assert.equal(await whereIs(host, 'box'), 'paused in memory')
+    assert.equal((await resume(host, 'box')).status, 200)
+    assert.equal(await say(host, 'box', 'cat file'), 'here')
+    await pause(host, 'box')
+    await host.signal('SIGUSR2')
+    assert.equal((await host.machines()).length, 1)
+    assert.deepEqual(await readdir(join(host.stateDir, 'snapshots')), [])
+    await host.launch()
+    assert.equal(await whereIs(host, 'box'), 'paused in memory')
+    await resume(host, 'box')
+    assert.equal(await say(host, 'box', 'cat file'), 'here')
+  })
