@@ -10,7 +10,7 @@ import { parkedFiles, pause, resume, say, untilOnDisk, whereIs } from './calls.t
 
 /** More than there are. */
 const STEPS_MAX = 150
-const STRIDE = 5
+const STRIDE = 8
 /** Writes down one number after the other, twenty times a second, over a pipe. */
 const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done | while read n; do echo $n >> counted; done'
 
