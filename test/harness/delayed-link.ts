@@ -44,12 +44,7 @@ export async function startDelayedLink(
       [far, near],
     ] as const) {
       open.add(source)
-      source.once('close', () => {
-        open.delete(source)
-        // Whoever is left learns of it after the way, like of everything else.
-        setTimeout(() => sink.destroy(), distance.oneWayMs + distance.jitterMs)
-      })
-      // What went wrong on one side is told to the other by closing it.
+      source.once('close', () => open.delete(source))
       source.on('error', () => undefined)
       carry(source, sink, distance)
     }
@@ -104,4 +99,8 @@ function carry(source: Socket, sink: Socket, { oneWayMs, jitterMs, draw = Math.r
     later(() => sink.write(chunk, () => arrived(chunk.byteLength)))
   })
   source.once('end', () => later(() => sink.end()))
+  // What went wrong on one side is told to the other by closing it, after all that was under way. An end that was said is enough.
+  source.once('close', (hadError) => {
+    if (hadError || !source.readableEnded) later(() => sink.destroy())
+  })
 }
