@@ -75,6 +75,8 @@ func TestATunnelCarriesBothDirectionsAtOnce(t *testing.T) {
 // What a server said before it broke off must not be taken for all that it had to say.
 func TestAConnectionThatIsResetIsNotTakenForItsEnd(t *testing.T) {
 	port := listenOnce(t, "127.0.0.1:0", func(connection *net.TCPConn) {
+		// By the end of the request it is sure to be connected; broken off before, it would be a port on which nothing listens.
+		io.ReadAll(connection)
 		io.WriteString(connection, "half")
 		connection.SetLinger(0)
 	})
