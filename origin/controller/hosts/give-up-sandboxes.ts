@@ -3,22 +3,30 @@
  * host was last heard of when that was long ago. If the machines still run somewhere, they have no row any more, and the reconciler ends
  * them when the host is back. So nothing ever runs twice.
  *
- * A sandbox that has a durable pause need not be given up: it is here that it would be pointed at another host instead.
+ * What is paused may be on the disk of a host that is only silent, and comes back with it; it has no slot to free. So it is given up
+ * only with a host that was removed.
  */
-import { and, eq, isNull } from 'drizzle-orm'
-import { ENDED } from '../../../shared/lifecycle.ts'
+import { and, eq, isNull, notInArray } from 'drizzle-orm'
+import { ENDED, type SandboxState } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
 import { moveSandbox, releaseRoom } from '../sandboxes/move-sandbox.ts'
 
+const SPARED = { lost: ['paused'], removed: [] } as const satisfies Record<string, SandboxState[]>
+
 /** How many were given up. Safe to repeat; a row that changes meanwhile is left for the next time. */
-export async function giveUpSandboxes(controller: Controller, host: string, lastError: string): Promise<number> {
+export async function giveUpSandboxes(
+  controller: Controller,
+  host: string,
+  fate: keyof typeof SPARED,
+): Promise<number> {
   const { db } = controller.database
+  const lastError = `The host of this sandbox was ${fate}.`
   const held = await db
     .select({ id: sandbox.id, state: sandbox.state, revision: sandbox.revision })
     .from(sandbox)
-    .where(and(eq(sandbox.host, host), isNull(sandbox.releasedAt)))
+    .where(and(eq(sandbox.host, host), isNull(sandbox.releasedAt), notInArray(sandbox.state, [...SPARED[fate]])))
     .limit(LIMITS.reconcileRowsMax)
   for (const { id, state, revision } of held) {
     if (ENDED.has(state)) await releaseRoom(db, id)

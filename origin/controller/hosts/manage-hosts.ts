@@ -71,7 +71,7 @@ export async function removeHost(controller: Controller, owner: Owner, id: strin
     .returning({ id: host.id })
   if (removed === undefined) throw whyNot(await findHost(db, owner, id))
   controller.log('info', 'host.removed', { host: id, forced: isForced })
-  await giveUpSandboxes(controller, id, 'The host of this sandbox was removed.')
+  await giveUpSandboxes(controller, id, 'removed')
   await giveUpSnapshots(controller, id, 'The host of this snapshot was removed.')
 }
 

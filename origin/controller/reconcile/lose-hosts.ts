@@ -26,9 +26,9 @@ export function createHostWatch(controller: Controller): () => Promise<void> {
     for (const { host: name, isRemoved, silentMs, sandboxes, keepsSnapshots } of hosts) {
       const isLost = silentMs >= goneAfterMs && (counted.get(name) ?? 0) >= goneAfterMs - silentAfterMs
       if (!isRemoved && !isLost) continue
-      const fate = isRemoved ? 'was removed' : 'was lost'
-      if (sandboxes > 0) await giveUpSandboxes(controller, name, `The host of this sandbox ${fate}.`)
-      if (keepsSnapshots) await giveUpSnapshots(controller, name, `The host of this snapshot ${fate}.`)
+      const fate = isRemoved ? 'removed' : 'lost'
+      if (sandboxes > 0) await giveUpSandboxes(controller, name, fate)
+      if (keepsSnapshots) await giveUpSnapshots(controller, name, `The host of this snapshot was ${fate}.`)
     }
   }
 }
