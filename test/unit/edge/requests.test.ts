@@ -141,7 +141,7 @@ test('a key is taken from the header alone, and mistyped ones are told apart wit
 
 // A URL is kept in places where a secret should not be; a ticket is good once and for a minute.
 test('a ticket is taken from the URL of a GET that has no header, and from nowhere else', () => {
-  const [jwt, ticket] = ['eyJhbGciOi.eyJzdWIi.c2ln', '?ticket=sset_eyJhbGciOi.eyJzdWIi.c2ln']
+  const [jwt, ticket] = ['eyJhbGciOi..aXY.d29yZA.dGFn', '?ticket=sset_eyJhbGciOi..aXY.d29yZA.dGFn']
   assert.deepEqual(credentialOf('GET', null, ticket), { kind: 'ticket', jwt })
   assert.deepEqual(credentialOf('GET', `Bearer ${jwt}`, ticket), { kind: 'token', jwt })
   for (const [method, search] of [
