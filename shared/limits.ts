@@ -224,6 +224,17 @@ export const LIMITS = {
   /** Linux: sockaddr_un.sun_path is 108 bytes with its closing zero. */
   unixPathBytesMax: 107,
 
+  // The way out of a sandbox.
+  /** RFC 1035, 2.3.4: a name is at most 255 bytes on the wire, which is 253 characters. */
+  hostNameCharsMax: 253,
+  egressRulesMax: 500,
+  egressMethodsMax: 16,
+  egressPathCharsMax: 1_024,
+  egressPortsMax: 16,
+  egressSecretsMax: 64,
+  egressSecretCharsMax: 8 * 1024,
+  egressSecretHostsMax: 32,
+
   // The guest image.
   /** Of one tool that the build of an image calls; the slowest is the download of a Debian. */
   imageToolMs: 15 * 60_000,

@@ -7,6 +7,7 @@ import { LIMITS } from '../limits.ts'
 import { machineSchema } from '../machines.ts'
 import { PORT_MAX } from '../preview-address.ts'
 import { guestExec } from './guest.ts'
+import { egressSetting } from './host-egress.ts'
 import { route } from './route.ts'
 
 export const BOOT_PATHS = ['warm', 'restore', 'cold'] as const
@@ -36,6 +37,8 @@ export const vmSpec = z.object({
   env: z.record(z.string(), z.string()),
   /** Go on from this snapshot of the host's instead of from the template; left out or null is not. */
   snapshot_id: z.string().nullish(),
+  /** Where it may go. Left out, nowhere; a child of a fork where its parent may. */
+  egress: egressSetting.optional(),
   ...deadlines,
 })
 export type VmSpec = z.infer<typeof vmSpec>
@@ -66,6 +69,8 @@ export const vmRecord = z.object({
   active_at_ms: z.number(),
   /** Where a paused machine is: in memory, or on disk with its process gone. Left out when it is not paused. */
   standby: z.enum(['memory', 'disk']).optional(),
+  /** Of the policy of its way out that is in force; left out when it has none. */
+  egress_revision: z.int().min(0).optional(),
   ...deadlines,
 })
 export type VmRecord = z.infer<typeof vmRecord>
@@ -98,6 +103,9 @@ export const vmStats = z.object({
   /** What its own layer takes on the host's disk. */
   disk_bytes: z.number(),
   commands_running: z.int(),
+  /** What went out through its way to the world, and came in, since this daemon has had it. */
+  egress_up_bytes: z.int().min(0).optional(),
+  egress_down_bytes: z.int().min(0).optional(),
 })
 export type VmStats = z.infer<typeof vmStats>
 

@@ -17,8 +17,8 @@ import { lineageSchema, UNKNOWN_LINEAGE } from '../machine/lineage.ts'
 import { sync } from '../snapshot/sync-files.ts'
 
 const sandboxRecord = z.object({
-  /** The environment stays out: the guest has it, and it may hold secrets. */
-  spec: vmSpec.omit({ env: true }),
+  /** The environment stays out: the guest has it, and it may hold secrets. So does the way out, which has a file of its own. */
+  spec: vmSpec.omit({ env: true, egress: true }),
   boot_path: z.enum(BOOT_PATHS),
   boot_ms: z.number(),
   /** Whose machine it was before a merge. */

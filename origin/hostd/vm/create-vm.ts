@@ -84,7 +84,7 @@ export function admit(host: Host, spec: VmSpec): Vm {
   const held = host.registry.all().map((vm) => vm.spec.machine)
   const refusal = refusalOf(spec.machine, unpromised(host.promises, held), host.facts())
   if (refusal !== null) throw refusal
-  const { env: _, ...kept } = spec
+  const { env: _env, egress: _egress, ...kept } = spec
   const vm = newVm(kept, Date.now())
   host.registry.add(vm)
   return vm

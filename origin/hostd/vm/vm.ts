@@ -3,7 +3,7 @@ import { type VmDeadlines, type VmRecord, type VmSpec, vmRecord } from '../../..
 import type { Machine } from '../machine/machine.ts'
 import type { Parked } from '../standby/parked.ts'
 
-type Spec = Omit<VmSpec, 'env'>
+type Spec = Omit<VmSpec, 'env' | 'egress'>
 type Boot = Pick<VmRecord, 'boot_path' | 'boot_ms'>
 
 export type Vm = {
