@@ -278,6 +278,57 @@ export const ERRORS = {
   },
   sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
 
+  // Files of a sandbox.
+  file_not_found: { status: 404, retry: 'never', next: 'Check the path; list its directory to see what is there.' },
+  path_invalid: {
+    status: 400,
+    retry: 'never',
+    next: 'Send an absolute path, or one below /workspace, of names of 255 bytes at most, whose links do not go in circles.',
+  },
+  is_a_directory: { status: 409, retry: 'never', next: 'Name a file, or use the request that is for directories.' },
+  not_a_directory: {
+    status: 409,
+    retry: 'never',
+    next: 'Name a directory; a part of the path before its last may be a file.',
+  },
+  not_a_file: {
+    status: 409,
+    retry: 'never',
+    next: 'Use exec for pipes, sockets and devices; only files are read here.',
+  },
+  not_empty: {
+    status: 409,
+    retry: 'never',
+    next: 'Send recursive: true to remove a directory with all that is in it.',
+  },
+  permission_denied: {
+    status: 403,
+    retry: 'never',
+    next: 'Choose a path that the user of the sandbox may use, or send user: root.',
+  },
+  file_busy: { status: 409, retry: 'later', next: 'Wait until the file is not used by a running program any more.' },
+  disk_full: {
+    status: 507,
+    retry: 'never',
+    next: 'Remove files in the sandbox, or use one with a larger disk; what was there before is as it was.',
+  },
+  range_not_satisfiable: { status: 416, retry: 'never', next: 'Ask for a range that begins inside of the file.' },
+  too_many: {
+    status: 422,
+    retry: 'never',
+    next: 'Ask for less in one request: fewer or smaller directories, or a lower depth.',
+  },
+  archive_invalid: {
+    status: 422,
+    retry: 'never',
+    next: 'Send a tar or tar.gz of files, directories and links whose names stay inside of it.',
+  },
+  file_refused: {
+    status: 422,
+    retry: 'never',
+    next: "The message has the word of the sandbox's own kernel, which does not do this with this file.",
+  },
+
   // Previews.
   preview_not_found: {
     status: 404,

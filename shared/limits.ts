@@ -46,6 +46,14 @@ export const LIMITS = {
   /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
   execDrainMs: 500,
 
+  // Files of a sandbox.
+  /** Of a list or a search: how many it tells at most, and how deep it looks below its path. */
+  fileEntriesMax: 10_000,
+  fileDepthMax: 100,
+  /** Of one request that writes many, or packs many. */
+  fileWritesMax: 256,
+  filePathsMax: 256,
+
   // A sandbox's life.
   timeoutSecDefault: 300,
   timeoutSecMin: 1,
