@@ -13,7 +13,12 @@ dpkg-deb --extract "$ATOLL_KERNEL_TREE"/linux-image-*.deb "$ATOLL_KERNEL_TREE"
 rm "$ATOLL_KERNEL_TREE"/linux-image-*.deb
 
 chroot "$root" useradd --uid 1000 --create-home --shell /bin/bash sandbox
-printf 'sandbox ALL=(ALL) NOPASSWD:ALL\n' >"$root/etc/sudoers.d/sandbox"
+# What root runs goes out the same way as everything else, and trusts the same authorities.
+cat >"$root/etc/sudoers.d/sandbox" <<'SUDOERS'
+sandbox ALL=(ALL) NOPASSWD:ALL
+Defaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY"
+Defaults env_keep += "SSL_CERT_FILE CURL_CA_BUNDLE GIT_SSL_CAINFO REQUESTS_CA_BUNDLE PIP_CERT NODE_EXTRA_CA_CERTS"
+SUDOERS
 chmod 0440 "$root/etc/sudoers.d/sandbox"
 install -d -o 1000 -g 1000 "$root/workspace"
 
