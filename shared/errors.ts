@@ -146,6 +146,11 @@ export const ERRORS = {
   },
   state_conflict: { status: 409, retry: 'later', next: 'Another request is changing this sandbox; send yours again.' },
   sandbox_busy: { status: 429, retry: 'later', next: 'Wait until one of the running commands has ended.' },
+  sandbox_calls_busy: {
+    status: 429,
+    retry: 'later',
+    next: 'Wait until one of the open streams, terminals or transfers of this sandbox has ended.',
+  },
   idempotency_key_reused: { status: 422, retry: 'never', next: 'Use a new Idempotency-Key for a different request.' },
   idempotency_elsewhere: {
     status: 409,

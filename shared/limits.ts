@@ -43,6 +43,8 @@ export const LIMITS = {
   /** Of stdout and of stderr, each; the rest is read and dropped, and the answer says `truncated`. */
   execOutputBytesMax: 4 * 1024 * 1024,
   execConcurrencyPerSandboxMax: 64,
+  /** Calls to the agent of one sandbox that are open at a time: files, streams, terminals. The agent allows all of these together. */
+  guestCallsPerSandboxMax: 192,
   /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
   execDrainMs: 500,
 
@@ -82,6 +84,11 @@ export const LIMITS = {
   cpuSampleMs: 300,
   guestSessionMemoryMibMax: 16,
   guestHeadersMax: 32,
+  /** Of one header that the agent sends, and of a path and query that it is asked for. */
+  guestHeaderCharsMax: 4 * 1024,
+  guestPathCharsMax: 16 * 1024,
+  /** Of what it says when it refuses. */
+  guestMessageCharsMax: 1_024,
   /** What a guest may send of one answer before the host has taken it in. */
   guestWindowBytes: 64 * 1024,
   /** How often it is looked at what a guest sends. */

@@ -18,7 +18,7 @@ const (
 	timerSlackNsOfCommands = 50_000
 	deviceWait             = 10 * time.Second
 	portDialWait           = 5 * time.Second
-	streamsMax             = 384
+	streamsMax             = 576
 	uploadWindowBytes      = 64 << 10
 	entropyBytesMax        = 4 << 10
 	lingeringLooksMax      = 4

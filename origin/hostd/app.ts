@@ -6,6 +6,7 @@ import { bodyLimit } from 'hono/body-limit'
 import {
   consoleQuery,
   createVmBody,
+  GUEST_METHODS,
   HOST_ROUTES,
   hostExec,
   portSchema,
@@ -17,10 +18,12 @@ import { LIMITS } from '../../shared/limits.ts'
 import { capacityOf } from './capacity/report.ts'
 import type { Host } from './host.ts'
 import { answerError, asAppError } from './http/answer-error.ts'
+import { callOf, carryCall } from './http/carry-call.ts'
 import { carryTunnel } from './http/carry-tunnel.ts'
 import { sendFrames } from './http/send-frames.ts'
 import { describe } from './log.ts'
 import { addSnapshotRoutes } from './snapshot-routes.ts'
+import { callGuest } from './vm/call-guest.ts'
 import { createVm } from './vm/create-vm.ts'
 import { destroyVm } from './vm/destroy.ts'
 import { execInVm } from './vm/exec.ts'
@@ -38,13 +41,19 @@ export function buildApp(host: Host): Hono<Env> {
     noteRefusal(error)
     return answerError(error, host.log)
   }
-  // Before the bound on bodies, because what goes through a tunnel has none.
+  // Before the bound on bodies, because what goes through a tunnel or to the agent has none.
   app.post(HOST_ROUTES.tunnel.path, async (c) => {
     const { incoming, outgoing } = c.env
-    const left = new AbortController()
-    outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
+    const left = callerOf(outgoing)
     const port = portSchema.parse(c.req.param('port'))
-    await carryTunnel(incoming, outgoing, await tunnelToVm(host, c.req.param('id'), port, left.signal))
+    await carryTunnel(incoming, outgoing, await tunnelToVm(host, c.req.param('id'), port, left))
+    return RESPONSE_ALREADY_SENT
+  })
+  app.on([...GUEST_METHODS], HOST_ROUTES.guest.path, async (c) => {
+    const { incoming, outgoing } = c.env
+    const { isWork, ...call } = callOf(incoming)
+    const left = callerOf(outgoing)
+    await carryCall(incoming, outgoing, await callGuest(host, c.req.param('id') ?? '', call, { isWork, caller: left }))
     return RESPONSE_ALREADY_SENT
   })
   app.use(bodyLimit({ maxSize: LIMITS.bodyBytesMax, onError: () => refuse(tooLarge()) }))
@@ -52,9 +61,7 @@ export function buildApp(host: Host): Hono<Env> {
   app.notFound(() => refuse(new AppError('route_not_found', 'There is no such route.')))
 
   const frames = async (c: Context<Env>, start: (signal: AbortSignal) => AsyncGenerator<Frame>): Promise<Response> => {
-    const left = new AbortController()
-    c.env.outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
-    await sendFrames(c.env.outgoing, start(left.signal), (error) => {
+    await sendFrames(c.env.outgoing, start(callerOf(c.env.outgoing)), (error) => {
       noteRefusal(error)
       host.log('stream-failed', describe(error))
     })
@@ -94,6 +101,13 @@ export function buildApp(host: Host): Hono<Env> {
   })
   addSnapshotRoutes(app, host)
   return app
+}
+
+/** Aborts when whoever asked has gone, or has the whole answer. */
+function callerOf(outgoing: HttpBindings['outgoing']): AbortSignal {
+  const left = new AbortController()
+  outgoing.once('close', () => left.abort(new AppError('internal', 'The caller went away.')))
+  return left.signal
 }
 
 const tooLarge = (): AppError => new AppError('body_too_large', `A body is at most ${LIMITS.bodyBytesMax} bytes.`)

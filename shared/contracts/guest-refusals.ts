@@ -1,10 +1,15 @@
 /**
- * What an agent may refuse with in words of its own, `{"code", "message"}`: a caller hears these as they are, with the row that
- * shared/errors.ts has for them. Anything else that a guest refuses with is a guest that is broken.
+ * What the agent may refuse in its own words: `{"code", "message"}` with a status of 400 or more. A code of this list is the caller's to
+ * hear, with the status and the advice of the error table; any other one is an agent that makes no sense.
  */
+import * as z from 'zod'
 import type { ErrorCode } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 
 export const GUEST_REFUSALS = [
+  'not_found',
+  'invalid_request',
+  'state_conflict',
   // Files (origin/guest/files_refusal.go).
   'file_not_found',
   'path_invalid',
@@ -21,3 +26,8 @@ export const GUEST_REFUSALS = [
   'archive_invalid',
   'file_refused',
 ] as const satisfies readonly ErrorCode[]
+
+export const guestRefusalBody = z.object({
+  code: z.enum(GUEST_REFUSALS),
+  message: z.string().max(LIMITS.guestMessageCharsMax),
+})

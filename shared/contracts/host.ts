@@ -147,6 +147,18 @@ export const hostCapacity = z.object({
 })
 export type HostCapacity = z.infer<typeof hostCapacity>
 
+export const GUEST_METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
+export type GuestMethod = (typeof GUEST_METHODS)[number]
+/** Marks an answer as the agent's own, whatever its status; any other one is the host's. */
+export const GUEST_ANSWER_HEADER = 'atoll-guest'
+/** `1` on a call that is a command for as long as it lasts: its sandbox is not idle meanwhile. */
+export const GUEST_WORK_HEADER = 'atoll-work'
+const GUEST_HEADERS: ReadonlySet<string> = new Set([
+  ...['content-type', 'content-length', 'range', 'content-range', 'accept-ranges', 'etag', 'last-modified'],
+])
+/** Whether a header passes between a controller and an agent, either way. In lower case. */
+export const passesToGuest = (name: string): boolean => GUEST_HEADERS.has(name) || name.startsWith('atoll-')
+
 /** The content type of answers that are frames. */
 export const FRAMES_TYPE = 'application/x-atoll-frames'
 
@@ -186,6 +198,15 @@ export const HOST_ROUTES = {
     scope: null,
     summary:
       'A connection to a port of the machine: the body goes in, what the port says is the answer, both for as long as they like.',
+    status: 200,
+  }),
+  /** The method is whatever the agent's route takes, one of `GUEST_METHODS`; `:rest` is that route's path behind `/v1/`, with its query. */
+  guest: route({
+    method: 'POST',
+    path: '/v1/vms/:id/guest/:rest{.+}',
+    class: 'change',
+    scope: null,
+    summary: "Ask the agent in the machine; both bodies pass as they come, and the answer is the agent's own.",
     status: 200,
   }),
   pause: route({

@@ -17,6 +17,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { connectPinned } from './connect-pinned.ts'
+import { type GuestCalls, guestCalls } from './guest-calls.ts'
 import { openTunnel, type Tunnel } from './open-tunnel.ts'
 import { type Answer, required, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readJson } from './read-json.ts'
@@ -24,31 +25,33 @@ import { readRefusal } from './read-refusal.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
 import { type SnapshotCalls, snapshotCalls } from './snapshot-calls.ts'
 
-export type Host = SnapshotCalls & {
-  name: string
-  /** Named by the configuration of this controller; any other one has joined. */
-  isConfigured: boolean
-  /** Claims a machine, and runs the first command when there is one. */
-  start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
-  /** When `caller` is aborted the call is broken off, at which the host ends the command. */
-  exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
-  /** A connection to one of its ports; aborting `caller` breaks it off. */
-  tunnel(id: string, port: number, caller: AbortSignal): Promise<Tunnel | Trouble>
-  pause(id: string): Promise<Answer<VmRecord>>
-  resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
-  setDeadlines(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
-  destroy(id: string): Promise<Answer<null>>
-  stats(id: string): Promise<Answer<VmStats>>
-  console(id: string, query: ConsoleQuery): Promise<Answer<VmConsole>>
-  inventory(): Promise<Answer<VmInventory>>
-  capacity(): Promise<Answer<HostCapacity>>
-  close(): Promise<void>
-}
+export type Host = SnapshotCalls &
+  GuestCalls & {
+    name: string
+    /** Named by the configuration of this controller; any other one has joined. */
+    isConfigured: boolean
+    /** Claims a machine, and runs the first command when there is one. */
+    start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
+    /** When `caller` is aborted the call is broken off, at which the host ends the command. */
+    exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
+    /** A connection to one of its ports; aborting `caller` breaks it off. */
+    tunnel(id: string, port: number, caller: AbortSignal): Promise<Tunnel | Trouble>
+    pause(id: string): Promise<Answer<VmRecord>>
+    resume(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
+    setDeadlines(id: string, deadlines: VmDeadlines): Promise<Answer<VmRecord>>
+    destroy(id: string): Promise<Answer<null>>
+    stats(id: string): Promise<Answer<VmStats>>
+    console(id: string, query: ConsoleQuery): Promise<Answer<VmConsole>>
+    inventory(): Promise<Answer<VmInventory>>
+    capacity(): Promise<Answer<HostCapacity>>
+    close(): Promise<void>
+  }
 
 export function connectHost(address: HostAddress): Host {
   // Commands last as long as they like. On connections of their own they hold up no pause, no destroy and no look at the host.
   const calls = openPool(address, LIMITS.hostConnectionsMax)
   const commands = openPool(address, LIMITS.hostCommandsMax)
+  const passing = openPool(address, LIMITS.hostCommandsMax)
   const contentOf = contentFor(address)
   let commandsNow = 0
 
@@ -112,6 +115,7 @@ export function connectHost(address: HostAddress): Host {
   const copy: typeof call = (route, id, body) => call(route, id, body, { pool: commands, ms: LIMITS.hostCopyMs })
   return {
     ...snapshotCalls(call, copy),
+    ...guestCalls(address, passing),
     name: address.name,
     isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
@@ -128,7 +132,7 @@ export function connectHost(address: HostAddress): Host {
     inventory: () => required(call(HOST_ROUTES.list, '')),
     capacity: () => required(call(HOST_ROUTES.capacity, '')),
     close: async () => {
-      await Promise.all([calls.destroy(), commands.destroy()])
+      await Promise.all([calls, commands, passing].map((pool) => pool.destroy()))
     },
   }
 }

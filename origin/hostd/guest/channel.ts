@@ -54,6 +54,15 @@ export class Channel {
     }
   }
 
+  /**
+   * The same stream, whose bytes are counted while somebody else reads them. Paused first, so that it does not flow before its reader is
+   * there. What is on its way when it breaks was asked for, too.
+   */
+  counted(stream: ClientHttp2Stream): ClientHttp2Stream {
+    stream.pause().on('data', (chunk: Buffer) => this.notePayload(chunk.length))
+    return stream.once('close', () => this.notePayload(LIMITS.guestWindowBytes))
+  }
+
   notePayload(bytes: number): void {
     this.#payloadBytes += bytes
   }

@@ -24,15 +24,9 @@ export async function openTunnel(channel: Channel, port: number, caller?: AbortS
     signal,
     limitMs: null,
   }).finally(() => clearTimeout(timer))
-  if (status === constants.HTTP_STATUS_OK) return counted(channel, stream)
+  if (status === constants.HTTP_STATUS_OK) return channel.counted(stream)
   stream.close(constants.NGHTTP2_CANCEL)
   if (status === NOBODY) throw new AppError('port_closed', `Nothing in the sandbox listens on port ${port}.`)
   if (status === NO_ROUTE) throw unreachable('The agent in this sandbox is too old to reach its ports.')
   throw unreachable(`The agent in the sandbox could not reach its port (${status}).`)
-}
-
-/** Paused first, so that it does not flow before its reader is there. What is on its way when it breaks was asked for, too. */
-function counted(channel: Channel, stream: ClientHttp2Stream): ClientHttp2Stream {
-  stream.pause().on('data', (chunk: Buffer) => channel.notePayload(chunk.length))
-  return stream.once('close', () => channel.notePayload(LIMITS.guestWindowBytes))
 }

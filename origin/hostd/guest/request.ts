@@ -1,13 +1,15 @@
 /** One request to the agent. What comes back is bounded and checked; what does not fit fails with guest_unreachable. */
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
 import type * as z from 'zod'
+import type { GuestMethod } from '../../../shared/contracts/host.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { unreachable } from './handshake.ts'
 import { BrokenRules } from './violation.ts'
 
 export type Ask = {
-  method: 'GET' | 'POST'
+  method: GuestMethod
   path: string
+  headers?: Record<string, string>
   body?: unknown
   /** The caller goes on sending on the stream that it gets. */
   isOpenEnded?: boolean
@@ -16,14 +18,24 @@ export type Ask = {
   /** How long the whole answer may take; null leaves it to the signal. */
   limitMs: number | null
 }
-export type Answer = { status: number; stream: ClientHttp2Stream }
+export type Answer = { status: number; headers: IncomingHttpHeaders; stream: ClientHttp2Stream }
 
 /** Sends a request and waits for the head of its answer. The signal and the limit reset the stream, also later while it is read. */
 export async function ask(session: ClientHttp2Session, request: Ask): Promise<Answer> {
-  const { method, path, body, isOpenEnded = body !== undefined, signal, limitMs } = request
+  const { stream, head } = begin(session, request)
+  if (request.body !== undefined) stream.end(JSON.stringify(request.body))
+  const headers = await head
+  return { status: Number(headers[':status']), headers, stream }
+}
+
+export type Begun = { stream: ClientHttp2Stream; head: Promise<IncomingHttpHeaders> }
+
+/** The same, when the head of the answer may come before all of the body is sent, or after it. */
+export function begin(session: ClientHttp2Session, request: Ask): Begun {
+  const { method, path, headers, body, isOpenEnded = body !== undefined, signal, limitMs } = request
   signal?.throwIfAborted()
   if (session.closed || session.destroyed) throw unreachable('The session with the sandbox has ended.')
-  const stream = session.request({ ':method': method, ':path': path }, { endStream: !isOpenEnded })
+  const stream = session.request({ ...headers, ':method': method, ':path': path }, { endStream: !isOpenEnded })
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL)
   const timer = limitMs === null ? undefined : setTimeout(cancel, limitMs)
   signal?.addEventListener('abort', cancel, { once: true })
@@ -33,11 +45,10 @@ export async function ask(session: ClientHttp2Session, request: Ask): Promise<An
     clearTimeout(timer)
     signal?.removeEventListener('abort', cancel)
   })
-  if (body !== undefined) stream.end(JSON.stringify(body))
-  return { status: Number((await head(stream, signal))[':status']), stream }
+  return { stream, head: headOf(stream, signal) }
 }
 
-function head(stream: ClientHttp2Stream, signal?: AbortSignal): Promise<IncomingHttpHeaders> {
+function headOf(stream: ClientHttp2Stream, signal?: AbortSignal): Promise<IncomingHttpHeaders> {
   return new Promise((resolve, reject) => {
     const fail = (cause?: unknown) => {
       reject(signal?.aborted ? signal.reason : unreachable('The agent in the sandbox did not answer.', cause))

@@ -10,6 +10,7 @@ import type { Frame } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { Channel, type Wire } from './channel.ts'
 import { closePorts, type Ports, shakeHands, unreachable } from './handshake.ts'
+import { type GuestCall, type OpenCall, openCall } from './open-call.ts'
 import { openTunnel } from './open-tunnel.ts'
 import { ask, readAnswer } from './request.ts'
 import { runExec } from './run-exec.ts'
@@ -45,6 +46,8 @@ export type GuestSession = {
   exec(exec: GuestExec, options?: CallOptions): AsyncIterable<Frame>
   /** A connection to a port of the machine. Aborting breaks it off. Fails with AppError('port_closed') when nothing listens there. */
   tunnel(port: number, options?: CallOptions): Promise<ClientHttp2Stream>
+  /** A call whose bodies pass unread. Aborting breaks it off. */
+  call(call: GuestCall, signal: AbortSignal): OpenCall
   /** Resolves when the session has ended, for whatever reason. It never rejects. */
   readonly closed: Promise<void>
   /** Ends the session and its commands. Safe to repeat; it also happens when the guest hangs up. */
@@ -83,6 +86,7 @@ export async function openGuestSession(options: GuestSessionOptions): Promise<Gu
     },
     exec: (exec, { signal } = {}) => runExec(channel, exec, signal),
     tunnel: (port, { signal } = {}) => openTunnel(channel, port, signal),
+    call: (call, signal) => openCall(channel, call, signal),
     closed,
     close: () => session.destroy(),
   }

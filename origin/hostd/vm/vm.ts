@@ -26,6 +26,7 @@ export type Vm = {
   /** Those whose caller was told that they are frozen count until they end, too. */
   commandsRunning: number
   tunnelsOpen: number
+  guestCallsOpen: number
   /** Aborts with the reason when the machine is paused, for all who wait for a command in it. The next time it runs has another one. */
   frozen: AbortController
   /** Ends whatever is being done for this sandbox, with the reason it is given. */
@@ -52,6 +53,7 @@ export function newVm(spec: Spec, nowMs: number): Vm {
     activeAtMs: nowMs,
     commandsRunning: 0,
     tunnelsOpen: 0,
+    guestCallsOpen: 0,
     frozen: new AbortController(),
     ending: new AbortController(),
     started: Promise.resolve(),

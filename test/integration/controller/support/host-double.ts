@@ -14,6 +14,7 @@ import {
   consoleQuery,
   createVmBody,
   FRAMES_TYPE,
+  GUEST_ANSWER_HEADER,
   type HostExec,
   hostExec,
   type VmRecord,
@@ -35,6 +36,8 @@ export type Mishap =
   | { kind: 'hang'; until: Promise<void> }
   /** The machine is there, and nothing is said of it. */
   | { kind: 'silent'; until: Promise<void> }
+
+export type Agent = (request: IncomingMessage, response: ServerResponse, id: string) => void
 
 export type HostDouble = Keeping & {
   name: string
@@ -63,6 +66,8 @@ export type HostDouble = Keeping & {
   console: string[]
   /** What listens in every machine: a port there, and the port of this one's loopback that stands in for it. */
   servers: Map<number, number>
+  /** Stands in for the agent in every machine: what it is asked has the agent's own path, such as `/v1/files?path=/a`. */
+  agent: Agent | null
   /** The connections to them that are open; ending one is what a machine does that dies. */
   tunnels: Set<Socket>
   /** Closes the socket as a killed host does; its machines live on. */
@@ -101,6 +106,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     accepting: true,
     console: [],
     servers: new Map(),
+    agent: null,
     tunnels: new Set(),
     away: () =>
       new Promise((resolve) => {
@@ -154,13 +160,27 @@ async function tunnel(
   })
 }
 
+/** The answer is marked as the agent's own, as hostd marks it. */
+function askAgent({ agent }: HostDouble, id: string, request: IncomingMessage, response: ServerResponse): void {
+  if (agent === null) throw new AppError('guest_unreachable', 'There is no agent in this machine.')
+  request.url = (request.url ?? '').replace(`/v1/vms/${id}/guest/`, '/v1/')
+  response.setHeader(GUEST_ANSWER_HEADER, '1')
+  agent(request, response, id)
+}
+
+function requireRunning(host: HostDouble, id: string): void {
+  const state = host.vms.get(id)?.state
+  if (state === undefined) throw new AppError('sandbox_not_found', 'No such machine.')
+  if (state !== 'running') throw new AppError('sandbox_not_running', `It is ${state}.`)
+}
+
 async function answer(host: HostDouble, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, , resource, id, verb, port] = (request.url ?? '').split('/')
-  if (verb === 'ports') {
-    const state = host.vms.get(id ?? '')?.state
-    if (state === undefined) throw new AppError('sandbox_not_found', 'No such machine.')
-    if (state !== 'running') throw new AppError('sandbox_not_running', `It is ${state}.`)
-    return tunnel(host, Number(port), request, response)
+  if (verb === 'ports' || verb === 'guest') {
+    requireRunning(host, id ?? '')
+    return verb === 'ports'
+      ? tunnel(host, Number(port), request, response)
+      : askAgent(host, id ?? '', request, response)
   }
   const body = await bodyOf(request)
   if (host.slowMs > 0) await sleep(host.slowMs)
