@@ -1,7 +1,7 @@
 /** How a host is reached: a socket on this machine, or TLS to another one that is known by its certificate and asks for a secret. */
-import { isIP } from 'node:net'
 import { AppError } from '../../../shared/errors.ts'
-import { bareHost, privateRangeOf } from '../webhooks/public-address.ts'
+import { familyOf, privateRangeOf } from '../../../shared/public-address.ts'
+import { bareHost } from '../webhooks/public-address.ts'
 
 export type HostAddress =
   | { kind: 'socket'; name: string; socketPath: string }
@@ -17,11 +17,11 @@ export type HostAddress =
     }
 
 /** Whether the address is one of the public internet. Text that is no address is not. */
-export const isPublicAddress = (address: string): boolean => isIP(address) !== 0 && privateRangeOf(address) === null
+export const isPublicAddress = (address: string): boolean => familyOf(address) !== 0 && privateRangeOf(address) === null
 
 /** Throws host_url_refused for an address that is certainly not public. A name is looked up again whenever it is connected to. */
 export function requirePublicUrl(url: string): void {
   const host = bareHost(new URL(url))
-  if (isIP(host) === 0 ? host !== 'localhost' && !host.endsWith('.localhost') : isPublicAddress(host)) return
+  if (familyOf(host) === 0 ? host !== 'localhost' && !host.endsWith('.localhost') : isPublicAddress(host)) return
   throw new AppError('host_url_refused', 'The address of this machine is not one of the public internet.')
 }

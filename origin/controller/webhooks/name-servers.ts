@@ -5,7 +5,7 @@
  */
 import { lookup, Resolver } from 'node:dns/promises'
 import { LIMITS } from '../../../shared/limits.ts'
-import type { Address, NameServer } from './public-address.ts'
+import type { Address, NameServer } from '../../../shared/public-address.ts'
 
 /** As this machine sees it, its own hosts file included. */
 export const systemNames: NameServer = (host) => lookup(host, { all: true, verbatim: true })

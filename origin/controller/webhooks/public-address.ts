@@ -2,29 +2,10 @@
  * A webhook is a request that a stranger makes us send, so it may reach only the public internet: never this machine, its networks, or
  * the services of a cloud that trust whoever is inside. Pure, but for the question that `names` asks.
  */
-import { isIP } from 'node:net'
-import ipaddr from 'ipaddr.js'
+import { type Address, familyOf, type NameServer, privateRangeOf } from '../../../shared/public-address.ts'
 
 /** Which addresses a delivery may go to. `anywhere`, and plain http, are for local stacks. */
 export type Reach = 'public' | 'anywhere'
-
-/** All of the internet's own unicast lies in here; whatever a library does not know of beyond it is refused. */
-const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
-
-/** What kind of address it is when it is not one of the public internet: `loopback`, `private`, `carrierGradeNat`, ... */
-export function privateRangeOf(address: string): string | null {
-  if (!ipaddr.isValid(address)) return 'no address'
-  const parsed = ipaddr.parse(address)
-  // An IPv4 address in the clothes of IPv6 is judged by what it is.
-  if (parsed.kind() === 'ipv6' && (parsed as ipaddr.IPv6).isIPv4MappedAddress())
-    return privateRangeOf((parsed as ipaddr.IPv6).toIPv4Address().toString())
-  const range = parsed.range()
-  if (range !== 'unicast') return range
-  return parsed.kind() === 'ipv6' && !parsed.match(GLOBAL_UNICAST) ? 'reserved' : null
-}
-
-export type Address = { address: string; family: number }
-export type NameServer = (host: string) => Promise<Address[]>
 
 /** Why a delivery to this URL is refused whatever its name stands for, or null. */
 export function refusalOfUrl(text: string, reach: Reach): string | null {
@@ -34,7 +15,7 @@ export function refusalOfUrl(text: string, reach: Reach): string | null {
   if (url.username !== '' || url.password !== '') return 'must not contain credentials'
   if (url.hash !== '') return 'must not have a fragment'
   const host = bareHost(url)
-  const range = reach === 'public' && isIP(host) !== 0 ? privateRangeOf(host) : null
+  const range = reach === 'public' && familyOf(host) !== 0 ? privateRangeOf(host) : null
   return range === null ? null : `must be on the public internet, and ${host} is not (${range})`
 }
 
@@ -44,7 +25,8 @@ export async function resolvePublic(
   reach: Reach,
   names: NameServer,
 ): Promise<{ kind: 'found'; addresses: Address[] } | { kind: 'refused'; why: string }> {
-  const addresses = isIP(host) === 0 ? await names(host).catch(() => []) : [{ address: host, family: isIP(host) }]
+  const addresses =
+    familyOf(host) === 0 ? await names(host).catch(() => []) : [{ address: host, family: familyOf(host) }]
   if (addresses.length === 0) return { kind: 'refused', why: 'has a host name that nothing is known of' }
   if (reach === 'anywhere') return { kind: 'found', addresses }
   for (const { address } of addresses) {

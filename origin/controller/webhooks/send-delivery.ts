@@ -5,7 +5,8 @@
 import type { LookupFunction } from 'node:net'
 import { Agent } from 'undici'
 import { LIMITS } from '../../../shared/limits.ts'
-import { bareHost, type NameServer, type Reach, refusalOfUrl, resolvePublic } from './public-address.ts'
+import type { NameServer } from '../../../shared/public-address.ts'
+import { bareHost, type Reach, refusalOfUrl, resolvePublic } from './public-address.ts'
 import { signDelivery } from './sign-delivery.ts'
 
 export type Parcel = {

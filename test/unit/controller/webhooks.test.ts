@@ -6,15 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideDelivery, delayOf } from '../../../origin/controller/webhooks/decide-delivery.ts'
-import {
-  type NameServer,
-  privateRangeOf,
-  refusalOfUrl,
-  resolvePublic,
-} from '../../../origin/controller/webhooks/public-address.ts'
+import { refusalOfUrl, resolvePublic } from '../../../origin/controller/webhooks/public-address.ts'
 import { createSender, type Parcel } from '../../../origin/controller/webhooks/send-delivery.ts'
 import { signDelivery } from '../../../origin/controller/webhooks/sign-delivery.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { type NameServer, privateRangeOf } from '../../../shared/public-address.ts'
 
 const PRIVATE = [
   '0.0.0.0',
