@@ -30,6 +30,8 @@ export const edgeClaimsSchema = z.object({
   /** The id of the ticket that opened this request; the region uses it up. */
   ticket: z.string().optional(),
   requestId: z.string(),
+  /** Where the caller has found the edge, such as `https://api.example.com`. */
+  origin: z.string().optional(),
   method: z.string(),
   /** Lowercase hex SHA-256 of the path and query exactly as forwarded. */
   pathHash: z.string(),

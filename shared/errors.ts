@@ -25,6 +25,11 @@ export const ERRORS = {
   malformed_request: { status: 400, retry: 'never', next: 'Send the whole of a request of HTTP/1.1.' },
   headers_too_large: { status: 431, retry: 'never', next: 'Send fewer or shorter headers, 16 KiB of them at most.' },
   body_too_large: { status: 413, retry: 'never', next: 'Send a smaller body, or the same in several requests.' },
+  upload_incomplete: {
+    status: 400,
+    retry: 'later',
+    next: 'Send the whole body again; what came is thrown away, and what was there before is as it was.',
+  },
   encoding_not_taken: { status: 415, retry: 'never', next: 'Send the body as it is, without a Content-Encoding.' },
   method_not_allowed: { status: 405, retry: 'never', next: 'Use one of the methods in the Allow header.' },
   route_not_found: { status: 404, retry: 'never', next: 'Check the path; every route begins with /v1 or /api/v1.' },

@@ -7,6 +7,10 @@ export const LIMITS = {
   bodyBytesMax: 4 * 1024 * 1024,
   /** Of a body that is too large, how much more is read and thrown away so that its sender hears why. */
   bodyDiscardBytesMax: 64 * 1024 * 1024,
+  /** How long a request's headers may take, a body that is read whole, and a silence in one of any length. */
+  headersMs: 60_000,
+  bodyMs: 300_000,
+  bodyIdleMs: 40_000,
   /** A create may be sent again to another region only if the edge could keep its body. */
   retryBodyBytesMax: 256 * 1024,
   /** Linux refuses a single argument of 128 KiB or more (MAX_ARG_STRLEN); what is longer belongs in a file or on stdin. */
@@ -477,6 +481,8 @@ export const LIMITS = {
   /** How many regions one X-Region header may name, and how long it may be. */
   regionsNamedMax: 8,
   regionHeaderCharsMax: 200,
+  /** Of an upload, what is in the Worker's memory at a time. */
+  edgePieceBytes: 64 * 1024,
   /** A sender slower than this may run into the edge's deadline; faster ones never do, however large the body. */
   uploadBytesPerSecMin: 64 * 1024,
   attemptsMax: 2,

@@ -29,9 +29,9 @@ const KEPT_BACK: Posted = {
   sent: { attempt: { kind: 'kept-back' }, response: null, regionMs: 0, idempotencyKey: null },
 }
 
-/** Throws region_unavailable, outcome_unknown, body_too_large, idempotency_unavailable, idempotency_elsewhere, idempotency_in_progress. */
+/** Throws region_unavailable, outcome_unknown, body_too_large, upload_incomplete, idempotency_unavailable, idempotency_elsewhere, idempotency_in_progress. */
 export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarded> {
-  const deadline = startDeadline(visit.deadlineMs)
+  const deadline = startDeadline(visit.deadlineMs, movementOf(visit))
   try {
     const key = await keyOfRequest(visit, deadline.signal)
     const forwarding = tryRegions(visit, plan, deadline, key)
@@ -44,6 +44,9 @@ export async function forwardRequest(visit: Visit, plan: Plan): Promise<Forwarde
     deadline.stop()
   }
 }
+
+const movementOf = ({ body }: Visit): (() => number) | undefined =>
+  body.kind === 'stream' && 'movedAtMs' in body.waits ? body.waits.movedAtMs : undefined
 
 /** A request that fails says that its key is free before its caller hears of the failure: a quick retry would find it held. */
 async function endWithKey(key: RequestKey, forwarding: Promise<Forwarded>): Promise<Forwarded> {

@@ -5,7 +5,6 @@ import type { Region } from '../../shared/regions.ts'
 import type { Attempt } from '../failover/outcome.ts'
 import { HOPS_HEADER, hopsAfter } from '../requests/hops.ts'
 import { forwardedHeaders } from '../requests/inbound-headers.ts'
-import { tooLarge } from '../requests/take-body.ts'
 import type { Visit } from '../requests/visit.ts'
 import { startDeadline } from './deadline-signal.ts'
 import { newEdgeKey } from './edge-key.ts'
@@ -22,15 +21,15 @@ export type Sent = {
   cause?: unknown
 }
 
-/** Throws body_too_large, because that is the sender's fault and no region's. */
+/** Throws body_too_large and upload_incomplete, because those are the sender's fault and no region's. */
 export async function sendOnce(visit: Visit, region: Region, attempt: number, deadline: AbortSignal): Promise<Sent> {
   const idempotencyKey = keyFor(visit, region)
   const url = new URL(visit.call.path + visit.call.search, region.url)
   const target = url.pathname + url.search
   const token = await signToken(visit, { region, attempt, target, idempotencyKey })
   const patience = startDeadline(visit.attemptMs)
-  const over = visit.body.kind === 'stream' ? [visit.body.over] : []
-  const signal = AbortSignal.any([deadline, patience.signal, ...over])
+  const cut = visit.body.kind === 'stream' ? [visit.body.cut] : []
+  const signal = AbortSignal.any([deadline, patience.signal, ...cut])
   const sentAtMs = Date.now()
   try {
     const response = await fetch(url, {
@@ -38,11 +37,13 @@ export async function sendOnce(visit: Visit, region: Region, attempt: number, de
       headers: headersFor(visit, token, idempotencyKey),
       body: bodyOf(visit),
       redirect: 'manual',
+      // Nothing between here and the region may keep an answer, whatever the path looks like.
+      cache: 'no-store',
       signal,
     })
     return { attempt: attemptOf(response), response, regionMs: Date.now() - sentAtMs, idempotencyKey }
   } catch (cause) {
-    if (visit.body.kind === 'stream' && visit.body.over.aborted) throw tooLarge(visit.body.bytesMax)
+    if (visit.body.kind === 'stream' && visit.body.cut.aborted) throw visit.body.cut.reason
     const kind = deadline.aborted || patience.isOver() ? 'timeout' : 'lost'
     return { attempt: { kind }, response: null, regionMs: Date.now() - sentAtMs, idempotencyKey, cause }
   } finally {

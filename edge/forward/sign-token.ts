@@ -43,6 +43,7 @@ async function claimsOf(visit: Visit, { region, attempt, target, idempotencyKey 
     ...(visit.uncounted === undefined ? {} : { uncounted: visit.uncounted }),
     ...narrowing(visit.key),
     requestId: visit.requestId,
+    origin: new URL(visit.request.url).origin,
     method: visit.request.method,
     pathHash: await sha256Hex(target),
     ...(visit.body.kind === 'kept' ? { bodyHash: await sha256Hex(visit.body.bytes) } : {}),

@@ -20,6 +20,8 @@ export type Call = {
   scope: Scope | null
   /** The body may say how long the command runs. */
   runsCommand: boolean
+  /** The body passes through, however much of it there is. */
+  isUpload: boolean
   /** Its region answers it once for an Idempotency-Key; any other request with one may be executed as often as it is sent. */
   isOnce: boolean
   /** Its region answers it from its database, without asking a machine. */
@@ -40,18 +42,26 @@ const PREFIX = /^\/r\/([^/]+)(?=\/)/
 const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 
 const PARAMETER = /:[A-Za-z_]+/g
+/** A last parameter that takes everything, slashes too. */
+const REST = /:[A-Za-z_]+\{\.\+\}$/
 const parametersOf = ({ path }: Route): number => path.match(PARAMETER)?.length ?? 0
 
 /** A path has as many segments as its route, so that a request is compared with the few routes that it may be. */
 const shapeOf = (method: string, path: string): string => `${method} ${path.replace(/\/$/, '').split('/').length}`
 
 /** What names more is tried first: `/sandboxes/by-name/:name` before `/sandboxes/:id/exec` and its like. */
+const PATTERNS = ALL_ROUTES.toSorted((one, other) => parametersOf(one) - parametersOf(other)).map((route) => ({
+  route,
+  isOpenEnded: REST.test(route.path),
+  pattern: new RegExp(`^${route.path.replace(REST, '.+').replaceAll(PARAMETER, '[^/]+')}/?$`),
+}))
 const BY_SHAPE = Map.groupBy(
-  ALL_ROUTES.toSorted((one, other) => parametersOf(one) - parametersOf(other)).map((route) => ({
-    route,
-    pattern: new RegExp(`^${route.path.replaceAll(PARAMETER, '[^/]+')}/?$`),
-  })),
+  PATTERNS.filter(({ isOpenEnded }) => !isOpenEnded),
   ({ route }) => shapeOf(route.method, route.path),
+)
+const OPEN_ENDED = Map.groupBy(
+  PATTERNS.filter(({ isOpenEnded }) => isOpenEnded),
+  ({ route }): string => route.method,
 )
 
 /** Null for a path under which no region has anything. */
@@ -67,6 +77,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
     class: classOf(method, route, segments, idRegion.kind),
     scope: route?.scope ?? null,
     runsCommand: route !== undefined && RUNS_COMMAND.has(route),
+    isUpload: route?.upload === true,
     isOnce: route?.once === true,
     readsRows: route?.method === 'GET' && !ASKS_MACHINE.has(route),
     path,
@@ -76,9 +87,11 @@ export function classifyRequest(method: string, url: URL): Call | null {
   }
 }
 
+/** As a region's router decides: a route that names more comes before one that takes whatever is left. */
 function routeOf(method: string, path: string): Route | undefined {
-  const alike = BY_SHAPE.get(shapeOf(method === 'HEAD' ? 'GET' : method, path))
-  return alike?.find(({ pattern }) => pattern.test(path))?.route
+  const asked = method === 'HEAD' ? 'GET' : method
+  const alike = [...(BY_SHAPE.get(shapeOf(asked, path)) ?? []), ...(OPEN_ENDED.get(asked) ?? [])]
+  return alike.find(({ pattern }) => pattern.test(path))?.route
 }
 
 function classOf(

@@ -5,6 +5,7 @@
  *   + the command's own time  its `timeout`, where the request runs one and answers at its end
  *   + the upload's time       what a slow sender takes for a body that is streamed
  *
+ * Of an upload of any length no more is known than whether it moves: it has the platform's time since its last byte did.
  * A read is given up after half of its time and asked once more, unless the caller said how long it may take.
  * So a caller's X-Timeout-Ms never cuts a command off that was given longer: the command has a timeout of its own.
  */
@@ -20,7 +21,7 @@ export type Waiting = {
   askedMs: number | null
   /** The body's `timeout`; null when the body does not say, undefined when the edge did not read it. */
   commandSec: number | null | undefined
-  /** Zero when the body is in hand. */
+  /** Zero when the body is in hand, or may have any length. */
   streamedBytesMax: number
 }
 

@@ -49,7 +49,7 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
     readsRows: call.readsRows,
     askedMs,
     commandSec: peeked === undefined ? undefined : peeked.timeoutSec,
-    streamedBytesMax: body.kind === 'stream' ? body.bytesMax : 0,
+    streamedBytesMax: body.kind === 'stream' && 'bytesMax' in body.waits ? body.waits.bytesMax : 0,
   }
   return {
     ...arrival,

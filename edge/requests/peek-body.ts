@@ -1,6 +1,6 @@
 /** The few words of a kept body that concern the edge. Whether the body is right at all is for the region to say. */
 import { parseId } from '../../shared/ids.ts'
-import type { Body } from './take-body.ts'
+import type { Body } from './body.ts'
 
 /** `region` is where the snapshot is that is to be gone on from, or else the one that the body names. */
 export type Peeked = { region: string | null; size: string | null; timeoutSec: number | null }

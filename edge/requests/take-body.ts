@@ -1,16 +1,12 @@
 /**
  * A request's body, in hand or in passing. Small bodies of known length are kept where they may have to be read or sent again;
- * everything else streams through, counted against the tier's limit.
+ * everything else streams through, counted against the tier's limit. An upload has no limit here: the disk that it goes to has one.
  */
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'
+import type { Body } from './body.ts'
+import { carryUpload } from './carry-upload.ts'
 import type { Call } from './classify-request.ts'
-
-export type Body =
-  | { kind: 'none' }
-  | { kind: 'kept'; bytes: Uint8Array<ArrayBuffer> }
-  /** `over` aborts when more than `bytesMax` came; whoever sends the stream must then cut the connection. */
-  | { kind: 'stream'; stream: ReadableStream<Uint8Array>; bytesMax: number; over: AbortSignal }
 
 const BYTES_PER_MIB = 1024 * 1024
 const NO_STREAM = { kind: 'none' } as const
@@ -20,16 +16,17 @@ export async function takeBody(request: Request, call: Call, bodyMibMax: number)
   if (request.body === null || request.method === 'GET' || request.method === 'HEAD') return NO_STREAM
   const bytesMax = bodyMibMax * BYTES_PER_MIB
   const length = declaredLength(request.headers)
+  if (call.isUpload) return carryUpload(request.body, length)
   if (length === 0) return NO_STREAM
   if (length === null) return countedStream(request.body, bytesMax)
   if (length > bytesMax) throw tooLarge(bytesMax)
   if (isKept(call) && length <= LIMITS.retryBodyBytesMax) {
     return { kind: 'kept', bytes: new Uint8Array(await request.arrayBuffer()) }
   }
-  return { kind: 'stream', stream: request.body, bytesMax: length, over: new AbortController().signal }
+  return { kind: 'stream', stream: request.body, waits: { bytesMax: length }, cut: new AbortController().signal }
 }
 
-export const tooLarge = (bytesMax: number): AppError =>
+const tooLarge = (bytesMax: number): AppError =>
   new AppError('body_too_large', `With this API key, a body may have at most ${bytesMax} bytes.`, {
     details: { limit_bytes: bytesMax },
   })
@@ -51,8 +48,8 @@ function countedStream(source: ReadableStream<Uint8Array>, bytesMax: number): Bo
     transform(chunk, controller) {
       bytes += chunk.byteLength
       if (bytes <= bytesMax) controller.enqueue(chunk)
-      else over.abort()
+      else over.abort(tooLarge(bytesMax))
     },
   })
-  return { kind: 'stream', stream: source.pipeThrough(counter), bytesMax, over: over.signal }
+  return { kind: 'stream', stream: source.pipeThrough(counter), waits: { bytesMax }, cut: over.signal }
 }

@@ -7,9 +7,9 @@ import type { Bindings } from '../bindings.ts'
 import type { Config } from '../config.ts'
 import type { Reading } from '../kv/kept-copies.ts'
 import type { Geography } from '../steering/whereabouts.ts'
+import type { Body } from './body.ts'
 import type { Call } from './classify-request.ts'
 import type { Peeked } from './peek-body.ts'
-import type { Body } from './take-body.ts'
 
 /** What is known of a request before anything is asked of KV. */
 export type Arrival = {

@@ -18,7 +18,7 @@ export type Route<
   Answer extends z.ZodType = z.ZodType,
 > = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** In the syntax of Hono: `/v1/sandboxes/:id`. `/api/v1/...` is the same route. */
+  /** In the syntax of Hono: `/v1/sandboxes/:id`, or `/files/:path{.+}` for all that is left. `/api/v1/...` is the same route. */
   path: string
   class: RouteClass
   scope: Scope | null
@@ -26,11 +26,15 @@ export type Route<
   /** Honours an Idempotency-Key: the same key with the same request has the same answer for a day, and does nothing twice. */
   once?: true
   body?: Body
+  /** The body is bytes of any kind and any number, and passes through as it comes; such a route has no `body`. */
+  upload?: true
+  /** A link that was signed for the very request opens it without a key. */
+  link?: true
   query?: Query
   /** The status of success, and its body; no `answer` is an empty body, or a stream when `stream` says of what. */
   status: number
   answer?: Answer
-  stream?: 'text/event-stream' | 'application/x-ndjson'
+  stream?: 'text/event-stream' | 'application/x-ndjson' | 'application/octet-stream'
 }
 
 /** Keeps the precise types of a route while checking its shape. */

@@ -7,6 +7,7 @@ import type { Hono } from 'hono'
 import { LIMITS } from '../../../shared/limits.ts'
 import { answerGarbled } from './answer-garbled.ts'
 import type { Env } from './serve-route.ts'
+import { watchBodies } from './watch-bodies.ts'
 
 export type Door = { address: { host: string; port: number }; close(): Promise<void> }
 
@@ -31,8 +32,14 @@ export async function openDoor(
   watch: Watch,
   upgrades: Upgrades,
 ): Promise<Door> {
-  const serverOptions = { shouldUpgradeCallback: upgrades.isWanted }
+  const serverOptions = {
+    shouldUpgradeCallback: upgrades.isWanted,
+    // A large body may take any time, as long as it comes: watchBodies ends those that do not, and readBody those that should be short.
+    requestTimeout: 0,
+    headersTimeout: LIMITS.headersMs,
+  }
   const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port, serverOptions }) as Server
+  const bodies = watchBodies()
   let inside = 0
   // The server itself forgets a connection that was upgraded, but does not close while it is open.
   const upgraded = new Set<Duplex>()
@@ -50,6 +57,7 @@ export async function openDoor(
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     inside += 1
     answering.add(request.socket)
+    bodies.watch(request)
     watch(request, response)
     response.once('close', () => {
       inside -= 1
@@ -77,6 +85,7 @@ export async function openDoor(
       )
         await sleep(POLL_MS)
       const closed = new Promise((resolve) => server.close(resolve))
+      bodies.stop()
       server.closeAllConnections()
       for (const socket of upgraded) socket.destroy()
       await closed

@@ -13,6 +13,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 export async function readBody(incoming: IncomingMessage, bytesMax: number = LIMITS.bodyBytesMax): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
+  const late = setTimeout(() => incoming.destroy(), LIMITS.bodyMs)
   try {
     for await (const chunk of incoming as AsyncIterable<Buffer>) {
       size += chunk.length
@@ -22,6 +23,8 @@ export async function readBody(incoming: IncomingMessage, bytesMax: number = LIM
   } catch (cause) {
     // Nobody hears this; it is thrown so that a caller who left is not logged as a failure of ours.
     throw new AppError('invalid_json', 'The body broke off.', { cause })
+  } finally {
+    clearTimeout(late)
   }
   if (size > bytesMax) throw tooLarge(bytesMax)
   refuseEncoding(incoming.headers['content-encoding'])
@@ -29,7 +32,7 @@ export async function readBody(incoming: IncomingMessage, bytesMax: number = LIM
 }
 
 /** A few bytes that are packed may become any number of them. */
-function refuseEncoding(encoding: string | undefined): void {
+export function refuseEncoding(encoding: string | undefined): void {
   if (encoding === undefined || /^(identity)?$/i.test(encoding.trim())) return
   throw new AppError('encoding_not_taken', 'The body has a Content-Encoding; bodies are read as they are sent.')
 }

@@ -1,4 +1,6 @@
 /** From a route contract and a handler, the handler that Hono wants: prove who asks, check what is asked, answer or explain. */
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type * as z from 'zod'
@@ -13,6 +15,8 @@ import type { Controller } from '../controller.ts'
 import { answerError } from './answer-error.ts'
 import { type Arrival, answerHeaders, arrive, header } from './arrival.ts'
 import { checkFields, checkQuery, parseJsonObject, readBody } from './read-body.ts'
+import { sendBytes } from './send-bytes.ts'
+import { takeUpload } from './take-upload.ts'
 
 export type Env = { Bindings: HttpBindings }
 
@@ -25,9 +29,15 @@ export type Call<R extends Route, Who = Principal> = {
   reference: string
   /** Everything that the path names. */
   params: Record<string, string>
+  /** The path as it was sent, with its escapes, but for the steps up and down that it goes through. */
+  pathname: string
+  /** Where the caller has found the API: the beginning of every address that is given to them. */
+  origin: string
   body: R['body'] extends z.ZodType ? z.infer<R['body']> : undefined
   query: R['query'] extends z.ZodType ? z.infer<R['query']> : undefined
   rawBody: Uint8Array
+  /** Of a route that takes one: the body while it comes. It fails when it breaks off. */
+  upload: R['upload'] extends true ? Readable : undefined
   idempotencyKey: string | undefined
   /** Aborted when whoever asked hangs up before the answer has gone out whole, and never after that. */
   caller: AbortSignal
@@ -38,6 +48,8 @@ export type Outcome = {
   status?: number
   text?: string | null
   stream?: ReadableStream<Uint8Array>
+  /** The same for many bytes. Its headers say how many, if that is known; one that breaks off, or has another number, is cut. */
+  bytes?: Readable
   headers?: Record<string, string>
 }
 
@@ -63,8 +75,9 @@ export function serveRoute<R extends Route, Who>(
     try {
       const { who, claims, bodyBytesMax } = await arrival.timing.measure('auth', door(arrival, route))
       requireHome(controller, route)
+      const upload = route.upload === true ? takeUpload(arrival) : undefined
       const rawBody = route.body === undefined ? NO_BODY : await readBody(arrival.incoming, bodyBytesMax)
-      arrival.bytesIn = rawBody.length
+      arrival.bytesIn += rawBody.length
       if (claims !== undefined && route.body !== undefined) requireBodyOf(claims, rawBody)
       const outcome = await handler({
         controller,
@@ -72,17 +85,20 @@ export function serveRoute<R extends Route, Who>(
         principal: who,
         reference: c.req.param('id') ?? '',
         params: c.req.param(),
+        pathname: new URL(c.req.url).pathname,
+        origin: originOf(controller, arrival, claims),
         body: (route.body === undefined
           ? undefined
           : checkFields(route.body, parseJsonObject(rawBody))) as Call<R>['body'],
         query: (route.query === undefined ? undefined : checkQuery(route.query, c.req.queries())) as Call<R>['query'],
         rawBody,
+        upload: upload as Call<R>['upload'],
         idempotencyKey: idempotencyKeyOf(arrival, claims),
         caller: c.req.raw.signal,
       })
       // Whatever changes something may have written an event.
       if (route.method !== 'GET') controller.events.written()
-      return answer(controller, arrival, route, outcome)
+      return answer(controller, arrival, route, outcome, c.env.outgoing as ServerResponse)
     } catch (thrown) {
       return answerError(controller, arrival, thrown)
     }
@@ -95,6 +111,12 @@ export function serveRoute<R extends Route, Who>(
     arrival.answerMs = arrival.timing.elapsedMs()
     return response
   }
+}
+
+/** The edge says where it is; a region that was asked itself is where its registry says, or where it was found. */
+function originOf({ regions, region }: Controller, arrival: Arrival, claims: EdgeClaims | undefined): string {
+  const own = regions.find(({ code }) => code === region.code)?.url
+  return claims?.origin ?? (own ? new URL(own).origin : `http://${header(arrival, 'host') ?? 'localhost'}`)
 }
 
 /** Accounts are read from this region's copy and written at home. */
@@ -125,20 +147,25 @@ const bodyBytesMaxOf = ({ limits }: Principal): number =>
 const idempotencyKeyOf = (arrival: Arrival, claims: EdgeClaims | undefined): string | undefined =>
   header(arrival, 'idempotency-key') ?? claims?.idempotencyKey
 
-function answer(controller: Controller, arrival: Arrival, route: Route, outcome: Outcome): Response {
+function answer(
+  controller: Controller,
+  arrival: Arrival,
+  route: Route,
+  outcome: Outcome,
+  outgoing: ServerResponse,
+): Response {
   const body = outcome.stream ?? outcome.text ?? null
+  const status = outcome.status ?? route.status
+  const isStreamed = outcome.stream !== undefined || outcome.bytes !== undefined
   if (outcome.headers?.['idempotent-replayed'] !== undefined) controller.metrics.replays.inc()
-  return new Response(body, {
-    status: outcome.status ?? route.status,
-    headers: {
-      ...(body === null
-        ? {}
-        : { 'content-type': outcome.stream === undefined ? 'application/json' : streamType(route) }),
-      ...(outcome.stream === undefined ? {} : { 'cache-control': 'no-store', 'x-accel-buffering': 'no' }),
-      ...answerHeaders(controller, arrival),
-      ...outcome.headers,
-    },
-  })
+  const headers = {
+    ...(body === null && !isStreamed ? {} : { 'content-type': isStreamed ? streamType(route) : 'application/json' }),
+    ...(isStreamed ? { 'cache-control': 'no-store', 'x-accel-buffering': 'no' } : {}),
+    ...answerHeaders(controller, arrival),
+    ...outcome.headers,
+  }
+  if (outcome.bytes !== undefined) return sendBytes(outgoing, status, headers, outcome.bytes)
+  return new Response(body, { status, headers })
 }
 
 const streamType = (route: Route): string => route.stream ?? 'application/octet-stream'

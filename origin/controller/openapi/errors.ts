@@ -17,7 +17,7 @@ const OF_CREATE = [409, 422, 502, 504]
 export function errorStatusesOf(route: Route): number[] {
   const statuses = new Set([
     ...ALWAYS,
-    ...(route.body === undefined ? [] : OF_BODY),
+    ...(route.body === undefined && route.upload === undefined ? [] : OF_BODY),
     ...(route.query === undefined ? [] : OF_QUERY),
     ...(route.class === 'open' ? [] : OF_KEY),
     ...(route.path.includes(':') ? OF_THING : []),

@@ -13,6 +13,11 @@ const STREAM_SCHEMA = {
     description: 'Server-sent events; the type of each also stands inside its data.',
   },
   'application/x-ndjson': { type: 'string', description: 'One JSON object a line.' },
+  'application/octet-stream': { type: 'string', format: 'binary', description: 'The bytes, as they are.' },
+} as const
+const UPLOAD = {
+  required: true,
+  content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
 } as const
 
 export function operationOf(route: Route, components: Components) {
@@ -25,6 +30,7 @@ export function operationOf(route: Route, components: Components) {
     ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
     security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
     parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],
+    ...(route.upload === true ? { requestBody: UPLOAD } : {}),
     ...(route.body === undefined
       ? {}
       : {

@@ -17,7 +17,7 @@ type Operation = {
   security: Record<string, string[]>[]
   responses: Record<string, unknown>
   parameters: { name?: string; in?: string; description?: string }[]
-  requestBody?: { content: { 'application/json': { schema: Schema } } }
+  requestBody?: { content: { 'application/json'?: { schema: Schema } } }
 }
 type Schema = { description?: string; properties?: Record<string, Schema>; anyOf?: Schema[] }
 type Document = {
@@ -93,7 +93,7 @@ test('every field that a caller may send says what it is', () => {
       ...[schema, ...(schema.anyOf ?? [])].flatMap(fieldsOf),
     ])
   const silent = operations.flatMap(({ operationId, requestBody, parameters }) => {
-    const body = fieldsOf(requestBody?.content['application/json'].schema ?? {})
+    const body = fieldsOf(requestBody?.content['application/json']?.schema ?? {})
     const query = parameters.filter((parameter) => parameter.in === 'query')
     const all = [...body, ...query.map((parameter): [string, Schema] => [String(parameter.name), parameter])]
     return all.filter(([, { description }]) => !description).map(([name]) => `${operationId} ${name}`)
