@@ -15,13 +15,25 @@ var users = map[string]user{
 
 const searchPath = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// wayOut leads programs to the proxy door. It is told of also while that is closed: then they hear why, and not that a name is unknown.
+var wayOut = map[string]string{
+	"http_proxy": proxyAddress, "https_proxy": proxyAddress, "HTTP_PROXY": proxyAddress, "HTTPS_PROXY": proxyAddress,
+	"no_proxy": notProxied, "NO_PROXY": notProxied,
+}
+
+const (
+	proxyAddress = "http://127.0.0.1:3128"
+	notProxied   = "localhost,127.0.0.1,::1"
+)
+
 // environment is what every process starts with, under the environment of its own exec. The host sets it on waking.
 type environment struct {
+	egress    *egressDoor
 	mutex     sync.Mutex
 	variables map[string]string
 }
 
-func newEnvironment() *environment { return &environment{} }
+func newEnvironment(egress *egressDoor) *environment { return &environment{egress: egress} }
 
 func (e *environment) set(variables map[string]string) {
 	e.mutex.Lock()
@@ -29,7 +41,7 @@ func (e *environment) set(variables map[string]string) {
 	e.variables = variables
 }
 
-// of returns the whole environment of one process: the user's own, under the machine's, under the command's.
+// of returns the whole environment of one process: the user's own and the way out, under the machine's, under the command's.
 func (e *environment) of(user user, command map[string]string) map[string]string {
 	all := map[string]string{
 		"PATH": searchPath, "HOME": user.home, "USER": user.name, "LOGNAME": user.name,
@@ -37,7 +49,7 @@ func (e *environment) of(user user, command map[string]string) map[string]string
 	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	for _, layer := range []map[string]string{e.variables, command} {
+	for _, layer := range []map[string]string{wayOut, e.egress.trust.variables(), e.variables, command} {
 		for name, value := range layer {
 			all[name] = value
 		}

@@ -32,7 +32,7 @@ func TestEveryFailureToStartHasItsWordAndItsExitCode(t *testing.T) {
 }
 
 func TestAnEnvironmentIsLayeredFromUserToMachineToCommand(t *testing.T) {
-	machine := newEnvironment()
+	machine := newEnvironment(newEgressDoor())
 	machine.set(map[string]string{"HOME": "/machine", "A": "machine", "B": "machine"})
 	all := machine.of(users["sandbox"], map[string]string{"B": "command"})
 	for name, want := range map[string]string{"USER": "sandbox", "HOME": "/machine", "A": "machine", "B": "command"} {

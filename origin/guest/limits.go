@@ -18,10 +18,17 @@ const (
 	timerSlackNsOfCommands = 50_000
 	deviceWait             = 10 * time.Second
 	portDialWait           = 5 * time.Second
-	streamsMax             = 576
+	streamsMax             = 704
 	uploadWindowBytes      = 64 << 10
 	entropyBytesMax        = 4 << 10
 	lingeringLooksMax      = 4
 	processesMax           = 4096
+	egressConnectionsMax   = 128
+	egressAcceptWait       = 15 * time.Second
+	egressAnswerWait       = 30 * time.Second
+	egressRefusalWait      = 10 * time.Second
+	egressRetryPause       = 50 * time.Millisecond
+	egressHeadBytesMax     = 64 << 10
+	bundleBytesMax         = 4 << 20
 	agentReserveBytes      = 48 << 20
 )

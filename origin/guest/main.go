@@ -27,7 +27,9 @@ func main() {
 
 	processes := newProcesses()
 	go processes.sweepForever()
-	must("sessions", serveSessions(control, data, newRoutes(processes)))
+	egress := newEgressDoor()
+	must("egress", listenForEgress(egress))
+	must("sessions", serveSessions(control, data, newRoutes(processes, egress)))
 }
 
 // must ends the machine when it cannot be one: the host sees it end and says what the console said.

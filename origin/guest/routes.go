@@ -6,8 +6,8 @@ import (
 )
 
 // newRoutes are what a host may ask. A request that is not one of them is answered 404, a body that cannot be read 400.
-func newRoutes(processes *processes) http.Handler {
-	environment := newEnvironment()
+func newRoutes(processes *processes, egress *egressDoor) http.Handler {
+	environment := newEnvironment(egress)
 	routes := http.NewServeMux()
 	routes.HandleFunc("/v1/health", handleHealth)
 	routes.HandleFunc("/v1/wake", func(response http.ResponseWriter, request *http.Request) {
@@ -20,6 +20,9 @@ func newRoutes(processes *processes) http.Handler {
 		handleKept(response, request, processes)
 	})
 	routes.HandleFunc(portsPath, handleTunnel)
+	routes.HandleFunc(egressAcceptPath, func(response http.ResponseWriter, request *http.Request) {
+		handleEgressAccept(response, request, egress)
+	})
 	return routes
 }
 

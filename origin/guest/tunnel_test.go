@@ -14,7 +14,7 @@ import (
 // askTunnel posts to a port through a real HTTP/2 server, as a host does.
 func askTunnel(t *testing.T, port string, body io.Reader) *http.Response {
 	t.Helper()
-	server := httptest.NewUnstartedServer(newRoutes(nil))
+	server := httptest.NewUnstartedServer(newRoutes(nil, newEgressDoor()))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)

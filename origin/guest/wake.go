@@ -16,6 +16,7 @@ type wake struct {
 	Entropy  []byte            `json:"entropy"`
 	Hostname string            `json:"hostname"`
 	Env      map[string]string `json:"env"`
+	Egress   *egressOrder      `json:"egress"`
 }
 
 func handleWake(response http.ResponseWriter, request *http.Request, environment *environment) {
@@ -43,6 +44,9 @@ func (w wake) apply(environment *environment) error {
 	}
 	if w.Env != nil {
 		environment.set(w.Env)
+	}
+	if w.Egress != nil {
+		environment.egress.obey(*w.Egress)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@
  *                               502 when nothing listens there.
  */
 import * as z from 'zod'
+import { guestEgress } from './guest-egress.ts'
 
 /** What changed while a machine was frozen. Told after every load and every resume, before the first command. */
 export const guestWake = z.object({
@@ -28,6 +29,8 @@ export const guestWake = z.object({
   hostname: z.string(),
   /** Environment of every process started from now on, under the environment of each exec. Left out: unchanged. */
   env: z.record(z.string(), z.string()).optional(),
+  /** Its way out, before the first command. Left out: unchanged; closed at first. */
+  egress: guestEgress.optional(),
 })
 export type GuestWake = z.infer<typeof guestWake>
 
