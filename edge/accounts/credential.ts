@@ -1,12 +1,13 @@
 /**
- * What a request shows of its caller: an API key or a browser's token in the Authorization header, or a ticket in the URL of a GET.
- * A key in a URL is refused: URLs end up in logs, histories and referrers. A ticket is good once and for a minute.
+ * What a request shows of its caller: an API key or a browser's token in the Authorization header, a ticket in the URL of a GET, or a
+ * link, which is the whole URL. A key in a URL is refused: URLs end up in logs, histories and referrers. A ticket is good once and for a
+ * minute, and a link for one thing.
  */
-import { jwtOfTicket, looksLikeToken, STREAM_TICKET } from '../../shared/browser-token.ts'
+import { jwtOfTicket, looksLikeToken, STREAM_TICKET, splitLink } from '../../shared/browser-token.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isWellFormedApiKey } from '../../shared/ids.ts'
 
-export type Credential = { kind: 'key'; key: string } | { kind: 'token' | 'ticket'; jwt: string }
+export type Credential = { kind: 'key'; key: string } | { kind: 'token' | 'ticket' | 'link'; jwt: string }
 
 const KEY_IN_URL = /atl_(live|test)_[0-9a-z]+/i
 const BEARER = /^Bearer +(\S+) *$/i
@@ -16,7 +17,10 @@ export function credentialOf(method: string, authorization: string | null, searc
   if (carriesKey(search)) {
     throw new AppError('missing_token', 'An API key in the URL is refused. Treat that key as leaked: replace it.')
   }
-  if (authorization === null) return ticketOf(method, search)
+  if (authorization === null) {
+    const link = splitLink(search)
+    return link === null ? ticketOf(method, search) : { kind: 'link', jwt: link.jwt }
+  }
   const shown = BEARER.exec(authorization)?.[1]
   if (shown === undefined) {
     throw new AppError('invalid_token', 'The Authorization header is not of the form "Bearer KEY".')

@@ -1,14 +1,20 @@
-/** From what a request shows to who is asking: the record of the key, narrowed by the token or ticket that was made with it. */
+/** From what a request shows to who is asking: the record of the key, narrowed by the token, ticket or link that was made with it. */
 import { errors, jwtDecrypt } from 'jose'
+import type * as z from 'zod'
 import type { KeyRecord } from '../../shared/accounts.ts'
 import {
   BROWSER_TOKEN,
   type BrowserClaims,
   browserClaimsSchema,
+  linkClaimsSchema,
   narrowedScopes,
+  opensRequest,
+  SIGNED_LINK,
   STREAM_TICKET,
+  splitLink,
 } from '../../shared/browser-token.ts'
 import { AppError } from '../../shared/errors.ts'
+import { sha256Hex } from '../digest.ts'
 import type { Credential } from './credential.ts'
 import { type Asking, findKey } from './find-key.ts'
 import { hashKey } from './hash-key.ts'
@@ -23,20 +29,27 @@ export type Caller = KeyRecord & {
   ticket?: string
 }
 
+/** The request as a region will be asked: without the prefix that names the region. */
+export type Asked = { method: string; pathAndQuery: string }
+
 /** Throws invalid_token, revoked_token, configuration_unavailable. */
-export async function identifyCaller(credential: Credential, asking: Asking): Promise<Caller> {
+export async function identifyCaller(credential: Credential, asking: Asking, asked: Asked): Promise<Caller> {
   const { nowMs } = asking.reading
   if (credential.kind === 'key')
     return admitKey(await findKey(await hashKey(asking.config.pepper, credential.key), asking), nowMs)
-  const claims = await verify(credential.kind, credential.jwt, asking)
+  const payload = await verify(credential.kind, credential.jwt, asking)
+  const claims = read(browserClaimsSchema, payload)
+  if (credential.kind === 'link') await requireLinkOf(asked, payload)
   const key = admitKey(await findKey(claims.keyHash, asking), nowMs)
   if (key.id !== claims.sub || key.keyVersion !== claims.keyVersion) throw refused()
   return { ...narrowed(key, claims), ...(credential.kind === 'ticket' ? { ticket: claims.jti } : {}) }
 }
 
-async function verify(kind: 'token' | 'ticket', jwt: string, { config, reading }: Asking): Promise<BrowserClaims> {
-  const word = kind === 'token' ? BROWSER_TOKEN : STREAM_TICKET
-  const verified = await jwtDecrypt(jwt, config.browserSecret, {
+const WORDS = { token: BROWSER_TOKEN, ticket: STREAM_TICKET, link: SIGNED_LINK } as const
+
+async function verify(kind: keyof typeof WORDS, jwt: string, { config, reading }: Asking): Promise<unknown> {
+  const word = WORDS[kind]
+  const { payload } = await jwtDecrypt(jwt, config.browserSecret, {
     keyManagementAlgorithms: [word.algorithm],
     contentEncryptionAlgorithms: [word.encryption],
     issuer: word.issuer,
@@ -44,12 +57,22 @@ async function verify(kind: 'token' | 'ticket', jwt: string, { config, reading }
     typ: word.type,
     currentDate: new Date(reading.nowMs),
   }).catch((cause: unknown) => {
-    if (cause instanceof errors.JWTExpired) throw new AppError('revoked_token', 'This token has expired.')
+    if (cause instanceof errors.JWTExpired) throw new AppError('revoked_token', `This ${kind} has expired.`)
     throw refused(cause)
   })
-  const claims = browserClaimsSchema.safeParse(verified.payload)
+  return payload
+}
+
+function read<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.infer<Schema> {
+  const claims = schema.safeParse(payload)
   if (!claims.success) throw refused(claims.error)
   return claims.data
+}
+
+async function requireLinkOf({ method, pathAndQuery }: Asked, payload: unknown): Promise<void> {
+  const target = splitLink(pathAndQuery)?.target ?? ''
+  if (opensRequest(read(linkClaimsSchema, payload), method, await sha256Hex(target))) return
+  throw new AppError('invalid_token', 'A link opens the one request that it was made for.')
 }
 
 function narrowed(key: KeyRecord, { scopes, externalUser, sandbox }: BrowserClaims): Caller {

@@ -29,7 +29,11 @@ export async function openVisit(arrival: Arrival): Promise<Visit> {
   const [registry, tiers, key] = await Promise.all([
     readRegistry(bindings, reading),
     readTiers(bindings, reading),
-    identifyCaller(credential, { bindings, config, reading }),
+    identifyCaller(
+      credential,
+      { bindings, config, reading },
+      { method: request.method, pathAndQuery: call.path + call.search },
+    ),
   ])
   requireScope(key, call.scope)
   const ofTier = tiers[key.tier]

@@ -1,5 +1,5 @@
 /**
- * Words for browsers, made from a key and judged by it: a token for some minutes, a ticket for one stream.
+ * Words for browsers, made from a key and judged by it: a token for some minutes, a ticket for one stream, a link for one request.
  *
  * Nothing is stored when one is made, so any controller can make it and any can judge it. A ticket is used up in the database of the
  * region whose stream it opens.
@@ -7,31 +7,42 @@
 import { randomUUID } from 'node:crypto'
 import { lt, sql } from 'drizzle-orm'
 import { EncryptJWT, errors, jwtDecrypt } from 'jose'
+import type * as z from 'zod'
 import {
   BROWSER_TOKEN,
   type BrowserClaims,
   browserClaimsSchema,
   jwtOfTicket,
+  type LinkClaims,
+  linkClaimsSchema,
   narrowedScopes,
+  opensRequest,
+  SIGNED_LINK,
   STREAM_TICKET,
+  splitLink,
 } from '../../../shared/browser-token.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { usedTicket } from '../database/schema/accounts.ts'
+import { sha256Hex } from './edge-tokens.ts'
 import { type KeyFinder, requireUsable } from './key-facts.ts'
 import { type Principal, principalOfKey } from './principal.ts'
 
-type Kind = typeof BROWSER_TOKEN | typeof STREAM_TICKET
+type Kind = typeof BROWSER_TOKEN | typeof STREAM_TICKET | typeof SIGNED_LINK
 export type Word = Omit<BrowserClaims, 'jti' | 'exp'>
+export type LinkWord = Omit<LinkClaims, 'jti' | 'exp'>
 
 export type BrowserWords = {
   makeToken(word: Word, ttlSec: number): Promise<string>
   makeTicket(word: Word): Promise<string>
+  makeLink(word: LinkWord, ttlSec: number): Promise<string>
   /** Throws invalid_token or revoked_token. */
   readToken(token: string): Promise<Principal>
   /** The same, and the ticket is used up by it. */
   readTicket(ticket: string): Promise<Principal>
+  /** Of a request whose URL ends in a link. Throws likewise, also for a link of another request. */
+  readLink(asked: { method: string; pathAndQuery: string }): Promise<Principal>
   /** Uses up a ticket that the edge has judged. Throws invalid_token the second time. */
   useTicket(id: string): Promise<void>
 }
@@ -48,8 +59,12 @@ export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder
       .setExpirationTime(nowSec + ttlSec)
       .encrypt(secret)
   }
-  const read = async (kind: Kind, jwt: string): Promise<{ claims: BrowserClaims; principal: Principal }> => {
-    const claims = await verify(kind, jwt, secret, clock())
+  const read = async <Claims extends BrowserClaims>(
+    kind: Kind,
+    schema: z.ZodType<Claims>,
+    jwt: string,
+  ): Promise<{ claims: Claims; principal: Principal }> => {
+    const claims = await verify(kind, schema, jwt, { secret, nowMs: clock() })
     const facts = requireUsable(await finder.find(claims.keyHash), clock())
     if (facts.key !== claims.sub || facts.keyVersion !== claims.keyVersion) throw refused('key')
     return { claims, principal: narrowed(principalOfKey(facts), claims) }
@@ -57,19 +72,32 @@ export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder
   return {
     makeToken: (word, ttlSec) => make(BROWSER_TOKEN, word, ttlSec),
     makeTicket: async (word) => STREAM_TICKET.prefix + (await make(STREAM_TICKET, word, LIMITS.streamTicketSec)),
-    readToken: async (token) => (await read(BROWSER_TOKEN, token)).principal,
+    makeLink: async (word, ttlSec) => SIGNED_LINK.prefix + (await make(SIGNED_LINK, word, ttlSec)),
+    readToken: async (token) => (await read(BROWSER_TOKEN, browserClaimsSchema, token)).principal,
     async readTicket(ticket) {
       const jwt = jwtOfTicket(ticket)
       if (jwt === null) throw new AppError('invalid_token', 'The ticket is not one of ours.')
-      const { claims, principal } = await read(STREAM_TICKET, jwt)
+      const { claims, principal } = await read(STREAM_TICKET, browserClaimsSchema, jwt)
       await useTicket(db, claims.jti, clock())
+      return principal
+    },
+    async readLink({ method, pathAndQuery }) {
+      const link = splitLink(pathAndQuery)
+      if (link === null) throw refused('no link')
+      const { claims, principal } = await read(SIGNED_LINK, linkClaimsSchema, link.jwt)
+      if (!opensRequest(claims, method, sha256Hex(link.target))) throw refused('another request')
       return principal
     },
     useTicket: (id) => useTicket(db, id, clock()),
   }
 }
 
-async function verify(kind: Kind, jwt: string, secret: Uint8Array, nowMs: number): Promise<BrowserClaims> {
+async function verify<Claims>(
+  kind: Kind,
+  schema: z.ZodType<Claims>,
+  jwt: string,
+  { secret, nowMs }: { secret: Uint8Array; nowMs: number },
+): Promise<Claims> {
   const verified = await jwtDecrypt(jwt, secret, {
     keyManagementAlgorithms: [kind.algorithm],
     contentEncryptionAlgorithms: [kind.encryption],
@@ -82,7 +110,7 @@ async function verify(kind: Kind, jwt: string, secret: Uint8Array, nowMs: number
       throw new AppError('revoked_token', 'This token has expired.', { detail: 'browser token' })
     throw refused(cause instanceof errors.JOSEError ? cause.code : 'unverifiable', cause)
   })
-  const claims = browserClaimsSchema.safeParse(verified.payload)
+  const claims = schema.safeParse(verified.payload)
   if (!claims.success) throw refused('claims', claims.error)
   return claims.data
 }

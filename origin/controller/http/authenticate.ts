@@ -1,6 +1,6 @@
 /** Who is asking: the edge's signed token when there is one, else an API key of the caller's own. */
 import { timingSafeEqual } from 'node:crypto'
-import { STREAM_TICKET } from '../../../shared/browser-token.ts'
+import { STREAM_TICKET, splitLink } from '../../../shared/browser-token.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import { EDGE_TOKEN, type EdgeClaims } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -31,11 +31,7 @@ export async function authenticate(credentials: Credentials, arrival: Arrival, r
 async function prove(credentials: Credentials, arrival: Arrival, route: Route | undefined): Promise<Proven> {
   const token = header(arrival, EDGE_TOKEN.header)
   if (token === undefined) {
-    const ticket = ticketOf(arrival)
-    if (ticket === null)
-      return { principal: await credentials.readKey(header(arrival, 'authorization')), claims: undefined }
-    requireStream(route)
-    return { principal: await credentials.accounts.words.readTicket(ticket), claims: undefined }
+    return { principal: await proveHere(credentials, arrival, route), claims: undefined }
   }
   if (credentials.readEdgeToken === undefined)
     throw new AppError('invalid_token', 'The token of the edge was refused.', { detail: 'no edge is configured' })
@@ -48,16 +44,32 @@ async function prove(credentials: Credentials, arrival: Arrival, route: Route | 
   return { principal: principalOf(claims), claims }
 }
 
-/** The ticket in the URL, for a caller that can send no header. Whoever sends a header means that. */
+/** Whoever sends a header means that; who can send none has a ticket or a link in the URL. */
+async function proveHere(
+  { accounts: { words }, readKey }: Credentials,
+  arrival: Arrival,
+  route: Route | undefined,
+): Promise<Principal> {
+  const authorization = header(arrival, 'authorization')
+  if (authorization !== undefined) return readKey(authorization)
+  const ticket = ticketOf(arrival)
+  if (ticket !== null) {
+    requireStream(route)
+    return words.readTicket(ticket)
+  }
+  if (splitLink(arrival.pathAndQuery) === null) return readKey(undefined)
+  if (route?.link !== true) throw new AppError('invalid_token', 'A link opens the one request that it was made for.')
+  return words.readLink(arrival)
+}
+
 function ticketOf(arrival: Arrival): string | null {
-  if (header(arrival, 'authorization') !== undefined) return null
   const [, search = ''] = arrival.pathAndQuery.split('?', 2)
   return new URLSearchParams(search).get(STREAM_TICKET.parameter)
 }
 
 /** A URL is kept in places where a secret should not be, so a ticket opens a stream and nothing else. */
 function requireStream(route: Route | undefined): void {
-  if (route?.method === 'GET' && route.stream !== undefined) return
+  if (route?.method === 'GET' && route.stream !== undefined && route.stream !== 'application/octet-stream') return
   throw new AppError('invalid_token', 'A ticket opens a stream, and nothing else.')
 }
 
