@@ -289,6 +289,15 @@ export const ERRORS = {
   sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
 
   // Files of a sandbox.
+  process_not_found: {
+    status: 404,
+    retry: 'never',
+    next: 'List the processes; of those that have ended only the newest are kept.',
+  },
+  process_not_started: { status: 422, retry: 'never', next: 'Correct what the message names, and start it again.' },
+  process_ended: { status: 409, retry: 'never', next: 'Read what it said, or start it again.' },
+  stdin_closed: { status: 409, retry: 'never', next: 'Start the process with an open stdin to write to it.' },
+  stdin_full: { status: 409, retry: 'later', next: 'Send the rest when the process reads its stdin again.' },
   file_not_found: { status: 404, retry: 'never', next: 'Check the path; list its directory to see what is there.' },
   path_invalid: {
     status: 400,

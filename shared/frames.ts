@@ -20,13 +20,15 @@ export const FRAME = {
   exited: 6,
   /** The last frame when something failed after the stream began. JSON `{"code", "message"}` of the error table. */
   error: 7,
+  /** Agent only: output that this reader came too late for. JSON, `processLost` of guest-processes. */
+  lost: 8,
 } as const
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 export type Frame = { type: FrameType; payload: Uint8Array }
 
 const HEADER_BYTES = 5
-const LAST_TYPE = FRAME.error
+const LAST_TYPE = FRAME.lost
 
 /** The peer sent something that is not a frame; the stream is worth nothing from here on. */
 export class FrameError extends Error {

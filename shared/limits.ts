@@ -49,6 +49,10 @@ export const LIMITS = {
   execConcurrencyPerSandboxMax: 64,
   /** Calls to the agent of one sandbox that are open at a time: files, streams, terminals. The agent allows all of these together. */
   guestCallsPerSandboxMax: 192,
+  /** Of processes in the background, as the agent keeps them (origin/guest/limits.go): their names, what is shown of their commands, and how many. */
+  processNameCharsMax: 512,
+  processShownCharsMax: 1_024,
+  processesListedMax: 96,
   /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
   execDrainMs: 500,
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -33,14 +34,22 @@ func setUpCgroups() error {
 	if err := os.Mkdir(sandboxCgroup, 0o755); err != nil {
 		return err
 	}
+	// Each command's group counts its own kills for lack of memory.
+	if err := os.WriteFile(sandboxCgroup+"/cgroup.subtree_control", []byte("+memory"), 0); err != nil {
+		return err
+	}
 	if err := os.WriteFile(sandboxCgroup+"/memory.max", []byte(strconv.FormatUint(memoryBytes, 10)), 0); err != nil {
 		return err
 	}
 	return os.WriteFile(sandboxCgroup+"/pids.max", []byte(strconv.Itoa(processesMax)), 0)
 }
 
-// cgroup is one command's group, by its directory.
-type cgroup string
+// cgroup is one command's group.
+type cgroup struct {
+	directory string
+	// How often a command before this one was killed there for lack of memory.
+	memoryKillsBefore int64
+}
 
 // killAll ends every process in the group, whatever it is doing.
 func (c cgroup) killAll() error { return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0) }
@@ -50,7 +59,21 @@ func (c cgroup) isEmpty() bool {
 	return err == nil && bytes.Contains(events, []byte("populated 0\n"))
 }
 
-func (c cgroup) path(file string) string { return filepath.Join(string(c), file) }
+// ranOutOfMemory is whether the kernel killed a process of this command because there was no memory left.
+func (c cgroup) ranOutOfMemory() bool { return c.memoryKills() > c.memoryKillsBefore }
+
+func (c cgroup) memoryKills() (count int64) {
+	events, err := os.ReadFile(c.path("memory.events"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(events), "\noom_kill ")
+	text, _, _ := strings.Cut(rest, "\n")
+	count, _ = strconv.ParseInt(text, 10, 64)
+	return count
+}
+
+func (c cgroup) path(file string) string { return filepath.Join(c.directory, file) }
 
 // cgroups are made once and used again, because making one is slow. A group whose command left something running in the
 // background is used again when that has ended.
@@ -70,9 +93,9 @@ func (g *cgroups) take() (cgroup, error) {
 		g.idle = g.idle[:last]
 		return taken, nil
 	}
-	made := cgroup(filepath.Join(sandboxCgroup, strconv.Itoa(g.made+1)))
-	if err := os.Mkdir(string(made), 0o755); err != nil {
-		return "", err
+	made := cgroup{directory: filepath.Join(sandboxCgroup, strconv.Itoa(g.made+1))}
+	if err := os.Mkdir(made.directory, 0o755); err != nil {
+		return made, err
 	}
 	g.made++
 	return made, nil
@@ -88,6 +111,7 @@ func (g *cgroups) giveBack(used cgroup) {
 		candidate := g.lingering[last]
 		g.lingering = g.lingering[:last]
 		if candidate.isEmpty() {
+			candidate.memoryKillsBefore = candidate.memoryKills()
 			g.idle = append(g.idle, candidate)
 		} else {
 			g.lingering = append([]cgroup{candidate}, g.lingering...)

@@ -26,11 +26,14 @@ const (
 	notProxied   = "localhost,127.0.0.1,::1"
 )
 
-// environment is what every process starts with, under the environment of its own exec. The host sets it on waking.
+// environment is what every process starts with, under the environment of its own exec. The host sets it on waking, and may
+// change it later. It lives here and nowhere else, so that it is part of whatever is frozen, forked and restored.
 type environment struct {
 	egress    *egressDoor
 	mutex     sync.Mutex
 	variables map[string]string
+	// Those whose values are never told.
+	encrypted map[string]bool
 }
 
 func newEnvironment(egress *egressDoor) *environment { return &environment{egress: egress} }
@@ -39,6 +42,7 @@ func (e *environment) set(variables map[string]string) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.variables = variables
+	e.encrypted = nil
 }
 
 // of returns the whole environment of one process: the user's own and the way out, under the machine's, under the command's.

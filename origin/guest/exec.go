@@ -30,7 +30,8 @@ type execExit struct {
 	StderrTruncated bool   `json:"stderr_truncated"`
 }
 
-func handleExec(response http.ResponseWriter, request *http.Request, environment *environment, processes *processes) {
+func handleExec(response http.ResponseWriter, request *http.Request, environment *environment, table *processTable) {
+	processes := table.children
 	var order command
 	if !readJSON(response, request, &order) {
 		return
@@ -41,14 +42,14 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 		return
 	}
 	if order.Wake != nil {
-		if err := order.Wake.apply(environment); err != nil {
+		if err := order.Wake.apply(environment, table); err != nil {
 			http.Error(response, err.Error(), http.StatusInternalServerError)
 			return
 		}
 	}
 	defer processes.countCommand(sessionOf(request.Context()))()
 	began := time.Now()
-	running, refused := processes.spawn(order, user, environment.of(user, order.Env))
+	running, refused := processes.spawn(order, user, environment.of(user, order.Env), openPipes(order.Stdin != ""))
 	if refused != nil {
 		writeJSON(response, http.StatusUnprocessableEntity, refused)
 		return
@@ -70,9 +71,10 @@ func handleExec(response http.ResponseWriter, request *http.Request, environment
 }
 
 const (
-	reasonExit    = "exit"
-	reasonSignal  = "signal"
-	reasonTimeout = "timeout"
+	reasonExit        = "exit"
+	reasonSignal      = "signal"
+	reasonTimeout     = "timeout"
+	reasonOutOfMemory = "out_of_memory"
 
 	exitTimedOut = 124
 )

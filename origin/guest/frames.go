@@ -14,6 +14,7 @@ const (
 	frameStdout  frameType = 4
 	frameStderr  frameType = 5
 	frameExited  frameType = 6
+	frameLost    frameType = 8
 )
 
 const frameHeaderBytes = 5
@@ -28,11 +29,22 @@ func writeFrame(to io.Writer, kind frameType, buffer []byte, payloadBytes int) e
 }
 
 func writeJSONFrame(to io.Writer, kind frameType, value any) error {
-	payload, err := json.Marshal(value)
+	frame, err := encodeJSONFrame(kind, value)
 	if err != nil {
 		return err
 	}
-	buffer := make([]byte, frameHeaderBytes+len(payload))
-	copy(buffer[frameHeaderBytes:], payload)
-	return writeFrame(to, kind, buffer, len(payload))
+	_, err = to.Write(frame)
+	return err
+}
+
+func encodeJSONFrame(kind frameType, value any) ([]byte, error) {
+	payload, err := json.Marshal(value)
+	return encodeFrame(kind, payload), err
+}
+
+func encodeFrame(kind frameType, payload []byte) []byte {
+	frame := make([]byte, frameHeaderBytes, frameHeaderBytes+len(payload))
+	frame[0] = byte(kind)
+	binary.BigEndian.PutUint32(frame[1:], uint32(len(payload)))
+	return append(frame, payload...)
 }

@@ -31,4 +31,18 @@ const (
 	egressHeadBytesMax     = 64 << 10
 	bundleBytesMax         = 4 << 20
 	agentReserveBytes      = 48 << 20
+
+	// Of processes that outlive connections, all together: 96 rings, 128 readers and 64 pairs of pumps are 20 MiB.
+	heldRunningMax     = 64
+	heldEndedMax       = 32
+	outputReadersMax   = 128
+	ringBytesMax       = 128 << 10
+	outputBufferBytes  = frameChunkBytes + 1<<10
+	nameBytesMax       = 512
+	shownBytesMax      = 1 << 10
+	inputChunkBytes    = 32 << 10
+	inputWait          = 5 * time.Second
+	abandonedWait      = 5 * time.Second
+	terminateGraceWait = 3 * time.Second
+	terminateLookPause = 10 * time.Millisecond
 )

@@ -13,9 +13,14 @@ type output struct {
 	done      chan struct{}
 }
 
-// pump sends what comes out of a pipe as frames, at most `bytesMax` bytes; the rest is read and dropped, so that the
-// command never waits for a reader.
-func pump(pipe *os.File, frames *frameWriter, kind frameType, bytesMax int64) *output {
+// outputSink takes chunks of output, each in a buffer that has room for a frame's header before it.
+type outputSink interface {
+	write(kind frameType, buffer []byte, payloadBytes int)
+}
+
+// pump passes on what comes out of a pipe, at most `bytesMax` bytes; the rest is read and dropped, so that the command never
+// waits for a reader.
+func pump(pipe *os.File, sink outputSink, kind frameType, bytesMax int64) *output {
 	o := &output{pipe: pipe, done: make(chan struct{})}
 	go func() {
 		defer close(o.done)
@@ -29,7 +34,7 @@ func pump(pipe *os.File, frames *frameWriter, kind frameType, bytesMax int64) *o
 			}
 			left -= int64(count)
 			if count > 0 {
-				frames.write(kind, buffer, count)
+				sink.write(kind, buffer, count)
 			}
 			if err != nil {
 				return

@@ -14,13 +14,13 @@ type process struct {
 	streams *streams
 }
 
-// spawn starts an order's command, in a group of its own and with its streams on the agent's side.
-func (p *processes) spawn(order command, user user, variables map[string]string) (*process, *refusal) {
+// spawn starts an order's command, in a group of its own and with the streams that `open` makes.
+func (p *processes) spawn(order command, user user, variables map[string]string, open func() (*streams, error)) (*process, *refusal) {
 	plan, refused := newLaunch(order, user, variables)
 	if refused != nil {
 		return nil, refused
 	}
-	streams, err := openStreams(order.Stdin != "")
+	streams, err := open()
 	if err != nil {
 		return nil, refuse("process_limit", order.Argv[0]+": "+err.Error())
 	}
@@ -41,7 +41,7 @@ func (p *processes) spawn(order command, user user, variables map[string]string)
 }
 
 func (p *processes) startIn(group cgroup, plan *launch, order command) (*child, *refusal) {
-	directory, err := os.Open(string(group))
+	directory, err := os.Open(group.directory)
 	if err != nil {
 		return nil, refuse("process_limit", order.Argv[0]+": "+err.Error())
 	}
@@ -54,19 +54,20 @@ func (p *processes) startIn(group cgroup, plan *launch, order command) (*child, 
 	return child, nil
 }
 
-// wait returns when the process has ended, by itself or because its time or its host was gone.
+// wait returns when the process has ended, by itself or because its time or its host was gone. A timeout of 0 is none.
 func (p *process) wait(ctx context.Context, timeout time.Duration) (reason string, status syscall.WaitStatus) {
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	var overdue <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		overdue = timer.C
+	}
 	gone := ctx.Done()
 	for {
 		select {
 		case status = <-p.ended:
-			if status.Signaled() {
-				return reasonSignal, status
-			}
-			return reasonExit, status
-		case <-timer.C:
+			return p.reasonOf(status), status
+		case <-overdue:
 			return reasonTimeout, p.kill()
 		case <-gone:
 			if !sessionOf(ctx).keepsCommands.Load() {
@@ -75,6 +76,18 @@ func (p *process) wait(ctx context.Context, timeout time.Duration) (reason strin
 			gone = nil
 		}
 	}
+}
+
+// reasonOf tells the kernel's own kill for lack of memory from anybody else's. A shell that outlives its command says 137 for it.
+func (p *process) reasonOf(status syscall.WaitStatus) string {
+	isKilled := status.Signaled() && status.Signal() == syscall.SIGKILL
+	if (isKilled || status.ExitStatus() == 128+int(syscall.SIGKILL)) && p.group.ranOutOfMemory() {
+		return reasonOutOfMemory
+	}
+	if status.Signaled() {
+		return reasonSignal
+	}
+	return reasonExit
 }
 
 // kill ends the process and everything it started. What even the kernel cannot end in time is left to it.

@@ -94,6 +94,16 @@ func (p *processes) await(pid, descriptor int, ended chan<- syscall.WaitStatus) 
 	ended <- status
 }
 
+// signalGroup sends a signal to the process group of a child that has not been reaped yet, so that its number is surely its own.
+func (p *processes) signalGroup(pid int, number syscall.Signal) (isHeard bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if _, isAwaited := p.awaited[pid]; !isAwaited {
+		return false
+	}
+	return syscall.Kill(-pid, number) == nil
+}
+
 // reap is false while the child lives.
 func (p *processes) reap(pid int, status *syscall.WaitStatus) bool {
 	p.mutex.Lock()

@@ -1,6 +1,9 @@
 package main
 
-import "syscall"
+import (
+	"net/http"
+	"syscall"
+)
 
 // refusal is why nothing ran. The codes and what a shell exits with for them stand in shared/contracts/guest.ts.
 type refusal struct {
@@ -42,4 +45,13 @@ func refuseLaunch(order command, failed launchFailure) *refusal {
 	default:
 		return refuse("start_failed", program+": "+failed.errno.Error())
 	}
+}
+
+// refuseRequest answers a host's question with a refusal; shared/contracts/guest-refusals.ts lists the codes.
+func refuseRequest(response http.ResponseWriter, status int, code, message string) {
+	writeJSON(response, status, map[string]string{"code": code, "message": message})
+}
+
+func refuseMethod(response http.ResponseWriter) {
+	http.Error(response, "This is not asked in that way.", http.StatusMethodNotAllowed)
 }

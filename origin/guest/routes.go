@@ -8,16 +8,28 @@ import (
 // newRoutes are what a host may ask. A request that is not one of them is answered 404, a body that cannot be read 400.
 func newRoutes(processes *processes, egress *egressDoor) http.Handler {
 	environment := newEnvironment(egress)
+	table := newProcessTable(processes, environment)
 	routes := http.NewServeMux()
 	routes.HandleFunc("/v1/health", handleHealth)
 	routes.HandleFunc("/v1/wake", func(response http.ResponseWriter, request *http.Request) {
-		handleWake(response, request, environment)
+		handleWake(response, request, environment, table)
 	})
 	routes.HandleFunc("/v1/exec", func(response http.ResponseWriter, request *http.Request) {
-		handleExec(response, request, environment, processes)
+		handleExec(response, request, environment, table)
 	})
 	routes.HandleFunc("/v1/kept", func(response http.ResponseWriter, request *http.Request) {
 		handleKept(response, request, processes)
+	})
+	environmentRoute := func(response http.ResponseWriter, request *http.Request) {
+		handleEnvironment(response, request, environment)
+	}
+	routes.HandleFunc(environmentPath, environmentRoute)
+	routes.HandleFunc(environmentPath+"/", environmentRoute)
+	routes.HandleFunc(processesPath, func(response http.ResponseWriter, request *http.Request) {
+		handleProcesses(response, request, table)
+	})
+	routes.HandleFunc(processesPath+"/", func(response http.ResponseWriter, request *http.Request) {
+		handleProcess(response, request, table)
 	})
 	routes.HandleFunc(portsPath, handleTunnel)
 	routes.HandleFunc(egressAcceptPath, func(response http.ResponseWriter, request *http.Request) {

@@ -120,6 +120,12 @@ type sessionKey struct{}
 // sessionOf is the session that a request came in.
 func sessionOf(ctx context.Context) *session { return ctx.Value(sessionKey{}).(*session) }
 
+// sessionKeeps is whether the session of a request has ended, and lets go on what was begun in it.
+func sessionKeeps(ctx context.Context) bool {
+	session, isSession := ctx.Value(sessionKey{}).(*session)
+	return isSession && session.keepsCommands.Load()
+}
+
 // skipThrough drops what an earlier session left behind, up to and including one whole line.
 func skipThrough(incoming *bufio.Reader, line string) error {
 	for {

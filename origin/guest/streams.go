@@ -7,6 +7,10 @@ type streams struct {
 	ours, theirs [3]*os.File
 }
 
+func openPipes(hasStdin bool) func() (*streams, error) {
+	return func() (*streams, error) { return openStreams(hasStdin) }
+}
+
 func openStreams(hasStdin bool) (made *streams, err error) {
 	made = &streams{}
 	defer func() {

@@ -19,12 +19,12 @@ type wake struct {
 	Egress   *egressOrder      `json:"egress"`
 }
 
-func handleWake(response http.ResponseWriter, request *http.Request, environment *environment) {
+func handleWake(response http.ResponseWriter, request *http.Request, environment *environment, table *processTable) {
 	var told wake
 	if !readJSON(response, request, &told) {
 		return
 	}
-	if err := told.apply(environment); err != nil {
+	if err := told.apply(environment, table); err != nil {
 		http.Error(response, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -32,7 +32,7 @@ func handleWake(response http.ResponseWriter, request *http.Request, environment
 }
 
 // apply is safe to repeat. Entropy goes first: two clones of one template share every random number until it is in.
-func (w wake) apply(environment *environment) error {
+func (w wake) apply(environment *environment, table *processTable) error {
 	if err := reseed(w.Entropy); err != nil {
 		return fmt.Errorf("entropy: %w", err)
 	}
@@ -42,6 +42,7 @@ func (w wake) apply(environment *environment) error {
 	if err := unix.Sethostname([]byte(w.Hostname)); err != nil {
 		return fmt.Errorf("hostname: %w", err)
 	}
+	table.release()
 	if w.Env != nil {
 		environment.set(w.Env)
 	}

@@ -10,6 +10,13 @@ export const GUEST_REFUSALS = [
   'not_found',
   'invalid_request',
   'state_conflict',
+  'sandbox_busy',
+  // Processes (origin/guest/process_routes.go).
+  'process_not_found',
+  'process_not_started',
+  'process_ended',
+  'stdin_closed',
+  'stdin_full',
   // Files (origin/guest/files_refusal.go).
   'file_not_found',
   'path_invalid',

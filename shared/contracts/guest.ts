@@ -13,7 +13,7 @@
  *   POST /v1/exec  guestExec    200, frames (shared/frames.ts): started, stdout and stderr in any order, exited.
  *                               The process group is killed when the request's stream is reset.
  *                               422 with `guestRefusal` when the process could not be started: nothing ran.
- *                               A signal that ended it is 128 + n, a timeout is 124.
+ *                               A signal that ended it is 128 + n, a timeout is 124, a lack of memory is 137.
  *   POST /v1/ports/PORT         200, a connection to that port: the request's body goes to the server, what it says is the answer's.
  *                               502 when nothing listens there.
  */
@@ -87,7 +87,7 @@ export const execStarted = z.object({ pid: z.int() })
 
 export const execExit = z.object({
   exit_code: z.int().min(0).max(255),
-  reason: z.enum(['exit', 'signal', 'timeout']),
+  reason: z.enum(['exit', 'signal', 'timeout', 'out_of_memory']),
   duration_ms: z.int().min(0),
   stdout_truncated: z.boolean(),
   stderr_truncated: z.boolean(),

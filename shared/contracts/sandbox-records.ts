@@ -91,11 +91,13 @@ export const execAnswer = z.object({
     .string()
     .describe(`What it printed, as UTF-8; other bytes are U+FFFD. At most ${LIMITS.execOutputBytesMax} bytes.`),
   stderr: z.string().describe('The same of its standard error.'),
-  exit_code: z.int().describe("The process's own; 128 + n when signal n ended it, 124 when its timeout did."),
+  exit_code: z
+    .int()
+    .describe("The process's own; 128 + n when signal n ended it, 124 when its timeout did, 137 for lack of memory."),
   duration_ms: z.int().describe('Milliseconds from its start to its end.'),
   reason: z
-    .enum(['exit', 'signal', 'timeout'])
-    .describe('Why it ended: by itself, by a signal, or because its timeout was over.'),
+    .enum(['exit', 'signal', 'timeout', 'out_of_memory'])
+    .describe('Why it ended: by itself, by a signal, because its timeout was over, or for lack of memory.'),
   truncated: z.boolean().describe('Either stream was longer than an answer may be, and its rest is not in here.'),
 })
 export type ExecAnswer = z.infer<typeof execAnswer>

@@ -1,7 +1,7 @@
 /** Reads the frames of one command into an answer. The bytes come from a hostile guest by way of the host: bounded, and parsed by schema. */
 import { type ExecExit, execExit } from '../../../shared/contracts/guest.ts'
 import { type HostReady, hostReady } from '../../../shared/contracts/host.ts'
-import { FRAME, type Frame, FrameDecoder, frameJson } from '../../../shared/frames.ts'
+import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Trouble, troubleOfFrame, troubleOfThrown } from './outcome.ts'
 
@@ -45,6 +45,8 @@ export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch):
       }
       case FRAME.error:
         return troubleOfFrame(frameJson(frame))
+      case FRAME.lost:
+        throw new FrameError('Nothing is lost of a command whose caller is waited for.')
     }
   }
 
