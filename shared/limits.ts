@@ -53,6 +53,16 @@ export const LIMITS = {
   processNameCharsMax: 512,
   processShownCharsMax: 1_024,
   processesListedMax: 96,
+  processTimeoutSecMax: 7 * 24 * 3_600,
+  processTailLinesMax: 10_000,
+  processTailLinesDefault: 200,
+  /** Of what one answer of an agent may say of a process that has it all in a ring of 128 KiB. */
+  processKeptBytesMax: 1024 * 1024,
+  /** Of a line in a stream; a longer one is told in parts. */
+  streamLineBytesMax: 32 * 1024,
+  /** Streams of what commands and processes say that one controller holds open at a time: of a tenant, and of all. */
+  outputStreamsPerTenantMax: 1_024,
+  outputStreamsMax: 5_000,
   /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
   execDrainMs: 500,
 

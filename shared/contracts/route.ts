@@ -34,6 +34,8 @@ export type Route<
   /** The status of success, and its body; no `answer` is an empty body, or a stream when `stream` says of what. */
   status: number
   answer?: Answer
+  /** By `Accept` the same is also told as it happens: as server-sent events, or as NDJSON with `seq` and `ts`. */
+  forms?: true
   stream?: 'text/event-stream' | 'application/x-ndjson' | 'application/octet-stream'
 }
 

@@ -2,21 +2,28 @@
 import { eventStream, type StreamItem } from '../http/event-stream.ts'
 import type { OpenStream } from './streams.ts'
 
+type Source<T> = (until: AbortSignal) => AsyncIterable<T>
+
 /** `until` is aborted when the reader is gone, or must hear why the stream ends. `caller` may have left before anything was read. */
-export function heldStream(
+export const heldStream = (open: OpenStream, caller: AbortSignal, source: Source<StreamItem>) =>
+  held(open, caller, source, (events) => eventStream(events))
+
+/** The same in whatever form. */
+export function held<T>(
   { signal, close }: OpenStream,
   caller: AbortSignal,
-  source: (until: AbortSignal) => AsyncIterable<StreamItem>,
+  source: Source<T>,
+  told: (source: Source<T>) => ReadableStream<Uint8Array>,
 ): ReadableStream<Uint8Array> {
   caller.addEventListener('abort', close, { once: true })
   if (caller.aborted) close()
-  return eventStream((left) => {
+  return told((left) => {
     left.addEventListener('abort', close, { once: true })
     return closing(source(AbortSignal.any([left, signal])), close)
   })
 }
 
-async function* closing(items: AsyncIterable<StreamItem>, close: () => void): AsyncGenerator<StreamItem> {
+async function* closing<T>(items: AsyncIterable<T>, close: () => void): AsyncGenerator<T> {
   try {
     yield* items
   } finally {

@@ -8,9 +8,17 @@ import type { Db } from '../database/connect.ts'
 /** `signal` is aborted, with what the reader should hear, when the stream must end. */
 export type OpenStream = { signal: AbortSignal; close(): void }
 
+/** What is followed: what happens to sandboxes, or what their commands and processes say. Each kind has places of its own. */
+export type StreamKind = 'event' | 'output'
+
+const PLACES: Record<StreamKind, { ofTenant: number; ofAll: number }> = {
+  event: { ofTenant: LIMITS.eventStreamsPerTenantMax, ofAll: LIMITS.eventStreamsMax },
+  output: { ofTenant: LIMITS.outputStreamsPerTenantMax, ofAll: LIMITS.outputStreamsMax },
+}
+
 export type Streams = {
   /** Throws stream_limit. What is opened is closed once it is not read any more; closing twice is harmless. */
-  open(principal: Pick<Principal, 'key' | 'tenant'>): OpenStream
+  open(principal: Pick<Principal, 'key' | 'tenant'>, kind?: StreamKind): OpenStream
   endAll(why: AppError): void
   endRevoked(db: Db): Promise<void>
 }
@@ -19,30 +27,25 @@ type Entry = { key: string; tenant: string; ending: AbortController }
 
 export function createStreams(): Streams {
   const open = new Set<Entry>()
-  const byTenant = new Map<string, number>()
-
-  const count = (tenant: string, by: 1 | -1): void => {
-    const now = (byTenant.get(tenant) ?? 0) + by
-    if (now === 0) byTenant.delete(tenant)
-    else byTenant.set(tenant, now)
-  }
+  const counts: Record<StreamKind, Counts> = { event: createCounts(), output: createCounts() }
   return {
-    open({ key, tenant }) {
-      if ((byTenant.get(tenant) ?? 0) >= LIMITS.eventStreamsPerTenantMax)
+    open({ key, tenant }, kind = 'event') {
+      const [{ ofTenant, ofAll }, taken] = [PLACES[kind], counts[kind]]
+      if (taken.of(tenant) >= ofTenant)
         throw new AppError(
           'stream_limit',
-          `A server holds at most ${LIMITS.eventStreamsPerTenantMax} event streams of one tenant open at a time.`,
-          { details: { limit: LIMITS.eventStreamsPerTenantMax } },
+          `A server holds at most ${ofTenant} ${kind} streams of one tenant open at a time.`,
+          { details: { limit: ofTenant } },
         )
-      if (open.size >= LIMITS.eventStreamsMax)
-        throw new AppError('stream_limit', 'This server holds as many event streams open as it can.')
+      if (taken.all() >= ofAll)
+        throw new AppError('stream_limit', `This server holds as many ${kind} streams open as it can.`)
       const entry: Entry = { key, tenant, ending: new AbortController() }
       open.add(entry)
-      count(tenant, 1)
+      taken.add(tenant, 1)
       return {
         signal: entry.ending.signal,
         close: () => {
-          if (open.delete(entry)) count(tenant, -1)
+          if (open.delete(entry)) taken.add(tenant, -1)
         },
       }
     },
@@ -58,6 +61,23 @@ export function createStreams(): Streams {
       )
       const gone = new Set(rows.map(({ key }) => key))
       for (const { key, ending } of open) if (gone.has(key)) ending.abort(revoked())
+    },
+  }
+}
+
+type Counts = { of(tenant: string): number; all(): number; add(tenant: string, by: 1 | -1): void }
+
+function createCounts(): Counts {
+  const byTenant = new Map<string, number>()
+  let all = 0
+  return {
+    of: (tenant) => byTenant.get(tenant) ?? 0,
+    all: () => all,
+    add(tenant, by) {
+      all += by
+      const now = (byTenant.get(tenant) ?? 0) + by
+      if (now === 0) byTenant.delete(tenant)
+      else byTenant.set(tenant, now)
     },
   }
 }

@@ -106,14 +106,19 @@ function queryParameters({ query }: Route, components: Components) {
   })
 }
 
-function headerParameters({ class: kind, once, stream }: Route) {
+function headerParameters({ method, class: kind, once, stream }: Route) {
   const named = (name: string) => ({ $ref: `#/components/parameters/${name}` })
   return [
     ...(once === true ? [named('IdempotencyKey')] : []),
     ...(kind === 'create' || kind === 'create-run' ? [named('Region')] : []),
-    ...(stream === 'text/event-stream' ? [named('LastEventId')] : []),
+    ...(method === 'GET' && stream === 'text/event-stream' ? [named('LastEventId')] : []),
   ]
 }
+
+const streamsOf = ({ stream, forms }: Route): (keyof typeof STREAM_SCHEMA)[] => [
+  ...(stream === undefined ? [] : [stream]),
+  ...(forms === true ? (['text/event-stream', 'application/x-ndjson'] as const) : []),
+]
 
 function success(route: Route, components: Components) {
   const headers = {
@@ -125,7 +130,7 @@ function success(route: Route, components: Components) {
     ...(route.answer === undefined
       ? {}
       : { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }),
-    ...(route.stream === undefined ? {} : { [route.stream]: { schema: STREAM_SCHEMA[route.stream] } }),
+    ...Object.fromEntries(streamsOf(route).map((type) => [type, { schema: STREAM_SCHEMA[type] }])),
   }
   const description = Object.keys(content).length === 0 ? 'Done; there is no body.' : 'Done.'
   return { description, headers, ...(Object.keys(content).length === 0 ? {} : { content }) }
