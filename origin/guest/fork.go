@@ -19,7 +19,9 @@ type launch struct {
 	user      uint32
 	groups    []uint32
 	streams   [3]int
-	cgroup    int
+	// The streams are a terminal, which becomes the one that controls the child's session.
+	isTerminal bool
+	cgroup     int
 	// Written by the kernel: the child's pidfd.
 	descriptor int32
 	failure    launchFailure
@@ -149,6 +151,11 @@ func become(l *launch) {
 	l.failure.stage = stageStreams
 	for target := 0; target < len(l.streams); target++ {
 		if _, _, l.failure.errno = syscall.RawSyscall(syscall.SYS_DUP3, uintptr(l.streams[target]), uintptr(target), 0); l.failure.errno != 0 {
+			return
+		}
+	}
+	if l.isTerminal {
+		if _, _, l.failure.errno = syscall.RawSyscall(syscall.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); l.failure.errno != 0 {
 			return
 		}
 	}

@@ -33,16 +33,27 @@ const (
 	agentReserveBytes      = 48 << 20
 
 	// Of processes that outlive connections, all together: 96 rings, 128 readers and 64 pairs of pumps are 20 MiB.
-	heldRunningMax     = 64
-	heldEndedMax       = 32
-	outputReadersMax   = 128
-	ringBytesMax       = 128 << 10
-	outputBufferBytes  = frameChunkBytes + 1<<10
-	nameBytesMax       = 512
-	shownBytesMax      = 1 << 10
-	inputChunkBytes    = 32 << 10
-	inputWait          = 5 * time.Second
-	abandonedWait      = 5 * time.Second
-	terminateGraceWait = 3 * time.Second
-	terminateLookPause = 10 * time.Millisecond
+	heldRunningMax        = 64
+	heldEndedMax          = 32
+	outputReadersMax      = 128
+	ringBytesMax          = 128 << 10
+	outputBufferBytes     = frameChunkBytes + 1<<10
+	nameBytesMax          = 512
+	shownBytesMax         = 1 << 10
+	inputChunkBytes       = 32 << 10
+	inputWait             = 5 * time.Second
+	abandonedWait         = 5 * time.Second
+	terminateGraceWait    = 3 * time.Second
+	terminateLookPause    = 10 * time.Millisecond
+	hostFrameBytesMax     = 64 << 10
+	terminalsMax          = 16
+	terminalsEndedKeptMax = 16
+	terminalViewersMax    = 16
+	terminalScrollBytes   = 256 << 10
+	terminalInputsMax     = 4
+	terminalLagBytesMax   = 64 << 10
+	terminalStallWait     = time.Second
+	terminalGoodbyeWait   = time.Second
+	terminalCellsMax      = 1000
+	terminalShellBytesMax = 4 << 10
 )

@@ -30,7 +30,7 @@ func (p *processes) spawn(order command, user user, variables map[string]string,
 		streams.closeOurs()
 		return nil, refuse("process_limit", order.Argv[0]+": "+err.Error())
 	}
-	plan.streams = streams.theirDescriptors()
+	plan.streams, plan.isTerminal = streams.theirDescriptors(), streams.isTerminal
 	child, refused := p.startIn(group, plan, order)
 	if refused != nil {
 		streams.closeOurs()

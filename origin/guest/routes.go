@@ -35,6 +35,9 @@ func newRoutes(processes *processes, egress *egressDoor) http.Handler {
 	routes.HandleFunc(egressAcceptPath, func(response http.ResponseWriter, request *http.Request) {
 		handleEgressAccept(response, request, egress)
 	})
+	terminals := newTerminals(users[terminalUser], processes.shellsIn(environment))
+	routes.HandleFunc(terminalsPath, terminals.handle)
+	routes.HandleFunc(terminalsPath+"/", terminals.handle)
 	return routes
 }
 

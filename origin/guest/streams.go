@@ -5,6 +5,8 @@ import "os"
 // streams are the three pipes of a process. Without anything to say to it, stdin is /dev/null.
 type streams struct {
 	ours, theirs [3]*os.File
+	// isTerminal: theirs are the terminal that is to control the process's session.
+	isTerminal bool
 }
 
 func openPipes(hasStdin bool) func() (*streams, error) {
