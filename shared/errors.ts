@@ -348,6 +348,29 @@ export const ERRORS = {
     next: "The message has the word of the sandbox's own kernel, which does not do this with this file.",
   },
 
+  // Terminals.
+  terminal_not_found: {
+    status: 404,
+    retry: 'never',
+    next: 'List the terminals of the sandbox to see those that there are, or begin a new one.',
+  },
+  terminal_limit: {
+    status: 429,
+    retry: 'later',
+    next: 'Delete a terminal, or close a connection to this one, and send the request again.',
+    executed: false,
+  },
+  terminal_not_started: {
+    status: 422,
+    retry: 'never',
+    next: 'Check that shell is a program in the sandbox, and cwd a directory that its user may enter.',
+  },
+  upgrade_required: {
+    status: 426,
+    retry: 'never',
+    next: 'Open a WebSocket at this address: a plain request is not answered here.',
+  },
+
   // Previews.
   preview_not_found: {
     status: 404,

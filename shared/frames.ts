@@ -25,17 +25,16 @@ export const FRAME = {
 } as const
 
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
-export type Frame = { type: FrameType; payload: Uint8Array }
+export type Frame<Type extends number = FrameType> = { type: Type; payload: Uint8Array }
 
 const HEADER_BYTES = 5
-const LAST_TYPE = FRAME.lost
 
 /** The peer sent something that is not a frame; the stream is worth nothing from here on. */
 export class FrameError extends Error {
   override readonly name = 'FrameError'
 }
 
-export function encodeFrame(type: FrameType, payload: Uint8Array): Uint8Array {
+export function encodeFrame(type: number, payload: Uint8Array): Uint8Array {
   if (payload.length > LIMITS.frameBytesMax)
     throw new FrameError(`A frame carries at most ${LIMITS.frameBytesMax} bytes.`)
   const out = new Uint8Array(HEADER_BYTES + payload.length)
@@ -61,19 +60,25 @@ export function frameJson(frame: Frame): unknown {
  * Cuts a byte stream into frames, whatever the chunks. Holds at most one unfinished frame and copies each byte of it once, so
  * that a sender who cuts it into single bytes is no dearer than one who does not.
  */
-export class FrameDecoder {
+export class FrameDecoder<Type extends number = FrameType> {
+  readonly #types: ReadonlySet<number>
   /** The unfinished frame: grown to its whole length as soon as its header is known. */
   #held: Uint8Array<ArrayBuffer> = new Uint8Array(HEADER_BYTES)
   #heldBytes = 0
 
+  /** `types` are those that there are in this conversation; without them, those of a command. */
+  constructor(types: Readonly<Record<string, number>> = FRAME) {
+    this.#types = new Set(Object.values(types))
+  }
+
   /** The frames that this chunk completes, in order. Throws FrameError on an unknown type or an oversized length. */
-  push(chunk: Uint8Array): Frame[] {
-    const frames: Frame[] = []
+  push(chunk: Uint8Array): Frame<Type>[] {
+    const frames: Frame<Type>[] = []
     let rest = chunk
     while (rest.length > 0) {
-      const length = this.#heldBytes === 0 ? wholeLength(rest) : this.#held.length
+      const length = this.#heldBytes === 0 ? this.#wholeLength(rest) : this.#held.length
       if (this.#heldBytes === 0 && length !== null && rest.length >= length) {
-        frames.push(frameOf(rest.subarray(0, length)))
+        frames.push(frameOf<Type>(rest.subarray(0, length)))
         rest = rest.subarray(length)
       } else {
         rest = this.#hold(rest)
@@ -93,7 +98,7 @@ export class FrameDecoder {
     const taken = bytes.subarray(0, this.#held.length - this.#heldBytes)
     this.#held.set(taken, this.#heldBytes)
     this.#heldBytes += taken.length
-    const length = this.#heldBytes === HEADER_BYTES ? wholeLength(this.#held) : null
+    const length = this.#heldBytes === HEADER_BYTES ? this.#wholeLength(this.#held) : null
     if (length !== null && length > HEADER_BYTES) {
       const whole = new Uint8Array(length)
       whole.set(this.#held)
@@ -106,22 +111,25 @@ export class FrameDecoder {
     return this.#heldBytes === this.#held.length
   }
 
-  #release(): Frame {
-    const frame = frameOf(this.#held)
+  #release(): Frame<Type> {
+    const frame = frameOf<Type>(this.#held)
     this.#held = new Uint8Array(HEADER_BYTES)
     this.#heldBytes = 0
     return frame
   }
+
+  /** Of the frame that begins here, its header included; null while the header is not whole. Throws FrameError. */
+  #wholeLength(bytes: Uint8Array): number | null {
+    if (bytes.length < HEADER_BYTES) return null
+    const type = bytes[0] ?? 0
+    const length = new DataView(bytes.buffer, bytes.byteOffset + 1, 4).getUint32(0)
+    if (!this.#types.has(type)) throw new FrameError(`There is no frame type ${type}.`)
+    if (length > LIMITS.frameBytesMax) throw new FrameError(`A frame of ${length} bytes is over the limit.`)
+    return HEADER_BYTES + length
+  }
 }
 
-/** Of the frame that begins here, its header included; null while the header is not whole. Throws FrameError. */
-function wholeLength(bytes: Uint8Array): number | null {
-  if (bytes.length < HEADER_BYTES) return null
-  const type = bytes[0] ?? 0
-  const length = new DataView(bytes.buffer, bytes.byteOffset + 1, 4).getUint32(0)
-  if (type < FRAME.provisioning || type > LAST_TYPE) throw new FrameError(`There is no frame type ${type}.`)
-  if (length > LIMITS.frameBytesMax) throw new FrameError(`A frame of ${length} bytes is over the limit.`)
-  return HEADER_BYTES + length
-}
-
-const frameOf = (whole: Uint8Array): Frame => ({ type: whole[0] as FrameType, payload: whole.subarray(HEADER_BYTES) })
+const frameOf = <Type extends number>(whole: Uint8Array): Frame<Type> => ({
+  type: whole[0] as Type,
+  payload: whole.subarray(HEADER_BYTES),
+})

@@ -405,6 +405,23 @@ export const LIMITS = {
   /** How long a visitor whose WebSocket is over may take to hang up. */
   visitorGoodbyeMs: 2_000,
 
+  // Terminals.
+  /** Living ones of a sandbox, and those who look at one; what has ended is kept for as many more. */
+  terminalsMax: 16,
+  terminalViewersMax: 16,
+  /** Columns and rows, each. */
+  terminalCellsMax: 1_000,
+  terminalColsDefault: 80,
+  terminalRowsDefault: 24,
+  /** What of a terminal's output is kept for whoever comes back. */
+  terminalScrollBytes: 256 * 1024,
+  /** Messages of one viewer that are taken in a second; the rest waits on its connection. */
+  terminalMessagesPerSecMax: 2_000,
+  /** What of a viewer's output may be under way before the terminal waits for it. */
+  terminalQueueBytesMax: 256 * 1024,
+  /** How often a viewer is asked whether it is still there; one that says nothing until it is asked again is gone. */
+  terminalPingMs: 20_000,
+
   // Snapshots and spaces.
   snapshotsPerTenantMax: 10_000,
   snapshotsPerSandboxMax: 100,

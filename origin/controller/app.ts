@@ -1,37 +1,38 @@
 /** Everything this server answers. `/api/v1/...` is the same as `/v1/...`. */
 import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
+import type { Principal } from './accounts/principal.ts'
 import type { Controller } from './controller.ts'
 import { servePodflare, servePodflareHealth } from './doors/podflare/routes.ts'
 import { serveAccountFeed } from './http/account-feed-routes.ts'
 import { serveAccounts } from './http/account-routes.ts'
 import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
-import { authenticate, type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
+import { type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveEvents } from './http/event-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveInspection } from './http/inspection-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
-import { limitRate } from './http/limit-rate.ts'
 import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
 import { servePreviews } from './http/preview-routes.ts'
 import { serveVisits } from './http/preview-visits.ts'
 import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
-import { type Door, type Env, type Serve, serveRoute, tenantDoor } from './http/serve-route.ts'
+import { type Door, type Env, type Serve, serveRoute } from './http/serve-route.ts'
 import { serveSnapshots } from './http/snapshot-routes.ts'
 import { serveSpaces } from './http/space-routes.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
+import { serveTerminals } from './http/terminal-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
 import { serveWebhooks } from './http/webhook-routes.ts'
 
 const PREFIXES = ['', '/api']
 
-export function createApp(controller: Controller, credentials: Credentials): Hono<Env> {
+export function createApp(controller: Controller, credentials: Credentials, tenants: Door<Principal>): Hono<Env> {
   const app = new Hono<Env>()
   const served: Route[] = []
   /** Everything that one kind of caller may ask, each route with what answers it. */
@@ -42,7 +43,6 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
       for (const prefix of PREFIXES) app.on(route.method, prefix + route.path, adapted)
       served.push(route)
     }
-  const tenants = tenantDoor(limitRate((arrival, route: Route) => authenticate(credentials, arrival, route)))
   const serve = behind(tenants)
   const serveInternal = behind(internalDoor(credentials))
   const serveOperator = behind(operatorDoor(credentials))
@@ -65,6 +65,7 @@ export function createApp(controller: Controller, credentials: Credentials): Hon
   serveFences(serveOperator)
   serveInspection(serve)
   servePreviews(serve)
+  serveTerminals(serve)
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)

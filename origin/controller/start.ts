@@ -1,4 +1,5 @@
 /** The stages of a start, in order, and of the stop, in reverse. */
+import type { Route } from '../../shared/contracts/route.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { createKeyReader } from './accounts/api-keys.ts'
 import { createEdgeTokenReader } from './accounts/edge-tokens.ts'
@@ -17,9 +18,12 @@ import { keepPublishing } from './events/keep-publishing.ts'
 import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
 import { openRoster } from './hosts/roster.ts'
-import type { Credentials } from './http/authenticate.ts'
+import { anyUpgrades } from './http/any-upgrades.ts'
+import { authenticate, type Credentials } from './http/authenticate.ts'
 import { type Door, openDoor, type Watch } from './http/door.ts'
+import { limitRate } from './http/limit-rate.ts'
 import { recordRequest } from './http/record-request.ts'
+import { tenantDoor } from './http/serve-route.ts'
 import { createInFlight } from './in-flight.ts'
 import { joinRegion } from './instance.ts'
 import { describeError, type Log } from './log.ts'
@@ -36,6 +40,7 @@ import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
 import { createStateWatch } from './sandboxes/state-watch.ts'
+import { terminalUpgrades } from './terminals/terminal-upgrades.ts'
 import { keepDelivering } from './webhooks/deliver.ts'
 import { publicNames, systemNames } from './webhooks/name-servers.ts'
 import { createSender } from './webhooks/send-delivery.ts'
@@ -120,9 +125,12 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 
   undo.push(controller.background.drain)
-  const app = createApp(controller, credentialsOf(config, controller))
+  const credentials = credentialsOf(config, controller)
+  const tenants = tenantDoor(limitRate((arrival, route: Route) => authenticate(credentials, arrival, route)))
+  const app = createApp(controller, credentials, tenants)
+  const upgrades = anyUpgrades(visitorUpgrades(controller), terminalUpgrades(controller, tenants))
   const record: Watch = (request, response) => recordRequest(controller, request, response)
-  const door = await openDoor(app, config.listen, record, visitorUpgrades(controller))
+  const door = await openDoor(app, config.listen, record, upgrades)
   undo.push(door.close)
   log('info', 'controller.listening', { ...door.address, region: config.region.code, instance: instance.number })
   const stop = async (): Promise<void> => {

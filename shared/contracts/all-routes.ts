@@ -13,6 +13,7 @@ import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { SNAPSHOT_ROUTES } from './snapshots.ts'
 import { SPACE_ROUTES } from './spaces.ts'
+import { TERMINAL_ROUTES } from './terminals.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
 
@@ -24,6 +25,7 @@ export const ALL_ROUTES: readonly Route[] = [
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,
   PREVIEW_ROUTES,
+  TERMINAL_ROUTES,
   MACHINE_ROUTES,
   USAGE_ROUTES,
   CATALOG_ROUTES,

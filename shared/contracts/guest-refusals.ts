@@ -32,6 +32,10 @@ export const GUEST_REFUSALS = [
   'too_many',
   'archive_invalid',
   'file_refused',
+  // Terminals (origin/guest/terminals.go).
+  'terminal_not_found',
+  'terminal_limit',
+  'terminal_not_started',
 ] as const satisfies readonly ErrorCode[]
 
 export const guestRefusalBody = z.object({

@@ -30,6 +30,8 @@ export type Route<
   upload?: true
   /** A link that was signed for the very request opens it without a key. */
   link?: true
+  /** It switches to a WebSocket of this sub-protocol; asked in any other way it is refused. */
+  socket?: string
   query?: Query
   /** The status of success, and its body; no `answer` is an empty body, or a stream when `stream` says of what. */
   status: number

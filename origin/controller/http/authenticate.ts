@@ -69,9 +69,12 @@ function ticketOf(arrival: Arrival): string | null {
 
 /** A URL is kept in places where a secret should not be, so a ticket opens a stream and nothing else. */
 function requireStream(route: Route | undefined): void {
-  if (route?.method === 'GET' && route.stream !== undefined && route.stream !== 'application/octet-stream') return
+  if (route?.method === 'GET' && (isEndless(route.stream) || route.socket !== undefined)) return
   throw new AppError('invalid_token', 'A ticket opens a stream, and nothing else.')
 }
+
+/** Bytes of a file end, and are fetched by a link instead. */
+const isEndless = (stream: Route['stream']): boolean => stream !== undefined && stream !== 'application/octet-stream'
 
 function principalOf({
   sub,

@@ -8,6 +8,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandboxes/:id/previews': { port: 3000, visibility: 'private' },
   'POST /v1/sandboxes/:id/previews/:preview/share': { ttl_seconds: 3600 },
   'POST /v1/sandboxes/:id/preview-token': { expires_in: 3600, port: 3000 },
+  'POST /v1/sandboxes/:id/terminal': { cols: 120, rows: 40 },
   'POST /v1/sandboxes/:id/snapshots': { comment: 'before the upgrade' },
   'POST /v1/sandboxes/:id/restore/:snapshot': { into: 'same' },
   'POST /v1/sandboxes/:id/fork': { count: 3 },

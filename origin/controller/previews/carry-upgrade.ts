@@ -2,10 +2,11 @@
  * Carries a WebSocket of a visitor to the server in a sandbox: bytes both ways, until either ends it. When the sandbox or this process
  * goes away in the middle, the visitor is told to come back (close code 1012) instead of being left with a cut.
  */
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Controller } from '../controller.ts'
 import { arrive } from '../http/arrival.ts'
+import { headText } from '../http/head-text.ts'
 import { refuseVisitor } from './answer-visitor.ts'
 import { askSandbox, type Switched, upgradeOf } from './ask-sandbox.ts'
 import { pour } from './carry-visit.ts'
@@ -99,10 +100,4 @@ function join({ visitor, head: fromVisitor }: Upgrading, switched: Switched, sto
   })
   if (stopping.aborted) cut()
   return closingOf(server)
-}
-
-function headText(status: number, words: string | undefined, headers: readonly string[]): string {
-  const lines = [`HTTP/1.1 ${status} ${words ?? STATUS_CODES[status] ?? ''}`]
-  for (let at = 0; at + 1 < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)
-  return `${lines.join('\r\n')}\r\n\r\n`
 }

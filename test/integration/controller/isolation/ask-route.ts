@@ -20,6 +20,7 @@ const NAMED: [path: RegExp, parameter: string, thing: keyof Things][] = [
   [/^\/podflare\/v1\/sandboxes\/:id\/merge_into\//, 'winner', 'sandbox'],
   [/^\/v1\/snapshots\//, 'id', 'snapshot'],
   [/^\/v1\/spaces\//, 'id', 'space'],
+  [/^\/v1\/sandboxes\/:id\/terminal\//, 'session', 'terminal'],
   // Templates are everybody's.
   [/^\/v1\/sandbox-templates\//, 'id', 'sandboxName'],
 ]
@@ -40,6 +41,7 @@ const BODIES: Record<string, (things: Things) => object> = {
   'POST /v1/sandboxes/:id/previews': () => ({ port: 4_000, visibility: 'public' }),
   'POST /v1/sandboxes/:id/previews/:preview/share': () => ({}),
   'POST /v1/sandboxes/:id/preview-token': () => ({}),
+  'POST /v1/sandboxes/:id/terminal': () => ({}),
   'POST /v1/sandboxes/:id/snapshots': () => ({ comment: 'taken' }),
   'POST /v1/sandboxes/:id/restore/:snapshot': () => ({ into: 'new' }),
   'POST /v1/sandboxes/:id/fork': () => ({ count: 1 }),
@@ -90,6 +92,7 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
   'GET /v1/sandboxes/:id/metrics': () => [{}],
   'GET /v1/sandboxes/:id/logs': () => [{}],
   'GET /v1/sandboxes/:id/logs/stream': () => [{}],
+  'GET /v1/sandboxes/:id/terminal/:session/ws': () => [{}, { cursor: '0' }],
   'GET /v1/usage': () => ['day', 'sandbox', 'workspace', 'external_user'].map((group_by) => ({ group_by })),
   'GET /v1/usage/summary': () => [{}],
   'GET /v1/usage/sessions': () => [{}],

@@ -16,6 +16,7 @@ export type Things = {
   preview: string
   snapshot: string
   space: string
+  terminal: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -55,6 +56,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
     'data',
     'id',
   )
+  const terminal = textAt(await make(`/v1/sandboxes/${sandbox}/terminal`, {}), 'data', 'session_id')
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -80,6 +82,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
       preview,
       snapshot,
       space,
+      terminal,
     },
   }
 }
@@ -105,6 +108,7 @@ export function neverMade(things: Things): Things {
     preview: like(things.preview),
     snapshot: like(things.snapshot),
     space: like(things.space),
+    terminal: like(things.terminal),
   }
 }
 

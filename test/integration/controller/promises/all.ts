@@ -34,6 +34,7 @@ import { sharePromises } from './shares.ts'
 import { snapshotPromises } from './snapshots.ts'
 import { spacePromises } from './spaces.ts'
 import { stopPromises } from './stops.ts'
+import { terminalPromises } from './terminals.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
 import { usagePromises } from './usage.ts'
@@ -92,6 +93,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('catalog', 1, catalogPromises)
     group('inspection', 1, inspectionPromises)
     group('previews', 1, previewPromises)
+    group('terminals', 1, terminalPromises)
     group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)

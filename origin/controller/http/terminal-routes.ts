@@ -1,0 +1,43 @@
+/** The routes of terminals: parse, call, translate. The WebSocket itself is no call: terminals/ carries it. */
+import type { Route } from '../../../shared/contracts/route.ts'
+import { TERMINAL_ROUTES } from '../../../shared/contracts/terminals.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { wordFor } from '../accounts/make-browser-word.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { findForChange } from '../sandboxes/find-sandbox.ts'
+import { beginTerminal, endTerminal, listTerminals } from '../terminals/manage-terminals.ts'
+import { socketUrl, toTerminalRecord } from '../terminals/record.ts'
+import { type Call, json, type Serve } from './serve-route.ts'
+
+type Asked = Pick<Call<Route>, 'controller' | 'principal' | 'reference' | 'caller' | 'arrival'>
+
+const asking = ({ principal, reference, caller, arrival }: Asked) => ({
+  principal,
+  reference,
+  caller,
+  timing: arrival.timing,
+})
+
+export function serveTerminals(serve: Serve<Principal>): void {
+  serve(TERMINAL_ROUTES.create, async (call) => {
+    const { controller, principal } = call
+    const { terminal, sandbox } = await beginTerminal(controller, asking(call), call.body)
+    const scope = TERMINAL_ROUTES.connect.scope
+    const word = await wordFor(controller.database.db, principal, { scopes: [scope], sandbox })
+    const ticket = await controller.accounts.words.makeTicket(word)
+    const { id, cols, rows } = terminal
+    const ws_url = socketUrl(call.origin, sandbox, id, ticket)
+    return { ...json({ data: { session_id: id, cols, rows, ws_url } }), headers: { 'cache-control': 'no-store' } }
+  })
+  serve(TERMINAL_ROUTES.list, async (call) =>
+    json({ data: (await listTerminals(call.controller, asking(call))).map(toTerminalRecord) }),
+  )
+  serve(TERMINAL_ROUTES.delete, async (call) => {
+    await endTerminal(call.controller, asking(call), call.params.session ?? '')
+    return { text: null }
+  })
+  serve(TERMINAL_ROUTES.connect, async ({ controller, principal, reference }) => {
+    await findForChange(controller.database.db, principal, reference, controller.region.code)
+    throw new AppError('upgrade_required', 'A terminal is seen on a WebSocket.')
+  })
+}
