@@ -112,6 +112,23 @@ export const ERRORS = {
     retry: 'never',
     next: 'Use one of the templates listed in details, or leave the field out.',
   },
+  template_in_use: {
+    status: 409,
+    retry: 'later',
+    next: 'Destroy the sandboxes, and delete the snapshots and templates, that were made of it; details say how many there are.',
+  },
+  template_not_built: {
+    status: 409,
+    retry: 'later',
+    next: 'Build the template first: POST /v1/sandbox-templates/{id}/builds, and wait until the build is ready.',
+  },
+  invalid_buildspec: {
+    status: 422,
+    retry: 'never',
+    next: 'Correct the fields named in details; POST /v1/sandbox-templates/validate judges a spec without building it.',
+  },
+  build_not_found: { status: 404, retry: 'never', next: 'Check the id; list the builds of a template to see them.' },
+  build_not_ended: { status: 409, retry: 'later', next: 'Cancel the build first, or wait until it has ended.' },
   no_such_template: { status: 404, retry: 'never', next: 'List the templates to see those that are offered here.' },
   workspace_not_found: {
     status: 422,

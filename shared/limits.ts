@@ -440,6 +440,62 @@ export const LIMITS = {
   /** How many of them one look freezes at the same time: each copies a machine's memory. */
   spacesAtOnceMax: 4,
 
+  // Templates of tenants, and their builds.
+  templatesPerTenantMax: 100,
+  templateDescriptionCharsMax: 1_024,
+  templateTagsMax: 16,
+  /** Versions that a template keeps; builds that failed are not counted. */
+  templateVersionsMax: 20,
+  buildStepsMax: 64,
+  buildPackagesMax: 200,
+  buildFilesMax: 64,
+  /** Of one file; as base64 it still fits on a command's stdin. */
+  buildFileBytesMax: 700 * 1024,
+  buildArtifactsMax: 32,
+  /** Of a spec with all of its files, as JSON. */
+  buildSpecBytesMax: 2 * 1024 * 1024,
+  buildIssuesMax: 50,
+  /** Builds that one controller has under way, and of one tenant in the region. */
+  buildsAtOnceMax: 8,
+  buildsPerTenantAtOnceMax: 2,
+  /** Builds of a tenant that are not done with, those that wait included. */
+  buildsWaitingMax: 50,
+  /** From when it begins until it is ready, and of one of its steps. */
+  buildSecMax: 3_600,
+  buildStepSecMax: 1_800,
+  /** How long a build waits for a sandbox when its tenant, or the region, has no room for one. */
+  buildRoomMs: 600_000,
+  buildRoomRetryMs: 1_000,
+  /** How often a build that lost its sandbox, or its controller, is begun again. */
+  buildAttemptsMax: 4,
+  /** How soon a build is begun that nobody of this process knew of, and how soon one hears that it was cancelled. */
+  buildsLookMs: 250,
+  buildWatchMs: 250,
+  /** How long what starts with a template may take until it is ready, and how often it is asked. */
+  buildReadySecMax: 120,
+  buildReadyTryMs: 1_000,
+  buildReadyTrySecMax: 30,
+  /** Of everything that one build says; the rest is dropped, and its log says so. */
+  buildLogBytesMax: 2 * 1024 * 1024,
+  buildLogLineCharsMax: 4_096,
+  /** What one line takes beside its text. */
+  buildLogLineOverheadBytes: 64,
+  /** Lines are written in batches, at most so many and so long after they were said. */
+  buildLogRowsMax: 500,
+  buildLogGatherMs: 100,
+  /** How soon a reader is told of a line. */
+  buildLogPollMs: 200,
+  /** Of what a step printed, in the error of its build. */
+  buildErrorOutputCharsMax: 4_096,
+  /** Steps that are kept for the next build of a tenant, and how long they are kept unused. */
+  buildCachePerTenantMax: 40,
+  buildCacheUnusedMs: 7 * 24 * 3_600_000,
+  /** How often what builds have left is looked for, and how many of each kind at a time. */
+  buildsSettleMs: 2_000,
+  buildsSettledMax: 50,
+  /** After it ended without becoming a version. */
+  endedBuildKeptMs: 14 * 24 * 3_600_000,
+
   // Events and webhooks.
   /** How soon an event is told that nobody of this process knew of; its own are told at once. */
   eventPollMs: 100,

@@ -25,6 +25,7 @@ import { type Door, type Env, type Serve, serveRoute } from './http/serve-route.
 import { serveSnapshots } from './http/snapshot-routes.ts'
 import { serveSpaces } from './http/space-routes.ts'
 import { capacity, healthz, methodNotAllowed, metrics, preflight, readyz, routeNotFound } from './http/system-routes.ts'
+import { serveTemplates } from './http/template-routes.ts'
 import { serveTerminals } from './http/terminal-routes.ts'
 import { serveTokens } from './http/token-routes.ts'
 import { serveRates, serveUsage } from './http/usage-routes.ts'
@@ -69,6 +70,7 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)
+  serveTemplates(serve)
   serveCatalog(serve)
   serveRates(serveOperator)
   serveHosts(serve, serveOperator, serveAnyone)

@@ -40,6 +40,7 @@ import { createMatching } from './reconcile/match-hosts.ts'
 import { keepReconciling } from './reconcile/reconcile.ts'
 import type { Repeating } from './repeat.ts'
 import { createStateWatch } from './sandboxes/state-watch.ts'
+import { keepBuilding } from './templates/builds/keep-building.ts'
 import { terminalUpgrades } from './terminals/terminal-upgrades.ts'
 import { keepDelivering } from './webhooks/deliver.ts'
 import { publicNames, systemNames } from './webhooks/name-servers.ts'
@@ -121,6 +122,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     ...keepPublishing(controller),
     ...keepShares(controller),
     keepDelivering(controller),
+    keepBuilding(controller),
   ]
   undo.push(() => Promise.all(repeating.map((work) => work.stop())))
 

@@ -13,6 +13,7 @@ import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { SNAPSHOT_ROUTES } from './snapshots.ts'
 import { SPACE_ROUTES } from './spaces.ts'
+import { TEMPLATE_ROUTES } from './templates.ts'
 import { TERMINAL_ROUTES } from './terminals.ts'
 import { USAGE_ROUTES } from './usage.ts'
 import { WEBHOOK_ROUTES } from './webhooks.ts'
@@ -28,6 +29,7 @@ export const ALL_ROUTES: readonly Route[] = [
   TERMINAL_ROUTES,
   MACHINE_ROUTES,
   USAGE_ROUTES,
+  TEMPLATE_ROUTES,
   CATALOG_ROUTES,
   EVENT_ROUTES,
   WEBHOOK_ROUTES,

@@ -29,17 +29,27 @@ export type SizeRecord = z.infer<typeof sizeRecord>
 export const templateRecord = z.object({
   id: z.string().describe('What `template_id` takes.'),
   name: z.string(),
+  slug: z.string().describe('What `template_id` takes, too; of one of yours also with `:` and a version or a tag.'),
   description: z.string(),
-  image_id: z.string().describe('Its own name, also where `id` is another one of it.'),
+  image_id: z
+    .string()
+    .describe('Its own name, also where `id` is another one of it; of one of yours with its version.'),
   default: z.boolean().describe('Whether it is what a create without a template gets.'),
   built_in: z.boolean().describe('Whether it comes with the server.'),
-  status: z.literal('ready'),
-  disk_mb: z.int().describe('Disk of a create without a size, in MiB.'),
+  status: z
+    .enum(['ready', 'building', 'failed', 'empty'])
+    .describe('`ready`: a sandbox can be made of it. Else what became of the newest build, if there is one.'),
+  version: z.int().nullable().describe('The newest version; null of what comes with the server, or has none yet.'),
+  version_tags: z.record(z.string(), z.int()).describe('The versions that have a name.'),
+  region: z.string().describe('Where it is.'),
+  metadata: z.record(z.string(), z.unknown()).describe('What was said when it was made.'),
+  created_at: z.iso.datetime().nullable().describe('Null of what comes with the server.'),
+  disk_mb: z.int().describe('Disk of a create without a size, in MiB. One of yours has one machine, and no other.'),
   workdir: z.string().describe('Where commands run unless they say otherwise.'),
   preview_port: z.int().nullable().describe('The port that its server listens on, or null.'),
   install_command: z.string().nullable().describe('What prepares a project in it, or null.'),
   start_command: z.string().nullable().describe('What starts a project in it, or null.'),
-  readiness_probe: z.null().describe('Always null.'),
+  readiness_probe: z.string().nullable().describe('The command that says whether what it starts is ready, or null.'),
   runtimes: z.array(z.string()).describe('The languages that are in it.'),
   artifact_paths: z.array(z.string()).describe('What it makes that is worth keeping.'),
   tags: z.array(z.string()),
@@ -113,7 +123,7 @@ export const CATALOG_ROUTES = {
   templates: route({
     ...read,
     path: '/v1/compute/templates',
-    summary: 'The templates that machines here can start, by name.',
+    summary: 'The templates that machines here can start, by name, then those of your own, newest first.',
     answer: z.object({ data: z.array(templateRecord) }),
   }),
   catalog: route({
@@ -145,7 +155,7 @@ export const CATALOG_ROUTES = {
           name: z.string(),
           product: z.literal('sandbox'),
           sizes: z.array(z.string()),
-          readiness: z.object({ status: z.literal('ready') }),
+          readiness: z.object({ status: templateRecord.shape.status }),
         }),
       ),
       products: z.array(z.literal('sandbox')),
@@ -156,7 +166,7 @@ export const CATALOG_ROUTES = {
   sandboxTemplates: route({
     ...read,
     path: '/v1/sandbox-templates',
-    summary: 'The templates, by name, and which is the default.',
+    summary: 'The built-in templates, by name, then those of your own, newest first; and which is the default.',
     query: templatesQuery,
     answer: z.object({ default_template_id: z.string(), data: z.array(templateRecord) }),
   }),
@@ -164,7 +174,7 @@ export const CATALOG_ROUTES = {
   sandboxTemplate: route({
     ...read,
     path: '/v1/sandbox-templates/:id',
-    summary: 'One template, by its name or an alias.',
+    summary: 'One template, by its name, its id or an alias.',
     answer: templateRecord,
   }),
 } as const

@@ -128,6 +128,8 @@ export const hostCapacity = z.object({
   draining: z.boolean(),
   /** Templates that this host can start, by name. */
   templates: z.array(z.string()),
+  /** Of which making its templates are: another one may have something else in them. Left out by an older host. */
+  image: z.string().max(LIMITS.nameCharsMax).optional(),
   vcpus: tally,
   /** What may be promised to sandboxes in all, after overcommit. */
   memory_mib: z.int().min(0),

@@ -1,7 +1,8 @@
-/** The templates that a tenant may start here: what the machines offer at this moment, with what is known of each. Pure. */
+/** The built-in templates that a tenant may start here: what the machines offer at this moment, with what is known of each. Pure. */
 import type { TemplateRecord } from '../../../shared/contracts/catalog.ts'
 import { SIZES } from '../../../shared/machines.ts'
-import { isFor, type Offer } from '../placement/ledger.ts'
+import type { Controller } from '../controller.ts'
+import { isFor } from '../placement/ledger.ts'
 import { DEFAULT_TEMPLATE, type Policy } from '../sandboxes/plan-sandbox.ts'
 
 type Known = Pick<TemplateRecord, 'description' | 'runtimes' | 'categories'>
@@ -26,33 +27,38 @@ const UNKNOWN: Known = { description: '', runtimes: [], categories: [] }
 /** Where every template's commands begin. */
 const WORKDIR = '/workspace'
 
-export function listTemplates(
-  offers: readonly Offer[],
-  tenant: string,
-  policy: Policy,
-  withAliases = false,
-): TemplateRecord[] {
+type Here = Pick<Controller, 'ledger' | 'policy' | 'region'>
+
+export function listBuiltIn({ ledger, policy, region }: Here, tenant: string, withAliases = false): TemplateRecord[] {
+  const offers = ledger.offers()
+  const recordOf = (id: string, name: string): TemplateRecord => toRecord(id, name, policy, region.code)
   const names = new Set(offers.filter((offer) => isFor(offer, tenant)).flatMap(({ capacity }) => capacity.templates))
   const aliases = [...policy.templateAliases].filter(([alias, name]) => names.has(name) && !names.has(alias))
   return [
-    ...[...names].sort().map((name) => recordOf(name, name, policy)),
-    ...(withAliases ? aliases.map(([alias, name]) => recordOf(alias, name, policy)) : []),
+    ...[...names].sort().map((name) => recordOf(name, name)),
+    ...(withAliases ? aliases.map(([alias, name]) => recordOf(alias, name)) : []),
   ]
 }
 
 /** By name or alias; undefined when no machine offers it. */
-export const findTemplate = (offers: readonly Offer[], tenant: string, policy: Policy, id: string) =>
-  listTemplates(offers, tenant, policy, true).find((template) => template.id === id)
+export const findBuiltIn = (here: Here, tenant: string, id: string): TemplateRecord | undefined =>
+  listBuiltIn(here, tenant, true).find((template) => template.id === id)
 
-function recordOf(id: string, name: string, policy: Policy): TemplateRecord {
+function toRecord(id: string, name: string, policy: Policy, region: string): TemplateRecord {
   const size = SIZES[policy.defaultSize]
   return {
     id,
     name: id,
+    slug: id,
     image_id: name,
     default: id === DEFAULT_TEMPLATE,
     built_in: BUILT_IN.has(name),
     status: 'ready',
+    version: null,
+    version_tags: {},
+    region,
+    metadata: {},
+    created_at: null,
     ...(BUILT_IN.get(name) ?? UNKNOWN),
     disk_mb: size.diskMib,
     workdir: WORKDIR,

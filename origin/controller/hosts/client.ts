@@ -33,7 +33,7 @@ export type Host = SnapshotCalls &
     /** Claims a machine, and runs the first command when there is one. */
     start(body: CreateVmBody, watch: RunWatch): Promise<Run | Trouble>
     /** When `caller` is aborted the call is broken off, at which the host ends the command. */
-    exec(id: string, exec: HostExec, caller: AbortSignal): Promise<Run | Trouble>
+    exec(id: string, exec: HostExec, caller: AbortSignal, watch?: RunWatch): Promise<Run | Trouble>
     /** A connection to one of its ports; aborting `caller` breaks it off. */
     tunnel(id: string, port: number, caller: AbortSignal): Promise<Tunnel | Trouble>
     pause(id: string): Promise<Answer<VmRecord>>
@@ -119,7 +119,8 @@ export function connectHost(address: HostAddress): Host {
     name: address.name,
     isConfigured: address.kind === 'socket',
     start: (body, watch) => stream(HOST_ROUTES.create.path, body, budgetOf(LIMITS.bootTimeoutMs, body.exec), watch),
-    exec: (id, exec, caller) => stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { caller }),
+    exec: (id, exec, caller, watch) =>
+      stream(path(HOST_ROUTES.exec, id), exec, budgetOf(0, exec), { ...watch, caller }),
     tunnel: (id, port, caller) => openTunnel(address, id, port, caller),
     pause: (id) => required(call(HOST_ROUTES.pause, id)),
     // What stands by on disk is brought back with all of its memory.

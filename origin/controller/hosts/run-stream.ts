@@ -5,7 +5,12 @@ import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../..
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Trouble, troubleOfFrame, troubleOfThrown } from './outcome.ts'
 
-export type RunWatch = { onProvisioning?: () => void; onReady?: (ready: HostReady) => void }
+export type RunWatch = {
+  onProvisioning?: () => void
+  onReady?: (ready: HostReady) => void
+  /** The bytes are good only during the call. */
+  onOutput?: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void
+}
 
 /** `exit` is null when no command was asked for. */
 export type Run = { kind: 'ran'; ready: HostReady | null; exit: CommandEnd | null }
@@ -33,9 +38,11 @@ export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch):
         return undefined
       case FRAME.stdout:
         stdout.push(frame.payload)
+        watch.onOutput?.('stdout', frame.payload)
         return undefined
       case FRAME.stderr:
         stderr.push(frame.payload)
+        watch.onOutput?.('stderr', frame.payload)
         return undefined
       case FRAME.exited: {
         const facts = execExit.parse(frameJson(frame))

@@ -1,12 +1,11 @@
 /** The routes of what there is to choose from: parse, call, translate. */
 import { CATALOG_ROUTES } from '../../../shared/contracts/catalog.ts'
-import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { SIZE_NAMES, SIZES } from '../../../shared/machines.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { findTemplate, listTemplates } from '../catalog/list-templates.ts'
 import { priceToday } from '../catalog/pricing.ts'
 import { listSizes } from '../catalog/sizes.ts'
-import { findTemplate, listTemplates } from '../catalog/templates.ts'
 import type { Controller } from '../controller.ts'
 import { readRates } from '../metering/rates.ts'
 import { isFor } from '../placement/ledger.ts'
@@ -17,14 +16,14 @@ export function serveCatalog(serve: Serve<Principal>): void {
   serve(CATALOG_ROUTES.regions, async ({ controller }) => json({ data: regionsOf(controller) }))
   serve(CATALOG_ROUTES.sizes, async ({ controller, principal }) => json({ data: sizesOf(controller, principal) }))
   serve(CATALOG_ROUTES.templates, async ({ controller, principal }) =>
-    json({ data: templatesOf(controller, principal) }),
+    json({ data: await listTemplates(controller, principal) }),
   )
   serve(CATALOG_ROUTES.catalog, async ({ controller, principal }) =>
     json({
       data: {
         regions: regionsOf(controller),
         sizes: sizesOf(controller, principal),
-        templates: templatesOf(controller, principal),
+        templates: await listTemplates(controller, principal),
         default_size: controller.policy.defaultSize,
         default_template_id: DEFAULT_TEMPLATE,
       },
@@ -34,20 +33,18 @@ export function serveCatalog(serve: Serve<Principal>): void {
     json({ data: priceToday(await readRates(database.db), clock()) }),
   )
   serve(CATALOG_ROUTES.capabilities, async ({ controller, principal }) =>
-    json({ data: capabilitiesOf(controller, principal) }),
+    json({ data: await capabilitiesOf(controller, principal) }),
   )
-  serve(CATALOG_ROUTES.products, async ({ controller, principal }) => json(productsOf(controller, principal)))
+  serve(CATALOG_ROUTES.products, async ({ controller, principal }) => json(await productsOf(controller, principal)))
   serve(CATALOG_ROUTES.sandboxTemplates, async ({ controller, principal, query }) =>
     json({
       default_template_id: DEFAULT_TEMPLATE,
-      data: templatesOf(controller, principal, query.include_aliases === 'true'),
+      data: await listTemplates(controller, principal, query.include_aliases === 'true'),
     }),
   )
-  serve(CATALOG_ROUTES.sandboxTemplate, async ({ controller: { ledger, policy }, principal, reference }) => {
-    const template = findTemplate(ledger.offers(), principal.tenant, policy, reference)
-    if (template === undefined) throw new AppError('no_such_template', 'There is no such template here.')
-    return json(template)
-  })
+  serve(CATALOG_ROUTES.sandboxTemplate, async ({ controller, principal, reference }) =>
+    json(await findTemplate(controller, principal, reference)),
+  )
 }
 
 const regionsOf = ({ regions, region }: Controller) =>
@@ -56,22 +53,19 @@ const regionsOf = ({ regions, region }: Controller) =>
 const sizesOf = ({ ledger, policy }: Controller, { tenant }: Principal) =>
   listSizes(ledger.offers(), tenant, policy.defaultSize)
 
-const templatesOf = ({ ledger, policy }: Controller, { tenant }: Principal, withAliases = false) =>
-  listTemplates(ledger.offers(), tenant, policy, withAliases)
-
 const availableSizes = (controller: Controller, principal: Principal): string[] =>
   sizesOf(controller, principal)
     .filter(({ available }) => available)
     .map(({ id }) => id)
 
-function capabilitiesOf(controller: Controller, principal: Principal) {
+async function capabilitiesOf(controller: Controller, principal: Principal) {
   const offers = controller.ledger.offers().filter((offer) => isFor(offer, principal.tenant))
   return {
     version: 1,
     region: controller.region.code,
     isolation: 'microvm',
     accelerators: [...new Set(offers.map(({ capacity }) => capacity.accel))].sort(),
-    templates: templatesOf(controller, principal).map(({ id }) => id),
+    templates: (await listTemplates(controller, principal)).map(({ id }) => id),
     sizes: availableSizes(controller, principal),
     limits: {
       cpu_count_max: LIMITS.vcpusMax,
@@ -84,15 +78,15 @@ function capabilitiesOf(controller: Controller, principal: Principal) {
   }
 }
 
-function productsOf(controller: Controller, principal: Principal) {
+async function productsOf(controller: Controller, principal: Principal) {
   const sizes = availableSizes(controller, principal)
   return {
-    templates: templatesOf(controller, principal).map(({ id, name }) => ({
+    templates: (await listTemplates(controller, principal)).map(({ id, name, status }) => ({
       id,
       name,
       product: 'sandbox',
       sizes,
-      readiness: { status: 'ready' },
+      readiness: { status },
     })),
     products: ['sandbox'],
     sizes: [...SIZE_NAMES],

@@ -31,6 +31,12 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/workspaces/:id': { name: 'Research and more' },
   'PUT /v1/quotas/external/:user': { concurrency: 5 },
   'POST /v1/tokens': { scopes: ['sandboxes:read'], ttl_sec: 300 },
+  'POST /v1/sandbox-templates': {
+    name: 'web',
+    build_spec: { from: 'default', packages: { npm: ['pnpm'] }, steps: [{ run: 'pnpm --version' }], previewPort: 3000 },
+  },
+  'POST /v1/sandbox-templates/validate': { build_spec: { from: 'default', steps: [{ run: 'echo hello' }] } },
+  'POST /v1/sandbox-templates/:id/builds': { tags: ['stable'] },
   'POST /v1/webhooks': { url: 'https://example.com/hooks', events: ['sandbox.*'] },
   'PATCH /v1/webhooks/:id': { active: false },
 }

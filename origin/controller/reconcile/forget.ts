@@ -3,7 +3,7 @@
  *
  * Kept for ever: the intervals of the meter, which are what people pay by, and the accounts. A forgotten sandbox is still in both.
  */
-import { and, eq, inArray, isNotNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import { ENDED } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -13,6 +13,7 @@ import { hostToken } from '../database/schema/hosts.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
 import { snapshot } from '../database/schema/snapshots.ts'
+import { templateBuild } from '../database/schema/templates.ts'
 import { forgetOldEvents } from '../events/forget-events.ts'
 import { forgetFinishedDeliveries } from '../webhooks/forget-deliveries.ts'
 
@@ -42,6 +43,18 @@ const FORGETTING: readonly Forgetting[] = [
     forget: rowsOf(
       snapshot,
       and(eq(snapshot.state, 'failed'), lt(snapshot.changedAt, before(LIMITS.failedSnapshotKeptMs))),
+    ),
+  },
+  {
+    table: 'template_build',
+    forget: rowsOf(
+      templateBuild,
+      and(
+        isNull(templateBuild.version),
+        isNull(templateBuild.sandbox),
+        isNull(templateBuild.snapshot),
+        lt(templateBuild.finishedAt, before(LIMITS.endedBuildKeptMs)),
+      ),
     ),
   },
   {

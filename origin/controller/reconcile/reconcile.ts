@@ -3,6 +3,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Repeating } from '../repeat.ts'
 import { settleSpaces } from '../spaces/settle-spaces.ts'
+import { settleBuilds } from '../templates/builds/settle-builds.ts'
 import { repeatAsLeader } from './as-leader.ts'
 import { forgetOld } from './forget.ts'
 import { createHostWatch } from './lose-hosts.ts'
@@ -13,6 +14,7 @@ export const keepReconciling = (controller: Controller): Repeating[] => [
   repeatAsLeader(controller, 'hosts', LIMITS.reconcileMs, createHostWatch(controller)),
   repeatAsLeader(controller, 'meters', LIMITS.reconcileMetersMs, () => mendMeters(controller)),
   repeatAsLeader(controller, 'spaces', LIMITS.spacesSettleMs, () => settleSpaces(controller)),
+  repeatAsLeader(controller, 'builds', LIMITS.buildsSettleMs, () => settleBuilds(controller)),
   repeatAsLeader(controller, 'forget', LIMITS.forgetMs, () => forgetOld(controller)),
   repeatAsLeader(controller, 'recount', LIMITS.recountMs, () => recount(controller)),
 ]

@@ -10,6 +10,7 @@ import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
 import { sourceOf } from '../snapshots/find-snapshot.ts'
+import { ownTemplate } from '../templates/template-source.ts'
 import { admitOnce } from './admit-once.ts'
 import type { Reply } from './answer-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
@@ -144,7 +145,9 @@ function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | nul
 async function planFor(controller: Controller, request: CreateRequest): Promise<SandboxPlan> {
   const { principal, body, known } = request
   const subject = subjectOf(principal, body.external_user_id)
-  const source = known === undefined ? await sourceOf(controller, principal, body.snapshot_id) : known.source
+  const source =
+    (known === undefined ? await sourceOf(controller, principal, body.snapshot_id) : known.source) ??
+    (await ownTemplate(controller, principal.tenant, body))
   const { limits, tenant } = principal
   const plan = planSandbox(body, controller.policy, limits, controller.ledger.templates(tenant), source)
   const workspace = await findWorkspace(controller.database.db, tenant, body)

@@ -59,7 +59,10 @@ function filtersOf(query: ListQuery, tenant: string, region: Controller['region'
     query.state === 'destroyed' ? eq(sandbox.state, 'destroyed') : ne(sandbox.state, 'destroyed'),
     ...given(query.state, (state) => eq(sandbox.state, state)),
     ...given(query.name, (name) => eq(sandbox.name, name)),
-    ...given(template, (name) => eq(sandbox.template, name)),
+    // Of one of the tenant's own any version, or the one that is named.
+    ...given(template, (name) =>
+      or(eq(sandbox.template, name), sql`split_part(${sandbox.template}, ':', 1) = ${name}`),
+    ),
     ...given(query.region, (asked) => (isHere(asked, region) ? undefined : sql`false`)),
     // The first half is what the index of the second is made for.
     ...(tags.length === 0 ? [] : [sql`cardinality(${sandbox.tags}) > 0`, arrayContains(sandbox.tags, tags)]),

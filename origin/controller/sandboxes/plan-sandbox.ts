@@ -108,11 +108,15 @@ function machineOfSource(body: CreateSandboxBody, { vcpus, memoryMib, diskMib }:
     (body.memory_mb ?? size?.memoryMib ?? memoryMib) !== memoryMib ||
     (body.disk_size_mb ?? body.disk_mb ?? size?.diskMib ?? diskMib) !== diskMib
   if (differs)
-    throw new AppError('invalid_request', 'What goes on from a snapshot has the machine of the snapshot.', {
-      details: {
-        size: [`must be left out, or say ${vcpus} CPUs, ${memoryMib} MiB of memory and ${diskMib} MiB of disk`],
+    throw new AppError(
+      'invalid_request',
+      'What goes on from a snapshot, or from a template of your own, has its machine.',
+      {
+        details: {
+          size: [`must be left out, or say ${vcpus} CPUs, ${memoryMib} MiB of memory and ${diskMib} MiB of disk`],
+        },
       },
-    })
+    )
   return { vcpus, memoryMib, diskMib }
 }
 
@@ -143,12 +147,18 @@ export function requireTimesAllowed(body: Times, limits: Tier): void {
     })
 }
 
+/** As the caller has said it, by whichever of its spellings. */
+export const askedTemplate = (body: TemplateWish): string =>
+  body.template_id ?? body.template ?? body.image_id ?? body.image ?? DEFAULT_TEMPLATE
+
+type TemplateWish = Pick<CreateSandboxBody, 'template_id' | 'template' | 'image_id' | 'image'>
+
 function templateOf(
   body: CreateSandboxBody,
   aliases: ReadonlyMap<string, string>,
   templates: ReadonlySet<string>,
 ): string {
-  const asked = body.template_id ?? body.template ?? body.image_id ?? body.image ?? DEFAULT_TEMPLATE
+  const asked = askedTemplate(body)
   const template = aliases.get(asked) ?? asked
   if (templates.size > 0 && !templates.has(template)) {
     const valid = [...templates, ...[...aliases].filter(([, to]) => templates.has(to)).map(([alias]) => alias)].sort()

@@ -7,6 +7,7 @@ import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import { type Previews, urlInfoOf } from '../previews/previews.ts'
+import { nameOfTemplate } from '../templates/template-reference.ts'
 
 /** Of the sizes as they are named in `resource_contract`. */
 const CONTRACT_VERSION = 1
@@ -32,7 +33,7 @@ export function toRecord(
     state: row.state,
     ready: row.state === 'running',
     last_error: row.state === 'error' ? row.lastError : null,
-    template_id: row.template,
+    template_id: nameOfTemplate(row.template),
     image_id: row.template,
     size,
     resource_contract: {

@@ -10,11 +10,11 @@ import type { Source } from '../sandboxes/plan-sandbox.ts'
 
 export const noSnapshot = (): AppError => new AppError('snapshot_not_found', 'There is no such snapshot.')
 
-/** The snapshots that exist for this principal. The states of spaces are nobody's to name. */
+/** The snapshots that exist for this principal. Those that something else is kept in are nobody's to name. */
 export const withinReach = ({ tenant, externalUser, sandbox: only }: Reach): SQL[] => [
   eq(snapshot.tenant, tenant),
   ne(snapshot.state, 'deleting'),
-  isNull(snapshot.space),
+  isNull(snapshot.owner),
   ...(externalUser === null ? [] : [eq(snapshot.externalUser, externalUser)]),
   ...(only === null ? [] : [eq(snapshot.sandbox, only)]),
 ]

@@ -22,8 +22,8 @@ export const finishSnapshot = (
     const [locked] = await lockSandboxes(tx, [sandbox])
     if (locked?.state === 'snapshotting') await moveSandbox(tx, locked.id, 'snapshotted')
     const kept = await markReady(tx, id, facts)
-    // The state of a space is nobody's to name.
-    if (kept !== undefined && kept.space === null && locked !== undefined)
+    // What belongs to something else is nobody's to name.
+    if (kept !== undefined && kept.owner === null && locked !== undefined)
       await tellOf(tx, kept.sandbox, 'sandbox.snapshot.ready', { snapshot_id: id })
     return kept
   })

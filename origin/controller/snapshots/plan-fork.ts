@@ -4,6 +4,7 @@ import type { BranchBody } from '../../../shared/contracts/snapshots.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Policy, requireTimesAllowed } from '../sandboxes/plan-sandbox.ts'
+import { nameOfTemplate } from '../templates/template-reference.ts'
 
 /** What is null is as it is with the parent. */
 export type ForkPlan = {
@@ -43,7 +44,8 @@ export function requireTemplateOf(
   { template_id: asked }: Pick<BranchBody, 'template_id'>,
   { templateAliases }: Policy,
 ): void {
-  if (asked === undefined || (templateAliases.get(asked) ?? asked) === template) return
+  const named = asked === undefined ? template : (templateAliases.get(asked) ?? asked)
+  if (named === template || named === nameOfTemplate(template)) return
   throw new AppError('invalid_request', 'A child has the template of what it goes on from.', {
     details: { template_id: [`must be left out, or ${template}`] },
   })

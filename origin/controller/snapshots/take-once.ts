@@ -28,7 +28,7 @@ export function takeOnce(controller: Controller, { principal, reference, body, c
     const found = await findForChange(database.db, principal, reference, region.code)
     return answerOf(
       controller,
-      await takeSnapshot(controller, found, { id, comment: body.comment ?? null, space: null }),
+      await takeSnapshot(controller, found, { id, comment: body.comment ?? null, owner: null }),
     )
   })
 }

@@ -17,8 +17,8 @@ import { discardSnapshot } from './discard-snapshot.ts'
 import { noSnapshot } from './find-snapshot.ts'
 import { finishSnapshot } from './finish-snapshot.ts'
 
-/** `space` is the one whose state it will be. */
-export type Take = { id: string; comment: string | null; space: string | null }
+/** `owner` is the space or the build whose state it will be; null is the tenant itself. */
+export type Take = { id: string; comment: string | null; owner: string | null }
 
 const ID_BYTES = 16
 
@@ -75,10 +75,10 @@ async function admitTake(controller: Controller, found: SandboxRow, take: Take):
   throw new AppError('state_conflict', 'Other requests move this sandbox all the time.', { retryAfterSec: 1 })
 }
 
-const requestOf = ({ instance }: Controller, row: SandboxRow, { id, comment, space }: Take) => ({
+const requestOf = ({ instance }: Controller, row: SandboxRow, { id, comment, owner }: Take) => ({
   tenant_max: LIMITS.snapshotsPerTenantMax,
   sandbox_max: LIMITS.snapshotsPerSandboxMax,
-  snapshot: { id, sandbox: row.id, comment, space, instance: instance.number },
+  snapshot: { id, sandbox: row.id, comment, space: owner, instance: instance.number },
 })
 
 const tooMany = (max: number, who: string): AppError =>

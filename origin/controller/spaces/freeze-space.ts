@@ -73,7 +73,7 @@ async function keep(controller: Controller, freezing: SpaceRow, sandboxId: strin
     return (await moveSpace(controller.database.db, freezing, 'ended', ended)) ?? overtaken()
   }
   const paused = await pauseSandbox(controller, found)
-  await takeSnapshot(controller, paused, { id: next, comment: null, space: freezing.id })
+  await takeSnapshot(controller, paused, { id: next, comment: null, owner: freezing.id })
   const frozen = await letGo(controller, freezing, paused, next)
   await clearHost(controller, paused)
   if (freezing.snapshot !== null) await forgetSnapshot(controller, { id: freezing.snapshot, host: paused.host })

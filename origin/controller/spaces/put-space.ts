@@ -10,6 +10,7 @@ import type { Controller } from '../controller.ts'
 import { type SpaceRow, space } from '../database/schema/spaces.ts'
 import { planSandbox } from '../sandboxes/plan-sandbox.ts'
 import { subjectOf } from '../sandboxes/subject.ts'
+import { ownTemplate } from '../templates/template-source.ts'
 import { findSpace } from './find-space.ts'
 
 const ID_BYTES = 16
@@ -23,7 +24,8 @@ export async function putSpace(
 ): Promise<SpaceRow> {
   const { policy, ledger, database } = controller
   const subject = subjectOf(principal, body.external_user_id)
-  planSandbox(body, policy, principal.limits, ledger.templates(principal.tenant))
+  const source = await ownTemplate(controller, principal.tenant, body)
+  planSandbox(body, policy, principal.limits, ledger.templates(principal.tenant), source)
   const { external_user_id: _, ...spec } = body
   if (parseId(reference, 'spc') !== null) {
     const { id } = await findSpace(controller, principal, reference)

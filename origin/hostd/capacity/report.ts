@@ -18,6 +18,7 @@ export function capacityOf(host: Host): HostCapacity {
     accepting: !draining && refusalOf(SIZES.xs, left, facts) === null,
     draining,
     templates: host.templates.names(),
+    image: host.site.image.id,
     vcpus: availableParallelism(),
     memory_mib: host.promises.memoryMib,
     disk_mib: host.promises.diskMib,

@@ -22,8 +22,8 @@ export const snapshot = pgTable(
     host: text()
       .notNull()
       .references(() => host.id),
-    /** The space whose frozen state it is; such a one is in no list, and ends with the state. */
-    space: text(),
+    /** The space or the template's build whose state it is; such a one is in no list, and ends with that. Its column is named for the first. */
+    owner: text('space'),
     state: text().$type<SnapshotState>().notNull(),
     /** The controller that takes it; see instance.ts. */
     instance: integer().notNull(),

@@ -21,8 +21,8 @@ const NAMED: [path: RegExp, parameter: string, thing: keyof Things][] = [
   [/^\/v1\/snapshots\//, 'id', 'snapshot'],
   [/^\/v1\/spaces\//, 'id', 'space'],
   [/^\/v1\/sandboxes\/:id\/terminal\//, 'session', 'terminal'],
-  // Templates are everybody's.
-  [/^\/v1\/sandbox-templates\//, 'id', 'sandboxName'],
+  [/^\/v1\/sandbox-templates\//, 'id', 'template'],
+  [/^\/v1\/sandbox-template-builds\//, 'id', 'build'],
 ]
 
 const CREATE = (things: Things) => ({ workspace_id: things.workspace })
@@ -64,6 +64,9 @@ const BODIES: Record<string, (things: Things) => object> = {
   'POST /v1/auth/sse-ticket': (things) => ({ sandbox_id: things.sandbox }),
   'POST /v1/sse/ticket': (things) => ({ sandbox_id: things.sandbox }),
   'POST /v1/hosts/tokens': () => ({}),
+  'POST /v1/sandbox-templates': () => ({ name: `mine ${Math.random().toString(36).slice(2)}` }),
+  'POST /v1/sandbox-templates/validate': (things) => ({ build_spec: { from: things.templateName } }),
+  'POST /v1/sandbox-templates/:id/builds': () => ({}),
   'POST /v1/webhooks': () => ({ url: 'http://127.0.0.1:9/mine', events: ['*'] }),
   'PATCH /v1/webhooks/:id': () => ({ active: false }),
 }
@@ -99,6 +102,8 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
   'GET /v1/credits/usage': () => [{}],
   'GET /v1/credits/transactions': () => [{}],
   'GET /v1/sandbox-templates': () => [{}],
+  'GET /v1/sandbox-template-builds/:id/logs': () => [{}, { cursor: '1', limit: '1' }],
+  'GET /v1/sandbox-template-builds/:id/logs/stream': () => [{}, { cursor: '1' }],
   'GET /v1/events/stream': (things) => [
     {},
     { sandbox_id: things.sandbox },

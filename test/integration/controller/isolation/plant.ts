@@ -17,6 +17,9 @@ export type Things = {
   snapshot: string
   space: string
   terminal: string
+  template: string
+  templateName: string
+  build: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -57,6 +60,15 @@ export async function plant(region: TestRegion): Promise<Planted> {
     'id',
   )
   const terminal = textAt(await make(`/v1/sandboxes/${sandbox}/terminal`, {}), 'data', 'session_id')
+  const templateName = `own-${randomUUID()}`
+  const build_spec = { steps: [{ run: `echo ${word}` }], env: { NOTE: word }, size: 'xs' }
+  const owned = { name: templateName, slug: templateName, description: word, metadata: { note: word }, build_spec }
+  const template = textAt(await make('/v1/sandbox-templates', owned), 'data', 'id')
+  const build = textAt(await make(`/v1/sandbox-templates/${template}/builds`, {}), 'data', 'id')
+  await until('the build', async () => {
+    const { text } = await region.ask(`/v1/sandbox-template-builds/${build}`, { key: owner.key })
+    return text.includes('"state":"ready"') && text.includes('"sandbox_id":null')
+  })
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -83,6 +95,9 @@ export async function plant(region: TestRegion): Promise<Planted> {
       snapshot,
       space,
       terminal,
+      template,
+      templateName,
+      build,
     },
   }
 }
@@ -109,6 +124,9 @@ export function neverMade(things: Things): Things {
     snapshot: like(things.snapshot),
     space: like(things.space),
     terminal: like(things.terminal),
+    template: like(things.template),
+    templateName: like(things.templateName),
+    build: like(things.build),
   }
 }
 

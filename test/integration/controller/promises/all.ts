@@ -34,6 +34,7 @@ import { sharePromises } from './shares.ts'
 import { snapshotPromises } from './snapshots.ts'
 import { spacePromises } from './spaces.ts'
 import { stopPromises } from './stops.ts'
+import { templatePromises } from './templates.ts'
 import { terminalPromises } from './terminals.ts'
 import { tokenPromises } from './tokens.ts'
 import { upkeepPromises } from './upkeep.ts'
@@ -83,6 +84,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('forks', 2, forkPromises)
     group('merges', 1, mergePromises)
     group('spaces', 1, spacePromises)
+    group('templates', 1, templatePromises)
     group('accounts', 1, accountPromises)
     group('keys', 1, keyPromises)
     group('tokens', 1, tokenPromises)
