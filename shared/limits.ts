@@ -262,11 +262,43 @@ export const LIMITS = {
   hostNameCharsMax: 253,
   egressRulesMax: 500,
   egressMethodsMax: 16,
-  egressPathCharsMax: 1_024,
+  egressGlobCharsMax: 256,
+  egressGlobStarsMax: 8,
+  /** Of a path that is held against a glob. */
+  egressPathCharsMax: 2_048,
   egressPortsMax: 16,
   egressSecretsMax: 64,
   egressSecretCharsMax: 8 * 1024,
   egressSecretHostsMax: 32,
+  /** Connections of one sandbox. The agent has as many wait. */
+  egressConnectionsMax: 128,
+  /** Requests that wait in a sandbox for its next connection. */
+  egressAcceptsWaiting: 4,
+  egressRetryMs: 250,
+  /** How often it is looked whether every sandbox has the way out that it should have. */
+  egressTendMs: 250,
+  egressLookupMs: 3_000,
+  egressLookupTries: 2,
+  egressConnectMs: 10_000,
+  egressHeadBytesMax: 32 * 1024,
+  egressHeadMs: 30_000,
+  /** How often connections are looked at that may be slower than that. */
+  egressHeadLookMs: 5_000,
+  egressIdleMs: 5 * 60_000,
+  egressKeepAliveMs: 60_000,
+  /** How long a connection may stay whose other side has ended. */
+  egressLingerMs: 2_000,
+  /** RFC 8446, 5.1: a record is at most 16 KiB. Today's longest greetings are 2 KiB. */
+  egressHelloBytesMax: 17 * 1024,
+  egressLogEntriesMax: 256,
+  egressLogAnswerMax: 500,
+  egressLogPathCharsMax: 256,
+  /** How long the log of a sandbox that has ended waits for its collector. */
+  egressLogKeptMs: 60_000,
+  /** Certificates that are kept, one for each name whose TLS is looked into. */
+  egressLeavesMax: 256,
+  egressLeafMs: 7 * 24 * 3_600_000,
+  egressAuthorityMs: 3_650 * 24 * 3_600_000,
 
   // The guest image.
   /** Of one tool that the build of an image calls; the slowest is the download of a Debian. */

@@ -16,6 +16,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Frame } from '../../shared/frames.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { capacityOf } from './capacity/report.ts'
+import { addEgressRoutes } from './egress-routes.ts'
 import type { Host } from './host.ts'
 import { answerError, asAppError } from './http/answer-error.ts'
 import { callOf, carryCall } from './http/carry-call.ts'
@@ -27,7 +28,7 @@ import { callGuest } from './vm/call-guest.ts'
 import { createVm } from './vm/create-vm.ts'
 import { destroyVm } from './vm/destroy.ts'
 import { execInVm } from './vm/exec.ts'
-import { consoleOf, statsOf } from './vm/inspect.ts'
+import { consoleOf, inventoryOf, statsOf } from './vm/inspect.ts'
 import { pauseVm, resumeVm } from './vm/pause.ts'
 import { setDeadlines } from './vm/set-deadlines.ts'
 import { tunnelToVm } from './vm/tunnel.ts'
@@ -72,7 +73,7 @@ export function buildApp(host: Host): Hono<Env> {
     const body = createVmBody.parse(await c.req.json())
     return frames(c, (signal) => createVm(host, body, signal))
   })
-  app.get(HOST_ROUTES.list.path, (c) => c.json(host.registry.inventory()))
+  app.get(HOST_ROUTES.list.path, (c) => c.json(inventoryOf(host)))
   app.post(HOST_ROUTES.exec.path, async (c) => {
     const exec = hostExec.parse(await c.req.json())
     return frames(c, (signal) => execInVm(host, c.req.param('id'), exec, signal))
@@ -100,6 +101,7 @@ export function buildApp(host: Host): Hono<Env> {
     return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
   })
   addSnapshotRoutes(app, host)
+  addEgressRoutes(app, host)
   return app
 }
 

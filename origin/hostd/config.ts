@@ -21,6 +21,7 @@
  *   ATOLL_VMS_MAX             sandboxes at a time
  *   ATOLL_VM_UID_BASE         the first of the user ids that machines run under, one each; used only when started by root
  *   ATOLL_QEMU                the QEMU program
+ *   ATOLL_EGRESS_ALLOW_PRIVATE  true: egress policies may open addresses that are not of the public internet, and this machine's own; false
  *
  * For controllers on other machines; without the first of these, only the socket is opened:
  *
@@ -79,6 +80,7 @@ const environmentSchema = z
     ATOLL_VMS_MAX: z.coerce.number().int().positive().max(LIMITS.vmsPerHostMax).default(LIMITS.vmsPerHostMax),
     ATOLL_VM_UID_BASE: z.coerce.number().int().min(1_000).default(200_000),
     ATOLL_QEMU: z.string().default('qemu-system-x86_64'),
+    ATOLL_EGRESS_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
     ATOLL_HOSTD_LISTEN: listenSchema.optional(),
     ATOLL_HOSTD_URL: joinBody.shape.url.optional(),
     ATOLL_HOST_NAME: joinBody.shape.name,
@@ -114,6 +116,8 @@ export type Config = {
   }
   uidBase: number
   qemu: string
+  /** What an egress policy may open at most. */
+  egressReach: 'public' | 'private'
   /** How controllers on other machines reach this one; null is not at all. `url` is undefined when it is the address it listens on. */
   network: null | {
     listen: { host: string; port: number }
@@ -148,6 +152,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     uidBase: env.ATOLL_VM_UID_BASE,
     qemu: env.ATOLL_QEMU,
+    egressReach: env.ATOLL_EGRESS_ALLOW_PRIVATE === 'true' ? 'private' : 'public',
     network: networkOf(env),
   }
 }

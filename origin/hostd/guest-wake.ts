@@ -4,8 +4,13 @@ import type { GuestWake } from '../../shared/contracts/guest.ts'
 
 const ENTROPY_BYTES = 64
 
-/** Two clones share their template's random state until this reaches them, so it goes before their first command. */
-export function wakeNow(hostname: string, env?: Record<string, string>): GuestWake {
-  const wake = { now_ms: Date.now(), entropy: randomBytes(ENTROPY_BYTES).toString('base64'), hostname }
-  return env === undefined ? wake : { ...wake, env }
-}
+/**
+ * Two clones share their template's random state until this reaches them, so it goes before their first command. What is left out stays as
+ * it is inside.
+ */
+export const wakeNow = (hostname: string, changes: Pick<GuestWake, 'env' | 'egress'> = {}): GuestWake => ({
+  now_ms: Date.now(),
+  entropy: randomBytes(ENTROPY_BYTES).toString('base64'),
+  hostname,
+  ...changes,
+})

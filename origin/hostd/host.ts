@@ -1,6 +1,7 @@
 /** What the use cases of a host work with. Made once, by main.ts; nothing here is global. */
 import type { MachineFacts } from './capacity/machine-facts.ts'
 import type { Promises } from './capacity/room.ts'
+import type { Egress } from './egress/egress.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Log } from './log.ts'
 import type { Site } from './machine/start.ts'
@@ -18,6 +19,7 @@ export type Host = {
   templates: TemplateStore
   pool: Pool
   snapshots: SnapshotStore
+  egress: Egress
   gate: StartGate
   promises: Promises
   facts: () => MachineFacts

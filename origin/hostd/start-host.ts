@@ -11,6 +11,7 @@ import { openCgroups } from './cgroup/cgroups.ts'
 import { diskDeviceOf } from './cgroup/disk-device.ts'
 import { surveyCgroups } from './cgroup/survey.ts'
 import type { Config } from './config.ts'
+import { Egress } from './egress/egress.ts'
 import { lockFile } from './file-lock.ts'
 import type { Host } from './host.ts'
 import { readImage } from './image.ts'
@@ -61,13 +62,29 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     onTaken: ({ kind, stopped_ms }) => metrics.captureStops.observe({ kind }, stopped_ms / 1_000),
     log,
   })
+  const egress = await Egress.open(config.stateDir, { registry, metrics, log }, config.egressReach)
   await recover({ site, journal, registry, snapshots, log })
+  egress.start()
   await snapshots.sweep()
 
   const templates = new TemplateStore(config.templateDir, site, around, log)
   const pool = keepPool({ site, templates, gate, facts, metrics, log }, config.pool)
   const promises = promisesOf(config.promises, facts())
-  const host = { site, journal, registry, templates, pool, snapshots, gate, promises, facts, metrics, draining, log }
+  const host = {
+    site,
+    journal,
+    registry,
+    templates,
+    pool,
+    snapshots,
+    egress,
+    gate,
+    promises,
+    facts,
+    metrics,
+    draining,
+    log,
+  }
   observeHost(host)
   return host
 }

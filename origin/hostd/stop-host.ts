@@ -17,6 +17,7 @@ export type Ending = 'keep-sandboxes' | 'evacuate' | 'end-sandboxes'
 
 /** Call it once `host.draining` is aborted, so that nothing new begins. */
 export async function stopHost(host: Host, servers: Server[], ending: Ending): Promise<void> {
+  host.egress.close()
   const answered = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   const endings = await Promise.allSettled([
     host.pool.close(),

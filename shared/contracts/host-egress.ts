@@ -50,8 +50,18 @@ export const egressRule = z.object({
     .min(1)
     .max(LIMITS.egressMethodsMax)
     .optional(),
-  /** Only requests whose path fits: `*` is anything without `/`, `**` anything. Without the query. Left out, all. */
-  path_glob: z.string().regex(/^\//).max(LIMITS.egressPathCharsMax).optional(),
+  /**
+   * Only requests whose path fits: `*` is anything without `/`, `**` anything. Without the query; dots are resolved, and what needs no
+   * percent sign has none, here and in what is then sent on. Left out, all.
+   */
+  path_glob: z
+    .string()
+    .regex(/^\//)
+    .max(LIMITS.egressGlobCharsMax)
+    .refine((glob) => glob.split(/\*+/).length - 1 <= LIMITS.egressGlobStarsMax, {
+      error: `must have at most ${LIMITS.egressGlobStarsMax} stars`,
+    })
+    .optional(),
   /** Only connections to one of these; left out, 80 and 443. */
   ports: z.array(egressPort).min(1).max(LIMITS.egressPortsMax).optional(),
 })
@@ -107,7 +117,6 @@ export const EGRESS_ACTIONS = ['allowed', 'denied', 'error'] as const
  *   request                  nothing that can be passed on: not HTTP, not TLS where it must be, headers too large
  *   unresolved, unreachable  nothing is known of the name; nobody answers there, or its certificate is not trusted
  *   broken                   the connection broke off before its end
- *   crowded                  the sandbox has too many connections open
  */
 export const EGRESS_REASONS = [
   'rule',
@@ -120,7 +129,6 @@ export const EGRESS_REASONS = [
   'unresolved',
   'unreachable',
   'broken',
-  'crowded',
 ] as const
 
 /** One request, or one connection whose requests the host does not see; written at its end. */
@@ -140,6 +148,7 @@ export const egressEntry = z.object({
   reason: z.enum(EGRESS_REASONS),
   /** The id of the rule that decided. */
   rule: z.string().optional(),
+  /** Of the bodies; of a connection whose requests the host does not see, everything. */
   bytes_up: z.int().min(0),
   bytes_down: z.int().min(0),
   /** Entries of this sandbox right before this one that nobody collected in time. */

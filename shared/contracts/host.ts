@@ -69,7 +69,7 @@ export const vmRecord = z.object({
   active_at_ms: z.number(),
   /** Where a paused machine is: in memory, or on disk with its process gone. Left out when it is not paused. */
   standby: z.enum(['memory', 'disk']).optional(),
-  /** Of the policy of its way out that is in force; left out when it has none. */
+  /** Of the word about its way out that is in force; left out when there was none, and where it is not a list that is asked for. */
   egress_revision: z.int().min(0).optional(),
   ...deadlines,
 })

@@ -14,11 +14,11 @@ export type Child = NewChild | { kind: 'there'; vm: Vm } | { kind: 'refused'; id
 type Said = ForkAnswer['children'][number]
 
 /** A place for a child, unless it has one or there is none. A new one is to be started, or abandoned. */
-export function admitChild(host: Host, spec: VmSpec): Child {
+export function admitChild(host: Host, spec: VmSpec, parent: string): Child {
   const there = host.registry.get(spec.id)
   if (there !== undefined) return { kind: 'there', vm: there }
   try {
-    const vm = admit(host, spec)
+    const vm = admit(host, spec, parent)
     const { promise, resolve } = Promise.withResolvers<void>()
     vm.started = promise
     return { kind: 'new', vm, begun: resolve }

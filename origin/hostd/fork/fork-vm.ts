@@ -67,7 +67,7 @@ async function conceive(host: Host, vm: Vm, machine: Machine, specs: VmSpec[]): 
   if (vm.state !== 'running') throw new AppError('sandbox_not_running', `The sandbox is ${vm.state}.`)
   const session = await answeringSession(vm, machine)
   const { template, machine: shape } = vm.spec
-  const children = specs.map((spec) => admitChild(host, { ...spec, template, machine: shape }))
+  const children = specs.map((spec) => admitChild(host, { ...spec, template, machine: shape }, vm.id))
   const born = children.filter((child) => child.kind === 'new')
   const refused = children.find((child) => child.kind === 'refused')
   if (born.length === 0 && refused !== undefined) throw refused.error

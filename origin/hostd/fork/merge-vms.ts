@@ -61,8 +61,9 @@ async function merge(host: Host, parent: Vm, winner: Vm): Promise<VmRecord> {
     winner.mergedFrom = before
     throw error
   })
+  host.egress.tend(winner)
   await session
-    .wake(wakeNow(parent.spec.hostname))
+    .wake(wakeNow(parent.spec.hostname, { egress: host.egress.wordsFor(parent.id) }))
     .catch((error) => host.log('wake-failed', { id: parent.id, ...describe(error) }))
   host.metrics.replacements.inc({ by: 'merge' })
   host.log('sandboxes-merged', { id: parent.id, winner: winnerId, machine: machine.name })

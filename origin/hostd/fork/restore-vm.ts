@@ -36,6 +36,7 @@ export async function restoreVm(host: Host, id: string, { snapshot_id, deadlines
       },
     )
     watch(next, machine, host.registry, host.log)
+    host.egress.tend(next)
     void heedKept(next)
     host.metrics.replacements.inc({ by: 'restore' })
     host.log('sandbox-restored', { id, snapshot: snapshot_id, machine: machine.name })

@@ -117,6 +117,18 @@ export function createMetrics() {
       labelNames: ['direction'],
       registers,
     }),
+    egressBytes: new Counter({
+      name: 'atoll_egress_bytes_total',
+      help: 'Bytes that sandboxes sent out (up) and got back (down) through their proxy.',
+      labelNames: ['direction'],
+      registers,
+    }),
+    egressRequests: new Counter({
+      name: 'atoll_egress_requests_total',
+      help: 'Requests and connections of sandboxes to the world outside, by what became of them, and why.',
+      labelNames: ['action', 'reason'],
+      registers,
+    }),
     guestViolations: new Counter({
       name: 'atoll_guest_violations_total',
       help: 'Machines that were ended because their agent broke the rules of its connection.',

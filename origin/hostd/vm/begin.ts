@@ -117,8 +117,12 @@ async function begin(wish: Wish, machine: Machine, path: HostReady['boot_path'])
  * Returns when the guest has answered for the first time. A ping overtakes the command, which takes milliseconds to show
  * itself, so whoever waits for `ready` has that time for its own work.
  */
-async function firstWords({ vm, env, exec, signal }: Wish, machine: Machine, limitMs: number): Promise<FirstCommand> {
-  const wake = wakeNow(vm.spec.hostname, env)
+async function firstWords(
+  { host, vm, env, exec, signal }: Wish,
+  machine: Machine,
+  limitMs: number,
+): Promise<FirstCommand> {
+  const wake = wakeNow(vm.spec.hostname, { ...(env === undefined ? {} : { env }), egress: host.egress.wordsFor(vm.id) })
   const limit = AbortSignal.timeout(limitMs)
   const patience = AbortSignal.any([limit, signal, vm.ending.signal, machine.died])
   // An agent that boots takes longer to answer than a command may; so the session comes first.

@@ -77,15 +77,16 @@ function originOf(host: Host, spec: VmSpec): Origin {
 }
 
 /** Refuses before anything is started; the answer is then the same as if the request had never come. */
-export function admit(host: Host, spec: VmSpec): Vm {
+export function admit(host: Host, spec: VmSpec, parent?: string): Vm {
   host.registry.refuseLost(spec.id)
   if (host.draining.aborted) throw new AppError('draining', 'This host takes no more sandboxes.')
   host.templates.refuseUnknown(spec.template)
   const held = host.registry.all().map((vm) => vm.spec.machine)
   const refusal = refusalOf(spec.machine, unpromised(host.promises, held), host.facts())
   if (refusal !== null) throw refusal
-  const { env: _env, egress: _egress, ...kept } = spec
+  const { env: _env, egress, ...kept } = spec
   const vm = newVm(kept, Date.now())
+  host.egress.begin(vm.id, egress, parent)
   host.registry.add(vm)
   return vm
 }
@@ -103,6 +104,7 @@ export function enter(host: Host, vm: Vm, begun: Begun): void {
   vm.state = 'running'
   vm.activeAtMs = Date.now()
   watch(vm, begun.machine, host.registry, host.log)
+  host.egress.tend(vm)
   observeStart(host.metrics, begun.ready)
   const { boot_path, boot_ms } = begun.ready
   host.log('sandbox-started', { id: vm.id, machine: begun.machine.name, boot_path, boot_ms: Math.round(boot_ms) })

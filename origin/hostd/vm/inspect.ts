@@ -1,6 +1,6 @@
 /** What a sandbox's machine uses, and what its console said. Neither counts as activity, and neither wakes anything. */
 import { stat } from 'node:fs/promises'
-import type { ConsoleQuery, VmConsole, VmStats } from '../../../shared/contracts/host.ts'
+import type { ConsoleQuery, VmConsole, VmInventory, VmStats } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Host } from '../host.ts'
 import { filesOf } from '../machine/files.ts'
@@ -13,7 +13,9 @@ const BLOCK_BYTES = 512
 export async function statsOf(host: Host, id: string): Promise<VmStats> {
   const vm = await find(host, id)
   const { machine } = vm
-  if (machine === null) return statsOnDisk(vm)
+  const { up: egress_up_bytes, down: egress_down_bytes } = host.egress.bytesOf(vm)
+  const egress = { egress_up_bytes, egress_down_bytes }
+  if (machine === null) return { ...statsOnDisk(vm), ...egress }
   const [usage, disk] = await Promise.all([
     readProcessUsage(machine),
     stat(filesOf(host.site.places, machine.name).overlay).catch(() => null),
@@ -29,7 +31,14 @@ export async function statsOf(host: Host, id: string): Promise<VmStats> {
     private_bytes: usage.privateBytes,
     disk_bytes: disk.blocks * BLOCK_BYTES,
     commands_running: vm.commandsRunning,
+    ...egress,
   }
+}
+
+/** What is here, and which word about its way out each sandbox goes by. */
+export function inventoryOf({ registry, egress }: Host): VmInventory {
+  const { vms, lost } = registry.inventory()
+  return { vms: vms.map((vm) => ({ ...vm, egress_revision: egress.revisionOf(vm.id) })), lost }
 }
 
 /** Throws the same. */

@@ -40,7 +40,7 @@ export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promis
     vm.activeAtMs = Date.now()
     if (vm.state !== 'paused') return
     const resumed = host.metrics.resumes.startTimer({ from: vm.parked === null ? 'memory' : 'disk' })
-    if (vm.machine !== null) await goOn(vm, vm.machine)
+    if (vm.machine !== null) await goOn(host, vm, vm.machine)
     else if (vm.parked !== null) await comeBack(host, vm, vm.parked)
     vm.ending.signal.throwIfAborted()
     resumed()
@@ -48,14 +48,15 @@ export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promis
     vm.state = 'running'
     vm.pausedAtMs = null
     vm.activeAtMs = Date.now()
+    host.egress.tend(vm)
     void heedKept(vm)
   })
 }
 
-async function goOn(vm: Vm, machine: Machine): Promise<void> {
+async function goOn(host: Host, vm: Vm, machine: Machine): Promise<void> {
   const patience = AbortSignal.any([AbortSignal.timeout(LIMITS.guestHandshakeMs), vm.ending.signal, machine.died])
   try {
-    await wakeMachine(machine, vm.spec.hostname, patience)
+    await wakeMachine(machine, { hostname: vm.spec.hostname, egress: host.egress.wordsFor(vm.id) }, patience)
   } catch (error) {
     vm.ending.signal.throwIfAborted()
     await stop(machine)

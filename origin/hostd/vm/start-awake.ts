@@ -20,7 +20,8 @@ export async function startAwake(host: Host, vm: Vm, snapshot: Snapshot): Promis
     const machine = await startFromSnapshot(host, snapshot)
     try {
       const limit = AbortSignal.timeout(LIMITS.restoreTimeoutMs)
-      await wakeMachine(machine, vm.spec.hostname, AbortSignal.any([limit, vm.ending.signal, machine.died]))
+      const words = { hostname: vm.spec.hostname, egress: host.egress.wordsFor(vm.id) }
+      await wakeMachine(machine, words, AbortSignal.any([limit, vm.ending.signal, machine.died]))
       return machine
     } catch (cause) {
       await machine.end()
