@@ -305,6 +305,18 @@ export const ERRORS = {
   },
   sandbox_lost: { status: 502, retry: 'never', next: 'The sandbox ended while the request ran; create a new one.' },
 
+  // Code in a sandbox.
+  context_not_found: {
+    status: 404,
+    retry: 'never',
+    next: 'Check the id; list the contexts of the sandbox, or leave context_id out for the one that each language has.',
+  },
+  context_limit: {
+    status: 409,
+    retry: 'never',
+    next: 'Delete contexts that are no longer needed, or use one that is there.',
+  },
+
   // Files of a sandbox.
   process_not_found: {
     status: 404,

@@ -33,11 +33,13 @@ export function rootId(): string {
 
 /** The whole image: the root and the agent in its initramfs. */
 export function imageId(): string {
-  const sources = readdirSync(GUEST_SOURCES).filter(isAgentSource).sort()
+  const sources = readdirSync(GUEST_SOURCES, { recursive: true, encoding: 'utf8' }).filter(isAgentSource).sort()
   return contentId([rootId(), ...sources.flatMap((name) => [name, readFileSync(join(GUEST_SOURCES, name), 'utf8')])])
 }
 
-export const isAgentSource = (name: string): boolean => /\.(go|s)$/.test(name) && !name.endsWith('_test.go')
+/** The agent's own, and those of the interpreters that it carries. */
+export const isAgentSource = (name: string): boolean =>
+  /^interpreters\/.*\.(py|mjs|sh)$/.test(name) || (/^[^/]*\.(go|s)$/.test(name) && !name.endsWith('_test.go'))
 
 /** Sixteen hex digits over the parts, each with its length so that no two lists of parts read the same. */
 function contentId(parts: string[]): string {

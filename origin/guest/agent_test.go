@@ -35,7 +35,10 @@ func testGroups(t *testing.T, count int) []cgroup {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
-				_ = group.killAll()
+				if group.killAll() != nil {
+					// It was killed, and is gone.
+					return
+				}
 				for looks := 0; looks < 100 && !group.isEmpty(); looks++ {
 					time.Sleep(10 * time.Millisecond)
 				}

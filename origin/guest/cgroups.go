@@ -49,10 +49,14 @@ type cgroup struct {
 	directory string
 	// How often a command before this one was killed there for lack of memory.
 	memoryKillsBefore int64
+	wasKilled         bool
 }
 
-// killAll ends every process in the group, whatever it is doing.
-func (c cgroup) killAll() error { return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0) }
+// killAll ends every process in the group, whatever it is doing. The group is not used again.
+func (c *cgroup) killAll() error {
+	c.wasKilled = true
+	return os.WriteFile(c.path("cgroup.kill"), []byte("1"), 0)
+}
 
 func (c cgroup) isEmpty() bool {
 	events, err := os.ReadFile(c.path("cgroup.events"))
@@ -110,11 +114,14 @@ func (g *cgroups) giveBack(used cgroup) {
 		last := len(g.lingering) - 1
 		candidate := g.lingering[last]
 		g.lingering = g.lingering[:last]
-		if candidate.isEmpty() {
+		if !candidate.isEmpty() {
+			g.lingering = append([]cgroup{candidate}, g.lingering...)
+		} else if candidate.wasKilled {
+			// Some kernels (6.14 and later) end whatever is started in a group that was ever killed.
+			_ = os.Remove(candidate.directory)
+		} else {
 			candidate.memoryKillsBefore = candidate.memoryKills()
 			g.idle = append(g.idle, candidate)
-		} else {
-			g.lingering = append([]cgroup{candidate}, g.lingering...)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (w *frameWriter) write(kind frameType, buffer []byte, payloadBytes int) {
 }
 
 // writeStarted may wait longer: only a command that is silent for that long shows it.
-func (w *frameWriter) writeStarted(value execStarted) {
+func (w *frameWriter) writeStarted(value any) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	_ = writeJSONFrame(w.response, frameStarted, value)
@@ -42,7 +42,7 @@ func (w *frameWriter) writeStarted(value execStarted) {
 }
 
 // writeExited is the last; the end of the request sends it.
-func (w *frameWriter) writeExited(value execExit) {
+func (w *frameWriter) writeExited(value any) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	_ = writeJSONFrame(w.response, frameExited, value)

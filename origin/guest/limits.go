@@ -30,6 +30,15 @@ const (
 	egressRetryPause       = 50 * time.Millisecond
 	egressHeadBytesMax     = 64 << 10
 	bundleBytesMax         = 4 << 20
+	pipeBytesMax           = 1 << 20
+	codeContextsMax        = 16
+	codeWaitingMax         = 32
+	codeBytesMax           = 1 << 20
+	codeMessageBytesMax    = 8 << 20
+	codeMessagesBytesMax   = 16 << 20
+	codeResultsMax         = 256
+	codeBetweenBytesMax    = 64 << 10
+	codeInterruptWait      = 5 * time.Second
 	agentReserveBytes      = 48 << 20
 
 	// Of processes that outlive connections, all together: 96 rings, 128 readers and 64 pairs of pumps are 20 MiB.

@@ -31,6 +31,7 @@ func newRoutes(processes *processes, egress *egressDoor) http.Handler {
 	routes.HandleFunc(processesPath+"/", func(response http.ResponseWriter, request *http.Request) {
 		handleProcess(response, request, table)
 	})
+	addCodeRoutes(routes, newCodeContexts(driverStarter(processes, interpretersDir), environment), processes)
 	routes.HandleFunc(portsPath, handleTunnel)
 	routes.HandleFunc(egressAcceptPath, func(response http.ResponseWriter, request *http.Request) {
 		handleEgressAccept(response, request, egress)

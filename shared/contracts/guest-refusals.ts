@@ -17,6 +17,9 @@ export const GUEST_REFUSALS = [
   'process_ended',
   'stdin_closed',
   'stdin_full',
+  // Code (origin/guest/code_routes.go).
+  'context_not_found',
+  'context_limit',
   // Files (origin/guest/files_refusal.go).
   'file_not_found',
   'path_invalid',
