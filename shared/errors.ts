@@ -354,6 +354,11 @@ export const ERRORS = {
     retry: 'never',
     next: 'Choose a path that the user of the sandbox may use, or send user: root.',
   },
+  file_too_large: {
+    status: 413,
+    retry: 'never',
+    next: 'Read it as bytes, whole or in ranges: GET /v1/sandboxes/{id}/files/{path}.',
+  },
   file_busy: { status: 409, retry: 'later', next: 'Wait until the file is not used by a running program any more.' },
   disk_full: {
     status: 507,

@@ -73,6 +73,16 @@ export const LIMITS = {
   /** Of one request that writes many, or packs many. */
   fileWritesMax: 256,
   filePathsMax: 256,
+  /** What Linux takes as a path (PATH_MAX). */
+  filePathBytesMax: 4_096,
+  /** Of a file that is read as text, into one answer of JSON. */
+  fileTextBytesMax: 4 * 1024 * 1024,
+  /** Of one line in which the agent tells of a change: two paths, each as text and as bytes. */
+  fileWatchLineBytesMax: 128 * 1024,
+  /** Files of one request that are asked about at the same time. */
+  fileQuestionsAtOnceMax: 8,
+  fileLinkSecDefault: 3_600,
+  fileLinkSecMax: 7 * 24 * 3_600,
 
   // A sandbox's life.
   timeoutSecDefault: 300,

@@ -12,6 +12,9 @@ import { type Credentials, internalDoor, operatorDoor } from './http/authenticat
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveEvents } from './http/event-routes.ts'
+import { serveExports } from './http/export-routes.ts'
+import { serveFiles } from './http/file-routes.ts'
+import { serveFileSystem } from './http/fs-routes.ts'
 import { serveHosts } from './http/host-routes.ts'
 import { serveInspection } from './http/inspection-routes.ts'
 import { serveKeys } from './http/key-routes.ts'
@@ -67,6 +70,9 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   serveInspection(serve)
   servePreviews(serve)
   serveTerminals(serve)
+  serveFiles(serve)
+  serveExports(serve)
+  serveFileSystem(serve)
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)

@@ -5,6 +5,9 @@
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
 import { EVENT_ROUTES } from './events.ts'
+import { EXPORT_ROUTES } from './file-exports.ts'
+import { FS_ROUTES } from './file-system.ts'
+import { FILE_ROUTES } from './files.ts'
 import { MACHINE_ROUTES } from './hosts.ts'
 import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
@@ -33,4 +36,7 @@ export const ALL_ROUTES: readonly Route[] = [
   CATALOG_ROUTES,
   EVENT_ROUTES,
   WEBHOOK_ROUTES,
+  FILE_ROUTES,
+  EXPORT_ROUTES,
+  FS_ROUTES,
 ].flatMap((group): Route[] => Object.values(group))

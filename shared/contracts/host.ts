@@ -149,14 +149,14 @@ export const hostCapacity = z.object({
 })
 export type HostCapacity = z.infer<typeof hostCapacity>
 
-export const GUEST_METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
+export const GUEST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const
 export type GuestMethod = (typeof GUEST_METHODS)[number]
 /** Marks an answer as the agent's own, whatever its status; any other one is the host's. */
 export const GUEST_ANSWER_HEADER = 'atoll-guest'
 /** `1` on a call that is a command for as long as it lasts: its sandbox is not idle meanwhile. */
 export const GUEST_WORK_HEADER = 'atoll-work'
 const GUEST_HEADERS: ReadonlySet<string> = new Set([
-  ...['content-type', 'content-length', 'range', 'content-range', 'accept-ranges', 'etag', 'last-modified'],
+  ...['content-type', 'content-length', 'range', 'if-range', 'content-range', 'accept-ranges', 'etag', 'last-modified'],
 ])
 /** Whether a header passes between a controller and an agent, either way. In lower case. */
 export const passesToGuest = (name: string): boolean => GUEST_HEADERS.has(name) || name.startsWith('atoll-')

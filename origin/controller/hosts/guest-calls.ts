@@ -79,11 +79,12 @@ const headersOf = ({ headers, isWork }: GuestRequest): Record<string, string> =>
 
 const isGuests = (headers: Headers): boolean => headers[GUEST_ANSWER_HEADER] === '1'
 
+/** Whoever reads the body hears how it broke; an error that nobody hears would end the process. */
 const answerOf = (status: number, headers: Headers, body: Readable): GuestAnswer => ({
   kind: 'answered',
   status,
   headers: passing(headers),
-  body,
+  body: body.on('error', () => {}),
 })
 
 const passing = (headers: Headers): Record<string, string> =>

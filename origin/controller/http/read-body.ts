@@ -70,15 +70,21 @@ export function checkFields<Schema extends z.ZodType>(schema: Schema, value: unk
 const nameOf = ([field = 'body', index]: readonly PropertyKey[]): string =>
   typeof index === 'number' ? `${String(field)}.${index}` : String(field)
 
-/** No store takes NUL, and no name or filter of ours has one. One that is given twice would count only once. */
+/**
+ * No store takes NUL, and no name or filter of ours has one. One that is given twice would count only once, but for those whose name
+ * ends in `[]`, which are lists.
+ */
 export function checkQuery<Schema extends z.ZodType>(schema: Schema, query: Record<string, string[]>): z.infer<Schema> {
   const wrong = Object.entries(query).flatMap(([name, values]) => {
-    if (values.length > 1) return [[name, ['must be given once']]]
-    return values[0]?.includes('\0') ? [[name, ['must not contain NUL']]] : []
+    if (values.length > 1 && !isList(name)) return [[name, ['must be given once']]]
+    return values.some((value) => value.includes('\0')) ? [[name, ['must not contain NUL']]] : []
   })
   if (wrong.length > 0)
     throw new AppError('invalid_request', 'A query parameter is given twice or contains NUL.', {
       details: Object.fromEntries(wrong.slice(0, LIMITS.fieldsRefusedMax)),
     })
-  return checkFields(schema, Object.fromEntries(Object.entries(query).map(([name, [value]]) => [name, value])))
+  const given = Object.entries(query).map(([name, values]) => [name, isList(name) ? values : values[0]])
+  return checkFields(schema, Object.fromEntries(given))
 }
+
+const isList = (name: string): boolean => name.endsWith('[]')

@@ -10,6 +10,8 @@ import { ALL_ROUTES } from '../../../../shared/contracts/all-routes.ts'
 import type { Route } from '../../../../shared/contracts/route.ts'
 import { newApiKey } from '../../../../shared/ids.ts'
 import { embedded, type TestServer } from '../support/databases.ts'
+import { type FileAgent, fileAgent } from '../support/file-agent.ts'
+import { joinedAgents } from '../support/joined-agents.ts'
 import { startRegion, type TestRegion, textAt } from '../support/region.ts'
 import { startTerminalAgent } from '../support/terminal-agent.ts'
 import { askRoute, type Heard, nameOf } from './ask-route.ts'
@@ -21,16 +23,22 @@ describe('what a tenant has', { timeout: 120_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
+  let agent: FileAgent
   let kept: string
   before(async () => {
     server = await embedded.open()
     region = await startRegion(await server.createDatabase())
-    region.host.agent = startTerminalAgent().serve
+    agent = await fileAgent()
+    region.host.agent = joinedAgents([
+      ['/v1/files', agent.answer],
+      ['/v1/', startTerminalAgent().serve],
+    ])
     planted = await plant(region)
     kept = await everythingOf(region, planted)
   })
   after(async () => {
     await region?.close()
+    await agent?.remove()
     await server?.remove()
   })
 
@@ -144,6 +152,7 @@ async function everythingOf(region: TestRegion, { owner, things }: Planted): Pro
     region.sql('select * from template_build where template = $1', [things.template]),
     region.sql('select * from template_build_log where build = $1 order by seq', [things.build]),
     region.sql('select id, closed_at from usage_interval where sandbox = $1', [things.sandbox]),
+    region.ask(`/v1/sandboxes/${things.sandbox}/fs/read?path=/${things.file}`, owner).then(({ text }) => text),
   ])
   return JSON.stringify(rows)
 }

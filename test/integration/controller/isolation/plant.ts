@@ -20,6 +20,8 @@ export type Things = {
   template: string
   templateName: string
   build: string
+  /** Below /workspace, by the path that a URL has. */
+  file: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -69,6 +71,8 @@ export async function plant(region: TestRegion): Promise<Planted> {
     const { text } = await region.ask(`/v1/sandbox-template-builds/${build}`, { key: owner.key })
     return text.includes('"state":"ready"') && text.includes('"sandbox_id":null')
   })
+  const file = `workspace/${word}`
+  await make(`/v1/sandboxes/${sandbox}/files`, { path: `/${file}`, content: Buffer.from(word).toString('base64') })
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -98,6 +102,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
       template,
       templateName,
       build,
+      file,
     },
   }
 }
@@ -127,6 +132,7 @@ export function neverMade(things: Things): Things {
     template: like(things.template),
     templateName: like(things.templateName),
     build: like(things.build),
+    file: like(things.file),
   }
 }
 
