@@ -66,3 +66,31 @@ const (
 	terminalCellsMax      = 1000
 	terminalShellBytesMax = 4 << 10
 )
+
+// Of files.
+const (
+	patternBytesMax     = 255
+	openTriesMax        = 64
+	fileChunkBytes      = 64 << 10
+	fileEntriesMax      = 10_000
+	fileDepthMax        = 100
+	fileWritesMax       = 256
+	filePathsMax        = 256
+	fileListBytesMax    = 3 << 20
+	directoryBatchBytes = 16 << 10
+	directoriesAheadMax = 20_000
+	searchMatches       = 1_000
+	searchLooksMax      = 1_000_000
+	searchWait          = 20 * time.Second
+	linksFollowedMax    = 40
+	reserveFromBytes    = 1 << 20
+	copyAtOnceBytes     = 8 << 20
+	treeEntriesMax      = 1_000_000
+	closedModesMax      = 10_000
+	archiveHeaderBytes  = 1 << 20
+	archiveRestBytes    = 1 << 20
+	watchedMax          = 8_192
+	watchGatherWait     = 50 * time.Millisecond
+	watchGatheredMax    = 1_024
+	watchHeartbeat      = 10 * time.Second
+)

@@ -39,6 +39,7 @@ func newRoutes(processes *processes, egress *egressDoor) http.Handler {
 	terminals := newTerminals(users[terminalUser], processes.shellsIn(environment))
 	routes.HandleFunc(terminalsPath, terminals.handle)
 	routes.HandleFunc(terminalsPath+"/", terminals.handle)
+	addFileRoutes(routes)
 	return routes
 }
 

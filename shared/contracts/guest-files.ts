@@ -9,7 +9,8 @@
  * Everything is done as `user` (`sandbox` unless it says `root`): the kernel decides what that user may. Links are followed at the
  * end of a path, never inside of what is listed, copied, packed, unpacked or removed. Only regular files are ever opened.
  *
- *   GET  /v1/files ? path user         200 or 206, the bytes. A `range` of one stretch, `if-range`; 416 with `content-range`.
+ *   GET  /v1/files ? path user         200 or 206, the bytes. A `range` of one stretch, `if-range`; a range outside
+ *                                      of the file is refused, with `content-range`.
  *                                      `etag`, `last-modified`, `accept-ranges`, `atoll-file-mode`, `atoll-file-size`.
  *                                      `content-length`, unless the size says nothing (/proc). A file that is cut short meanwhile
  *                                      breaks the answer off.
@@ -35,7 +36,7 @@
  *                                                            No name climbs, nothing is written through a link, no device is made.
  *   GET  /v1/files/watch ? path user recursive               200, lines of `guestWatchLine`, the first of them `ready`
  *
- * Refused: `{"code", "message"}` with the status of its row in shared/errors.ts; shared/contracts/guest-refusals.ts lists the codes.
+ * Refused: 422, `{"code", "message"}`; shared/contracts/guest-refusals.ts lists the codes, shared/errors.ts has their rows.
  */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
