@@ -129,6 +129,11 @@ export const ERRORS = {
   },
   build_not_found: { status: 404, retry: 'never', next: 'Check the id; list the builds of a template to see them.' },
   build_not_ended: { status: 409, retry: 'later', next: 'Cancel the build first, or wait until it has ended.' },
+  disk_too_small: {
+    status: 422,
+    retry: 'never',
+    next: 'Ask for a size, or a disk_size_mb, of at least what the message names.',
+  },
   no_such_template: { status: 404, retry: 'never', next: 'List the templates to see those that are offered here.' },
   workspace_not_found: {
     status: 422,

@@ -1,8 +1,8 @@
 /**
  * The image that machines boot from: a kernel, an initramfs with the agent, and a root file system, under the id of its content.
  *
- *   <cacheDir>/root-<id>/   rootfs.ext4, vmlinuz, modules/      minutes; when the packages or the set-up change
- *   <cacheDir>/<id>/        image.json, rootfs, kernel, initramfs   seconds; when the agent changes
+ *   <cacheDir>/root-<id>/   default.ext4, ..., vmlinuz, modules/   minutes; when the packages or the set-up change
+ *   <cacheDir>/<id>/        image.json, roots, kernel, initramfs   seconds; when the agent changes
  *
  * Each is made in a directory of its own and renamed when it is whole, so what has the right name is right. Run as a
  * program, `node infra/image/build.ts [cacheDir] [mirror]`, it prints the image's directory.
@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path'
 import { tryLockFile } from '../../origin/hostd/file-lock.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { buildInitramfs } from './build-initramfs.ts'
-import { buildRoot } from './build-root.ts'
+import { buildRoots, ROOT_NAMES, rootFile } from './build-root.ts'
 import { DEFAULT_MIRROR, imageId, rootId } from './recipe.ts'
 
 export type BuildImageOptions = {
@@ -25,7 +25,7 @@ export type BuildImageOptions = {
 }
 
 /** What `image.json` says; the files are named relative to it. */
-export type ImageManifest = { id: string; kernel: string; initramfs: string; rootfs: string }
+export type ImageManifest = { id: string; kernel: string; initramfs: string; roots: Record<string, string> }
 
 const PART_PREFIX = '.building-'
 
@@ -40,7 +40,7 @@ export async function buildImage(options: BuildImageOptions): Promise<string> {
   await using _lock = await takeTurn(join(cacheDir, '.lock'), options)
   await removeLeftovers(cacheDir)
   const root = join(cacheDir, `root-${rootId()}`)
-  await make(root, (dir) => buildRoot(dir, { mirror: DEFAULT_MIRROR, ...options }))
+  await make(root, (dir) => buildRoots(dir, { mirror: DEFAULT_MIRROR, ...options }))
   await make(image, (dir) => assemble(dir, root, { ...options, cacheDir }))
   return image
 }
@@ -59,14 +59,14 @@ async function takeTurn(path: string, { log, signal }: BuildImageOptions): Promi
 async function assemble(dir: string, root: string, options: BuildImageOptions): Promise<void> {
   options.log('Building the guest agent ...')
   await link(join(root, 'vmlinuz'), join(dir, 'vmlinuz'))
-  await link(join(root, 'rootfs.ext4'), join(dir, 'rootfs.ext4'))
+  for (const file of ROOT_NAMES.map(rootFile)) await link(join(root, file), join(dir, file))
   const goCache = join(options.cacheDir, '.go-cache')
   await buildInitramfs(dir, { modules: join(root, 'modules'), goCache, signal: options.signal })
   const manifest: ImageManifest = {
     id: imageId(),
     kernel: 'vmlinuz',
     initramfs: 'initramfs.cpio',
-    rootfs: 'rootfs.ext4',
+    roots: Object.fromEntries(ROOT_NAMES.map((name) => [name, rootFile(name)])),
   }
   await writeFile(join(dir, 'image.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }

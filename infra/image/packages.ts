@@ -32,6 +32,19 @@ export const ROOT_PACKAGES = [
   'xz-utils',
 ] as const
 
+/**
+ * The root file systems of an image, by name: what each has beside ROOT_PACKAGES, and how large it is before it grows to its disk. The
+ * unused part is a hole. The default one has the least disk that anybody may ask for.
+ */
+export const ROOTS = {
+  default: { packages: [], mib: 1_024 },
+  'python-datasci': {
+    packages: ['python3-numpy', 'python3-pandas', 'python3-scipy', 'python3-matplotlib'],
+    mib: 2_560,
+  },
+} as const satisfies Record<string, { packages: readonly string[]; mib: number }>
+export type RootName = keyof typeof ROOTS
+
 /** A small package that depends on the newest kernel of the suite; both are downloaded and unpacked, never installed. */
 export const KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 

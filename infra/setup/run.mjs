@@ -48,6 +48,12 @@ for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(
 process.on('SIGINT', () => {})
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 
+const pathWithoutPackages = () =>
+  (process.env.PATH ?? '')
+    .split(':')
+    .filter((folder) => folder !== `${root}/node_modules/.bin`)
+    .join(':')
+
 function installLockedPackages() {
   const stamp = `${root}/node_modules/.atoll-lock`
   const lockHash = createHash('sha256')
@@ -58,6 +64,8 @@ function installLockedPackages() {
   const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
+    // An npm is among the packages, for sandboxes; it could not put itself in its own place.
+    env: { ...process.env, PATH: pathWithoutPackages() },
   })
   if (npm.status !== 0) {
     process.stderr.write(

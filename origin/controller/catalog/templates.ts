@@ -11,9 +11,14 @@ type Known = Pick<TemplateRecord, 'description' | 'runtimes' | 'categories'>
 const BUILT_IN: ReadonlyMap<string, Known> = new Map(
   Object.entries({
     default: {
-      description: 'Debian with Node, Python 3, git, curl and sudo.',
+      description: 'Debian with Node, npm, Python 3, pip, git, curl and sudo.',
       runtimes: ['node', 'python', 'bash'],
       categories: ['general'],
+    },
+    node: {
+      description: 'The default one, with npm warmed up.',
+      runtimes: ['node', 'python', 'bash'],
+      categories: ['web'],
     },
     'python-datasci': {
       description: 'The default one, with numpy, pandas, scipy and matplotlib.',

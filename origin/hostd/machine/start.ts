@@ -17,6 +17,7 @@ import { launch } from '../qemu/launch.ts'
 import { killMachine } from '../qemu/processes.ts'
 import { createEmptyLayer } from '../qemu/tools.ts'
 import type { Base, LayerStore, TemplateBase } from '../snapshot/layer-store.ts'
+import { recipeOf } from '../template/recipes.ts'
 import { ConsoleLog } from './console.ts'
 import { watchDeath } from './death.ts'
 import { filesOf, type MachineFiles, makeDirectories, type Places, removeDirectories } from './files.ts'
@@ -70,7 +71,7 @@ export async function startBlank(site: Site, template: string, shape: Shape, mem
     template,
     shape,
     memory: memoryPath === undefined ? { kind: 'anonymous' } : { kind: 'recorded', path: memoryPath },
-    base: await site.layers.ofImage(),
+    base: await site.layers.ofImage(recipeOf(template).root),
     layers: [],
     layDisk: (path) => createEmptyLayer(path, shape.diskMib),
     beginning: () => ({ kind: 'boot', kernel, initramfs, tscKhz }),

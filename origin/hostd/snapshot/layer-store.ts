@@ -13,7 +13,7 @@ import { renameSync, rmSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
-import type { GuestImage } from '../image.ts'
+import { DEFAULT_ROOT, type GuestImage } from '../image.ts'
 import { describe, type Log } from '../log.ts'
 import type { Lineage } from '../machine/lineage.ts'
 import { readTemplate, TEMPLATE_FILES, type Template } from '../template/template.ts'
@@ -63,7 +63,7 @@ export class LayerStore {
     this.#log = log
     this.#holds = new Holds((name) => this.#remove(name))
     // Of this image there is always need, and it costs no room of its own.
-    this.#holds.hold([baseDirectory(this.imageKey)])
+    this.#holds.hold(Object.keys(image.roots).map((root) => baseDirectory(this.imageKey(root))))
   }
 
   static async open(stateDir: string, image: GuestImage, log: Log): Promise<LayerStore> {
@@ -85,10 +85,10 @@ export class LayerStore {
   }
 
   /** The base of machines that go on from a template; its key must be held. Throws when there is no such template any more. */
-  async ofTemplate(key: string, templateDirectory: string): Promise<TemplateBase> {
+  async ofTemplate(key: string, templateDirectory: string, root: string): Promise<TemplateBase> {
     await this.#ensure(key, async (unfinished) => {
-      await this.#ofImage(this.imageKey)
-      await linkOrCopy(join(this.#directory, baseDirectory(this.imageKey), ROOTFS), join(unfinished, ROOTFS))
+      await this.#ofImage(root)
+      await linkOrCopy(join(this.#directory, baseDirectory(this.imageKey(root)), ROOTFS), join(unfinished, ROOTFS))
       for (const file of Object.values(TEMPLATE_FILES))
         await linkOrCopy(join(templateDirectory, file), join(unfinished, file))
     })
@@ -98,14 +98,18 @@ export class LayerStore {
     return base
   }
 
-  /** The base of machines that are booted. */
-  async ofImage(): Promise<Base> {
-    await this.#ofImage(this.imageKey)
-    return this.#read(this.imageKey)
+  /** The base of machines that are booted from this root of the image. */
+  async ofImage(root: string): Promise<Base> {
+    await this.#ofImage(root)
+    return this.#read(this.imageKey(root))
   }
 
-  get imageKey(): string {
-    return `${IMAGE_PREFIX}${this.#image.id}`
+  hasRoot(root: string): boolean {
+    return Object.hasOwn(this.#image.roots, root)
+  }
+
+  imageKey(root: string): string {
+    return `${IMAGE_PREFIX}${this.#image.id}${root === DEFAULT_ROOT ? '' : `-${root}`}`
   }
 
   /** The base of this name, or null when there is none, or another one than it was. */
@@ -160,8 +164,10 @@ export class LayerStore {
         if (!this.#holds.isHeld(`${kind}/${layerOf(entry)}`)) await this.#discard(join(this.#directory, kind, entry))
   }
 
-  async #ofImage(key: string): Promise<void> {
-    await this.#ensure(key, (unfinished) => linkOrCopy(this.#image.rootfs, join(unfinished, ROOTFS)))
+  async #ofImage(root: string): Promise<void> {
+    const file = this.#image.roots[root]
+    if (file === undefined) throw new AppError('template_not_found', `The image of this host has no root "${root}".`)
+    await this.#ensure(this.imageKey(root), (unfinished) => linkOrCopy(file, join(unfinished, ROOTFS)))
   }
 
   /** The directory of a base stands whole under its name or not at all. */

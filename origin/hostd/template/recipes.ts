@@ -1,9 +1,18 @@
 /** The templates a host can make by itself, as data: what is run inside a freshly booted machine before it is frozen. */
 import type { HostExec } from '../../../shared/contracts/host.ts'
+import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { DEFAULT_ROOT } from '../image.ts'
 
 /** Raise `revision` when the meaning of the steps changes, so that templates made before are not used any more. */
-export type Recipe = { revision: number; warmUp: HostExec[] }
+export type Recipe = {
+  revision: number
+  /** Of the image: the file system that its machines boot from. */
+  root: string
+  /** That file system must fit. */
+  diskMibMin: number
+  warmUp: HostExec[]
+}
 
 const command = (line: string): HostExec => ({
   argv: ['/bin/bash', '-c', line],
@@ -19,8 +28,39 @@ const everydayPrograms = command(
   'echo warm | cat; ls / >/dev/null; python3 -c "import json, os, sys"; node --version; git --version',
 )
 
+const shellOfAll = [command('echo $((1+1))'), command('true')]
+
+/** What a first script is likely to import: read once, and compiled once. */
+const dataScience = command('python3 -c "import numpy, pandas, scipy.stats, scipy.optimize, matplotlib.pyplot"')
+const packageManager = command('npm --version; npx --version')
+
 export const RECIPES: Record<string, Recipe> = {
-  default: { revision: 1, warmUp: [everydayPrograms, command('echo $((1+1))'), command('true')] },
+  default: {
+    revision: 2,
+    root: DEFAULT_ROOT,
+    diskMibMin: LIMITS.diskMibMin,
+    warmUp: [everydayPrograms, ...shellOfAll],
+  },
+  node: {
+    revision: 1,
+    root: DEFAULT_ROOT,
+    diskMibMin: LIMITS.diskMibMin,
+    warmUp: [everydayPrograms, packageManager, ...shellOfAll],
+  },
+  'python-datasci': {
+    revision: 1,
+    root: 'python-datasci',
+    diskMibMin: 3_072,
+    warmUp: [everydayPrograms, dataScience, ...shellOfAll],
+  },
+}
+
+/** Throws AppError('template_not_found'). */
+export function recipeOf(name: string): Recipe {
+  const recipe = Object.hasOwn(RECIPES, name) ? RECIPES[name] : undefined
+  if (recipe !== undefined) return recipe
+  const known = Object.keys(RECIPES)
+  throw new AppError('template_not_found', `There is no template "${name}".`, { details: { templates: known } })
 }
 
 /**

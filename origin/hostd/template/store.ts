@@ -18,7 +18,7 @@ import type { LayerHold, TemplateBase } from '../snapshot/layer-store.ts'
 import { buildTemplate } from './build.ts'
 import { markUsed, removeUnused } from './collect.ts'
 import { type Surroundings, templateKey } from './key.ts'
-import { RECIPES, type Recipe } from './recipes.ts'
+import { RECIPES, type Recipe, recipeOf } from './recipes.ts'
 import { TEMPLATE_FILES } from './template.ts'
 
 export class TemplateStore {
@@ -42,7 +42,7 @@ export class TemplateStore {
   async find(name: string, shape: Shape): Promise<TemplateBase | null> {
     const key = templateKey(this.#around, name, recipeOf(name).revision, shape)
     const directory = join(this.#directory, key)
-    const found = this.#ready.get(key)?.base ?? (await this.#takeUp(key))
+    const found = this.#ready.get(key)?.base ?? (await this.#takeUp(key, recipeOf(name).root))
     if (found !== null) await markUsed(directory, Date.now())
     return found
   }
@@ -77,12 +77,16 @@ export class TemplateStore {
     await Promise.allSettled(this.#making.values())
   }
 
-  refuseUnknown(name: string): void {
-    recipeOf(name)
+  /** Throws AppError for a name that nobody knows, and for a disk in which its files do not fit. */
+  refuseUnusable(name: string, { diskMib }: Shape): void {
+    const { root, diskMibMin } = recipeOf(name)
+    if (!this.#site.layers.hasRoot(root)) throw new AppError('template_not_found', `This host has no "${name}".`)
+    if (diskMib < diskMibMin)
+      throw new AppError('disk_too_small', `The template "${name}" needs a disk of ${diskMibMin} MiB or more.`)
   }
 
   names(): string[] {
-    return Object.keys(RECIPES)
+    return Object.keys(RECIPES).filter((name) => this.#site.layers.hasRoot(recipeOf(name).root))
   }
 
   async #hasRoom(): Promise<boolean> {
@@ -105,19 +109,19 @@ export class TemplateStore {
       await buildTemplate(this.#site, name, recipe, shape, unfinished)
       await rename(unfinished, final)
     }
-    const base = await this.#takeUp(key)
+    const base = await this.#takeUp(key, recipe.root)
     if (base === null) throw new AppError('internal', 'A template vanished while it was made.', { detail: key })
     this.#log('template-ready', { key, made: !isFinished })
     return base
   }
 
   /** Gives a template's files names of our own, under which clones and snapshots go on having them when its collector takes it away. */
-  async #takeUp(key: string): Promise<TemplateBase | null> {
+  async #takeUp(key: string, root: string): Promise<TemplateBase | null> {
     const directory = join(this.#directory, key)
     if (!existsSync(join(directory, TEMPLATE_FILES.manifest))) return null
     const hold = this.#site.layers.hold({ base: key, layers: [] })
     try {
-      const base = await this.#site.layers.ofTemplate(key, directory)
+      const base = await this.#site.layers.ofTemplate(key, directory, root)
       this.#ready.get(key)?.hold.release()
       this.#ready.set(key, { base, hold })
       return base
@@ -147,11 +151,4 @@ export class TemplateStore {
     })
     await Promise.all(dead.map((entry) => rm(join(this.#directory, entry), { recursive: true, force: true })))
   }
-}
-
-function recipeOf(name: string): Recipe {
-  const recipe = Object.hasOwn(RECIPES, name) ? RECIPES[name] : undefined
-  if (recipe !== undefined) return recipe
-  const known = Object.keys(RECIPES)
-  throw new AppError('template_not_found', `There is no template "${name}".`, { details: { templates: known } })
 }

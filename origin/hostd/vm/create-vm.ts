@@ -80,7 +80,7 @@ function originOf(host: Host, spec: VmSpec): Origin {
 export function admit(host: Host, spec: VmSpec, parent?: string): Vm {
   host.registry.refuseLost(spec.id)
   if (host.draining.aborted) throw new AppError('draining', 'This host takes no more sandboxes.')
-  host.templates.refuseUnknown(spec.template)
+  host.templates.refuseUnusable(spec.template, spec.machine)
   const held = host.registry.all().map((vm) => vm.spec.machine)
   const refusal = refusalOf(spec.machine, unpromised(host.promises, held), host.facts())
   if (refusal !== null) throw refusal

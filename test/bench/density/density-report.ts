@@ -1,6 +1,6 @@
 /** What was found about many sandboxes at once, as a table. */
 import type { Quantiles } from '../quantiles.ts'
-import { type Density, IMPORTS } from './measure-density.ts'
+import { type Density, IMPORTS, TEMPLATE } from './measure-density.ts'
 
 export type DensityReport = Density & { when: string; machine: string }
 
@@ -12,9 +12,9 @@ export function renderDensity(report: DensityReport): string {
   const paths = Object.entries(bootPaths).map(([path, count]) => `${count} ${path}`)
   return `# Density, ${report.when}
 
-${report.machine}; accelerator: ${accel}; size ${size}.
+${report.machine}; accelerator: ${accel}; template ${TEMPLATE}, size ${size}.
 
-**${alive} of ${asked} alive at once, ${answered} of ${asked} ran Python** (\`import ${IMPORTS}\`; numpy is not in the image).
+**${alive} of ${asked} alive at once, ${answered} of ${asked} ran Python** (\`import ${IMPORTS}\`).
 All were created in ${seconds(createsMs)} s (${paths.join(', ')}), and all had answered ${seconds(commandsMs)} s later: ${seconds(createsMs + commandsMs)} s in all.
 The daemon took ${daemonMib.before.toFixed(0)} MiB before and ${daemonMib.after.toFixed(0)} MiB after.
 

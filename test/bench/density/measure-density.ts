@@ -5,8 +5,8 @@ import { Daemon } from '../../harness/host-daemon.ts'
 import { create, exec, exitOf, readyOf, shell, spec, textOf } from '../../integration/hostd/requests.ts'
 import { type Quantiles, quantilesOf } from '../quantiles.ts'
 
-/** The image has no numpy; this is what the standard library has that is slow to import. */
-export const IMPORTS = 'asyncio, ctypes, decimal, email.message, json, sqlite3, unittest, xml.dom.minidom'
+export const IMPORTS = 'numpy'
+export const TEMPLATE = 'python-datasci'
 const SIZE = 'xs'
 /** As many as a busy host is asked for at a time; more would only wait in its queue. */
 const CREATES_AT_ONCE = 8
@@ -33,14 +33,14 @@ export type Density = {
 }
 
 export async function measureDensity(count: number): Promise<Density> {
-  const host = await Daemon.start({ ATOLL_ACCEL: 'auto', ATOLL_POOL: `default@${SIZE}=4` })
+  const host = await Daemon.start({ ATOLL_ACCEL: 'auto', ATOLL_POOL: `${TEMPLATE}@${SIZE}=4` })
   try {
-    await host.untilPooled(`default@${SIZE}`, 4)
+    await host.untilPooled(`${TEMPLATE}@${SIZE}`, 4)
     const before = await daemonMib(host)
     const ids = Array.from({ length: count }, (_, index) => `dense-${index}`)
     const bootPaths: Record<string, number> = {}
     const creates = await timed(ids, CREATES_AT_ONCE, async (id) => {
-      const made = await create(host, spec(id, { machine: SIZES[SIZE] }), shell('true'))
+      const made = await create(host, spec(id, { template: TEMPLATE, machine: SIZES[SIZE] }), shell('true'))
       const { boot_path } = readyOf(made)
       bootPaths[boot_path] = (bootPaths[boot_path] ?? 0) + 1
     })

@@ -31,7 +31,7 @@ export async function bootMachine(): Promise<Machine> {
     (await buildImage({ cacheDir: '.atoll/cache/images', log: (line) => process.stderr.write(`${line}\n`) }))
   const dir = mkdtempSync(join(tmpdir(), 'atoll-guest-'))
   const at = (name: string): string => join(dir, name)
-  const backing = ['-F', 'raw', '-b', join(image, 'rootfs.ext4')]
+  const backing = ['-F', 'raw', '-b', join(image, 'default.ext4')]
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, at('disk.qcow2'), DISK])
 
   const qemu = spawn('qemu-system-x86_64', machineArguments(image, at), { stdio: ['ignore', 'inherit', 'inherit'] })
