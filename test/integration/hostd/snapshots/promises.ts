@@ -11,7 +11,7 @@ import { ask, createFrom, directoryOf, list, remove, stored, take } from './call
 
 const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
 /** Counts in memory, ten times a second, and writes down where it is. */
-const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i > count.new; mv count.new count; sleep 0.1; done'
+const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i > .count; mv .count count; sleep 0.1; done'
 
 export function snapshotPromises(
   fileSystem: string,
