@@ -89,4 +89,7 @@ async function runFiles(files: string[], concurrency: number): Promise<void> {
   await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject))
 }
 
-const failureTypeOf = (error: Error): unknown => Reflect.get(error, 'failureType')
+/** Hoisted, because the tests run before this line is reached. */
+function failureTypeOf(error: Error): unknown {
+  return Reflect.get(error, 'failureType')
+}
