@@ -48,11 +48,10 @@ for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(
 process.on('SIGINT', () => {})
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 
-const pathWithoutPackages = () =>
-  (process.env.PATH ?? '')
-    .split(':')
-    .filter((folder) => folder !== `${root}/node_modules/.bin`)
-    .join(':')
+function pathWithoutPackages() {
+  const folders = (process.env.PATH ?? '').split(':')
+  return folders.filter((folder) => folder !== `${root}/node_modules/.bin`).join(':')
+}
 
 function installLockedPackages() {
   const stamp = `${root}/node_modules/.atoll-lock`
