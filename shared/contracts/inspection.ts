@@ -121,23 +121,24 @@ export const INSPECTION_ROUTES = {
     path: '/v1/sandboxes/:id/artifacts',
     class: 'read',
     scope: 'sandboxes:read',
-    summary: 'What the template says that a sandbox makes; none of ours says anything.',
+    summary: 'Where the template says that a sandbox puts what it makes; a built-in one says nothing.',
     status: 200,
-    answer: z.object({ data: z.object({ artifacts: z.object({}) }) }),
+    answer: z.object({ data: z.object({ artifacts: z.record(z.string(), z.object({ path: z.string() })) }) }),
   }),
   startTemplate: route({
     method: 'POST',
     path: '/v1/sandboxes/:id/template/start',
     class: 'change',
     scope: 'sandboxes:exec',
-    summary: 'Run the start command of the template; none of ours has one, so nothing is started.',
+    summary:
+      'Whether the start command of the template runs. It runs since its build, in every sandbox of it; a built-in one has none.',
     body: z.object({}),
     status: 200,
     answer: z.object({
       data: z.object({
         sandbox_id: z.string(),
         template_id: z.string(),
-        started: z.literal(false),
+        started: z.boolean(),
         reason: z.string(),
       }),
     }),

@@ -66,7 +66,11 @@ export const PREVIEW_ROUTES = {
     class: 'change',
     scope: 'sandboxes:write',
     summary: 'Open a port to everybody who knows its address. A preview that is there already stays as it is.',
-    body: z.object({ port: port.default(LIMITS.previewPortDefault) }),
+    body: z.object({
+      port: port
+        .optional()
+        .describe(`A port of the sandbox. Default: that of its template, or ${LIMITS.previewPortDefault}.`),
+    }),
     status: 200,
     answer: exposeAnswer,
   }),

@@ -4,6 +4,7 @@ import { SIZES } from '../../../shared/machines.ts'
 import type { Controller } from '../controller.ts'
 import { isFor } from '../placement/ledger.ts'
 import { DEFAULT_TEMPLATE, type Policy } from '../sandboxes/plan-sandbox.ts'
+import { WORKDIR } from '../templates/template-settings.ts'
 
 type Known = Pick<TemplateRecord, 'description' | 'runtimes' | 'categories'>
 
@@ -28,9 +29,6 @@ const BUILT_IN: ReadonlyMap<string, Known> = new Map(
   }),
 )
 const UNKNOWN: Known = { description: '', runtimes: [], categories: [] }
-
-/** Where every template's commands begin. */
-const WORKDIR = '/workspace'
 
 type Here = Pick<Controller, 'ledger' | 'policy' | 'region'>
 

@@ -8,6 +8,8 @@ import { measureSandbox } from '../inspection/measure.ts'
 import { openLog } from '../inspection/open-log.ts'
 import { usageOf } from '../inspection/sandbox-usage.ts'
 import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
+import { nameOfTemplate } from '../templates/template-reference.ts'
+import { settingsOf } from '../templates/template-settings.ts'
 import { header } from './arrival.ts'
 import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
 
@@ -21,8 +23,9 @@ export function serveInspection(serve: Serve<Principal>): void {
   serve(INSPECTION_ROUTES.logs, logs)
   serve(INSPECTION_ROUTES.logStream, logStream)
   serve(INSPECTION_ROUTES.artifacts, async (call) => {
-    await found(call)
-    return json({ data: { artifacts: {} } })
+    const settings = await settingsOf(call.controller.database.db, await found(call))
+    const paths = settings?.artifactPaths ?? []
+    return json({ data: { artifacts: Object.fromEntries(paths.map((path) => [path, { path }])) } })
   })
   serve(INSPECTION_ROUTES.startTemplate, startTemplate)
 }
@@ -43,8 +46,9 @@ async function logStream(call: Call<Routes['logStream']>): Promise<Outcome> {
 
 async function startTemplate({ controller, principal, reference }: Call<Routes['startTemplate']>): Promise<Outcome> {
   const row = await findForChange(controller.database.db, principal, reference, controller.region.code)
-  const reason = 'This template has no start command.'
-  return json({ data: { sandbox_id: row.id, template_id: row.template, started: false, reason } })
+  const started = ((await settingsOf(controller.database.db, row))?.startCmd ?? null) !== null
+  const reason = started ? 'It runs since the template was built.' : 'This template has no start command.'
+  return json({ data: { sandbox_id: row.id, template_id: nameOfTemplate(row.template), started, reason } })
 }
 
 const found = (call: Pick<Call<Route>, 'controller' | 'principal' | 'reference'>): Promise<SandboxRow> =>

@@ -3,6 +3,7 @@ import { PREVIEW_ROUTES } from '../../../shared/contracts/previews.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { PreviewRow } from '../database/schema/previews.ts'
+import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import {
   endShares,
   exposeAnswerOf,
@@ -15,12 +16,15 @@ import {
 } from '../previews/manage-previews.ts'
 import { sharePreview, tokenForPort } from '../previews/share-preview.ts'
 import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
+import { portOf } from '../templates/template-settings.ts'
 import { type Call, json, type Serve } from './serve-route.ts'
 
 export function servePreviews(serve: Serve<Principal>): void {
   serve(PREVIEW_ROUTES.expose, async (call) => {
     // Clients read the address where other answers have `data`.
-    return json(exposeAnswerOf(call.controller, await exposePort(call.controller, await changed(call), call.body.port)))
+    const row = await found(call)
+    const port = call.body.port ?? (await portOf(call.controller.database.db, row))
+    return json(exposeAnswerOf(call.controller, await exposePort(call.controller, row.id, port)))
   })
   serve(PREVIEW_ROUTES.create, async (call) => {
     const { port, visibility } = call.body
@@ -47,7 +51,7 @@ export function servePreviews(serve: Serve<Principal>): void {
   })
   serve(PREVIEW_ROUTES.previewToken, async (call) => {
     const { port, expires_in: ttlSec } = call.body
-    return json(await tokenForPort(call.controller, await changed(call), { port, ttlSec }))
+    return json(await tokenForPort(call.controller, await found(call), { port, ttlSec }))
   })
 }
 
@@ -56,8 +60,9 @@ type Asked = Pick<Call<Route>, 'controller' | 'principal' | 'reference' | 'param
 /** The sandbox's id, found for reading or for a change. */
 const read = async ({ controller, principal, reference }: Asked): Promise<string> =>
   (await findSandbox(controller.database.db, principal, reference, controller.region.code)).id
-const changed = async ({ controller, principal, reference }: Asked): Promise<string> =>
-  (await findForChange(controller.database.db, principal, reference, controller.region.code)).id
+const changed = async (call: Asked): Promise<string> => (await found(call)).id
+const found = ({ controller, principal, reference }: Asked): Promise<SandboxRow> =>
+  findForChange(controller.database.db, principal, reference, controller.region.code)
 
 const named = ({ controller, params }: Asked, sandboxId: string): Promise<PreviewRow> =>
   findPreview(controller.database.db, sandboxId, params.preview ?? '')

@@ -1,11 +1,11 @@
 /** Links that open a private preview for a time. Nothing is stored of one but the event: it names the round of its preview, and ends with that. */
 import { SignJWT } from 'jose'
 import type { PreviewTokenAnswer, ShareAnswer } from '../../../shared/contracts/previews.ts'
-import { LIMITS } from '../../../shared/limits.ts'
 import { SHARE_TOKEN, type ShareClaims } from '../../../shared/preview-words.ts'
 import type { Controller } from '../controller.ts'
 import type { PreviewRow } from '../database/schema/previews.ts'
 import { tellEvent } from '../events/tell-event.ts'
+import { portOf } from '../templates/template-settings.ts'
 import { listPreviews, openPreview } from './manage-previews.ts'
 
 /** How much of a token is shown to tell it from others; all of them begin with the same header. */
@@ -45,13 +45,13 @@ export async function sharePreview(controller: Controller, row: PreviewRow, ttlS
 /** For the port, or for that of the first preview. What is not open yet is opened to those with a share only. */
 export async function tokenForPort(
   controller: Controller,
-  sandboxId: string,
+  sandbox: { id: string; tenant: string; template: string },
   wish: { port: number | undefined; ttlSec: number },
 ): Promise<PreviewTokenAnswer> {
-  const open = await listPreviews(controller.database.db, sandboxId)
+  const open = await listPreviews(controller.database.db, sandbox.id)
   const found = wish.port === undefined ? open[0] : open.find(({ port }) => port === wish.port)
-  const port = wish.port ?? LIMITS.previewPortDefault
-  const row = found ?? (await openPreview(controller, sandboxId, port, 'private', 'keep'))
+  const port = wish.port ?? (await portOf(controller.database.db, sandbox))
+  const row = found ?? (await openPreview(controller, sandbox.id, port, 'private', 'keep'))
   const { token, expiresAt, url, sharedUrl } = await makeShare(controller, row, wish.ttlSec)
   return { data: { token, url, embed_url: sharedUrl, expires_at: expiresAt.toISOString(), scope: 'read' } }
 }

@@ -10,6 +10,7 @@ import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
 import { sourceOf } from '../snapshots/find-snapshot.ts'
+import { workdirOf } from '../templates/template-settings.ts'
 import { ownTemplate } from '../templates/template-source.ts'
 import { admitOnce } from './admit-once.ts'
 import type { Reply } from './answer-once.ts'
@@ -36,7 +37,10 @@ export async function createSandbox(controller: Controller, request: CreateReque
   const { principal, claim, body } = request
   requireThisRegion(controller, body.region)
   const plan = await planFor(controller, request)
-  const exec = request.kind === 'run' ? planExec({ ...request.body, env: {} }) : undefined
+  const exec =
+    request.kind === 'run'
+      ? planExec({ ...request.body, env: {} }, await workdirOf(controller.database.db, { ...principal, ...plan }))
+      : undefined
   const id = request.known?.id ?? newId('sbx', controller.region.code, controller.clock(), controller.random(16))
   const waitMs = request.kind === 'run' ? undefined : waitOf(request.body)
   if (waitMs !== undefined && !controller.background.hasRoom())

@@ -10,6 +10,7 @@ import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
+import { workdirOf } from '../templates/template-settings.ts'
 import { askAwake } from './ask-awake.ts'
 import { findForChange } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
@@ -23,11 +24,11 @@ export type ExecRequest = { principal: Principal; reference: string; body: ExecB
 
 export async function execInSandbox(controller: Controller, request: ExecRequest, timing: Timing): Promise<ExecAnswer> {
   const { principal, reference, caller } = request
-  const exec = planExec(request.body)
   const found = await timing.measure(
     'admit',
     findForChange(controller.database.db, principal, reference, controller.region.code),
   )
+  const exec = planExec(request.body, await workdirOf(controller.database.db, found))
   const { row, outcome } = await askAwake(controller, {
     waker: principal,
     found,

@@ -4,14 +4,13 @@ import type { HostExec } from '../../../shared/contracts/host.ts'
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
-const WORKSPACE = '/workspace'
-
 type Command = Pick<ExecBody, 'command' | 'cmd' | 'args' | 'cwd' | 'env' | 'user' | 'stdin' | 'timeout'>
 
-export function planExec(body: Command): HostExec {
+/** `workdir` is where it runs unless it says otherwise. */
+export function planExec(body: Command, workdir: string): HostExec {
   return {
     argv: body.cmd === undefined ? ['/bin/bash', '-c', body.command ?? ''] : [body.cmd, ...(body.args ?? [])],
-    cwd: body.cwd ?? WORKSPACE,
+    cwd: body.cwd ?? workdir,
     env: body.env ?? {},
     user: body.user ?? 'sandbox',
     ...(body.stdin === undefined ? {} : { stdin: body.stdin }),

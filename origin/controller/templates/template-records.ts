@@ -8,6 +8,7 @@ import { type BuildRow, type TemplateRow, templateBuild } from '../database/sche
 import type { Policy } from '../sandboxes/plan-sandbox.ts'
 import { isEnded } from './builds/build-life.ts'
 import { versionName } from './template-reference.ts'
+import { WORKDIR } from './template-settings.ts'
 
 type Machine = { vcpus: number; memoryMib: number; diskMib: number }
 type Built = { build: Pick<BuildRow, 'template' | 'version' | 'spec'>; machine: Machine | null }
@@ -62,7 +63,7 @@ function toRecord(
     metadata: row.metadata,
     created_at: row.createdAt.toISOString(),
     disk_mb: machine.diskMib,
-    workdir: spec?.workdir ?? '/workspace',
+    workdir: spec?.workdir ?? WORKDIR,
     preview_port: spec?.previewPort ?? null,
     install_command: null,
     start_command: spec?.startCmd ?? null,

@@ -3,12 +3,11 @@ import { and, desc, eq, isNotNull } from 'drizzle-orm'
 import type { BuildSpec } from '../../../shared/contracts/build-spec.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { Db } from '../database/connect.ts'
 import { type SnapshotRow, snapshot } from '../database/schema/snapshots.ts'
-import { template, templateBuild } from '../database/schema/templates.ts'
+import { templateBuild } from '../database/schema/templates.ts'
 import { askedTemplate, DEFAULT_TEMPLATE, type Source } from '../sandboxes/plan-sandbox.ts'
 import { readTemplate } from './find-template.ts'
-import { parseTemplateReference, type TemplateReference, versionName, versionOf } from './template-reference.ts'
+import { parseTemplateReference, type TemplateReference, versionName } from './template-reference.ts'
 
 export type VersionSource = Source & { spec: BuildSpec }
 
@@ -67,18 +66,3 @@ function sourceOf(name: string, kept: SnapshotRow | null, spec: BuildSpec): Vers
 
 const noVersion = (asked: string): AppError =>
   new AppError('template_not_found', `There is no version ${JSON.stringify(asked)} of that template.`)
-
-/** Where commands run in what was made of it, and the port that it serves. Undefined of what is built in. */
-export async function settingsOf(
-  db: Pick<Db, 'select'>,
-  { tenant, template: made }: { tenant: string; template: string },
-): Promise<Pick<BuildSpec, 'workdir' | 'previewPort' | 'startCmd' | 'artifactPaths'> | undefined> {
-  const named = versionOf(made)
-  if (named === null) return undefined
-  const [found] = await db
-    .select({ spec: templateBuild.spec })
-    .from(template)
-    .innerJoin(templateBuild, and(eq(templateBuild.template, template.id), eq(templateBuild.version, named.version)))
-    .where(and(eq(template.tenant, tenant), eq(template.slug, named.slug)))
-  return found?.spec
-}

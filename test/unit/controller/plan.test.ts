@@ -56,10 +56,12 @@ test('a template is not refused while no host has said what there is', () => {
 })
 
 test('a shell line runs in a shell, a program runs without one, and both have an end', () => {
-  const line = hostExec.parse(planExec({ command: 'echo $HOME' }))
+  const line = hostExec.parse(planExec({ command: 'echo $HOME' }, '/app'))
   assert.deepEqual(line.argv, ['/bin/bash', '-c', 'echo $HOME'])
   assert.equal(line.timeout_ms, LIMITS.execTimeoutSecDefault * 1_000)
-  const program = hostExec.parse(planExec({ cmd: 'node', args: ['$HOME'], timeout: 0.0001 }))
+  assert.equal(line.cwd, '/app')
+  const program = hostExec.parse(planExec({ cmd: 'node', args: ['$HOME'], timeout: 0.0001, cwd: '/srv' }, '/app'))
   assert.deepEqual(program.argv, ['node', '$HOME'])
   assert.equal(program.timeout_ms, 1)
+  assert.equal(program.cwd, '/srv')
 })

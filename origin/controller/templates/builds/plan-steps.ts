@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { BuildFile, BuildSpec } from '../../../../shared/contracts/build-spec.ts'
 import type { BuildStepRecord } from '../../../../shared/contracts/templates.ts'
 import type { Machine } from '../../../../shared/machines.ts'
+import { WORKDIR } from '../template-settings.ts'
 
 /** One command of a step. */
 export type Order = {
@@ -23,7 +24,6 @@ export type Beginning = { identity: string; machine: Machine }
 
 const NAME_CHARS_MAX = 200
 const ROOT = '/'
-const DEFAULT_WORKDIR = '/workspace'
 
 export function planSteps(spec: BuildSpec, { identity, machine }: Beginning): PlannedStep[] {
   let key = hashOf([identity, machine, spec.env])
@@ -68,7 +68,7 @@ const order = (argv: string[], user: Order['user'], cwd: string, env: Record<str
 export const bash = (script: string): string[] => ['/bin/bash', '-e', '-c', script]
 
 const workdirStep = ({ workdir, user }: BuildSpec): Step[] =>
-  workdir === DEFAULT_WORKDIR
+  workdir === WORKDIR
     ? []
     : [
         {
