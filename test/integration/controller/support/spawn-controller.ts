@@ -8,6 +8,7 @@ import { INTERNAL, PEPPER } from './region.ts'
 export type SpawnedController = {
   /** Undefined while it does not answer. */
   url: string | undefined
+  pid: number | undefined
   /** The last lines of its log, over all its lives. */
   said: string[]
   kill(): Promise<void>
@@ -38,6 +39,7 @@ export function spawnController(
   }
   const self: SpawnedController = {
     url: undefined,
+    pid: undefined,
     said: [],
     async kill() {
       const ending = child
@@ -50,6 +52,7 @@ export function spawnController(
     async start() {
       const started = spawn(process.execPath, [main], { stdio: ['ignore', 'ignore', 'pipe'], env })
       child = started
+      self.pid = started.pid
       const { said } = self
       await new Promise<void>((resolve, reject) => {
         started.once('exit', (code, signal) => {
