@@ -15,6 +15,8 @@ export const SCOPES = [
   'webhooks:write',
   'hosts:read',
   'hosts:write',
+  'egress:read',
+  'egress:write',
 ] as const
 export const scopeSchema = z.enum(SCOPES)
 export type Scope = z.infer<typeof scopeSchema>

@@ -309,6 +309,32 @@ export const LIMITS = {
   egressLeavesMax: 256,
   egressLeafMs: 7 * 24 * 3_600_000,
   egressAuthorityMs: 3_650 * 24 * 3_600_000,
+  /** Hosts that a create names, allowed and denied ones each. */
+  egressWishRulesMax: 50,
+  /** What a sandbox has of its own from the one that it was made of. */
+  egressCarriedRulesMax: 200,
+  /** Of a tenant, for all its sandboxes and for one: with those of a wish they fit into what one sandbox may have. */
+  egressRulesOfTenantMax: 200,
+  egressRulesOfSandboxMax: 100,
+  egressPoliciesOfOneMax: 20,
+  egressBindingsOfSandboxMax: 64,
+  /** Of a tenant, with those of single sandboxes. */
+  egressRowsPerTenantMax: 20_000,
+  egressSecretsPerTenantMax: 256,
+  egressNoteCharsMax: 500,
+  /** How often changes that concern many sandboxes are carried to their hosts, and how many of them a turn takes and tells at a time. */
+  egressSettleMs: 500,
+  egressSettleRowsMax: 500,
+  /** Longer than a create takes from when it reads what its tenant says of egress until its row is there. */
+  egressSettleLagMs: 60_000,
+  egressSettleAtOnceMax: 8,
+  /** How often what sandboxes asked of the world is collected from their hosts. */
+  egressCollectMs: 1_000,
+  egressCollectPagesMax: 20,
+  egressAuditKeptMs: 7 * 24 * 3_600_000,
+  /** How far back suggestions look, and how many there are. */
+  egressSuggestionsMs: 24 * 3_600_000,
+  egressSuggestionsMax: 100,
 
   // The guest image.
   /** Of one tool that the build of an image calls; the slowest is the download of a Debian. */

@@ -11,6 +11,9 @@ import { arrive } from './http/arrival.ts'
 import { type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
+import { serveEgressAudit } from './http/egress-audit-routes.ts'
+import { serveEgress } from './http/egress-routes.ts'
+import { serveEgressSecrets } from './http/egress-secret-routes.ts'
 import { serveEvents } from './http/event-routes.ts'
 import { serveExports } from './http/export-routes.ts'
 import { serveFiles } from './http/file-routes.ts'
@@ -77,6 +80,9 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   serveEvents(serve)
   serveWebhooks(serve)
   serveTemplates(serve)
+  serveEgress(serve)
+  serveEgressSecrets(serve)
+  serveEgressAudit(serve)
   serveCatalog(serve)
   serveRates(serveOperator)
   serveHosts(serve, serveOperator, serveAnyone)

@@ -21,6 +21,8 @@
  *   ATOLL_PREVIEW_URL       what previews are under, as visitors see it; http://preview.localhost:8787
  *   ATOLL_OPERATOR_TOKEN    the bearer token of the people who run this; without it, the routes of operators are shut
  *   ATOLL_WEBHOOK_ALLOW_PRIVATE  true: webhooks may have private addresses and plain http, as on a local stack; false
+ *   ATOLL_EGRESS_DEFAULT    deny or allow: whether sandboxes of which nobody says where they may go may go to the public internet; deny
+ *   ATOLL_EGRESS_PRIVATE    allow or refuse: whether names may lead them to private addresses, where their host allows it, too; refuse
  *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
  *   ATOLL_TEMPLATE_ALIASES  foreign names of templates: alias=template, joined by commas
  *   ATOLL_SEED_FILE         tenants and keys to know from the start: accounts/seed.ts
@@ -28,6 +30,7 @@
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { type RegionFacts, regionFacts } from '../../shared/contracts/catalog.ts'
+import { EGRESS_EFFECTS } from '../../shared/contracts/host-egress.ts'
 import { internalTokensSchema } from '../../shared/internal-token.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { SIZE_NAMES } from '../../shared/machines.ts'
@@ -104,6 +107,8 @@ const schema = z
     ATOLL_PREVIEW_URL: z.url({ protocol: /^https?$/ }).default('http://preview.localhost:8787'),
     ATOLL_OPERATOR_TOKEN: z.string().min(16).optional(),
     ATOLL_WEBHOOK_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
+    ATOLL_EGRESS_DEFAULT: z.enum(EGRESS_EFFECTS).default('deny'),
+    ATOLL_EGRESS_PRIVATE: z.enum(['allow', 'refuse']).default('refuse'),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
     ATOLL_TEMPLATE_ALIASES: pairs
       .default([
@@ -141,6 +146,7 @@ const schema = z
       previewUrl: env.ATOLL_PREVIEW_URL,
       operatorToken: env.ATOLL_OPERATOR_TOKEN,
       webhookReach: env.ATOLL_WEBHOOK_ALLOW_PRIVATE === 'true' ? ('anywhere' as const) : ('public' as const),
+      egress: { default_effect: env.ATOLL_EGRESS_DEFAULT, allow_private: env.ATOLL_EGRESS_PRIVATE === 'allow' },
       defaultSize: env.ATOLL_DEFAULT_SIZE,
       templateAliases: env.ATOLL_TEMPLATE_ALIASES,
       seedFile: env.ATOLL_SEED_FILE,

@@ -3,6 +3,7 @@ import type { RegionFacts } from '../../shared/contracts/catalog.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Background } from './background.ts'
 import type { Database } from './database/connect.ts'
+import type { EgressDefaults } from './egress/effective-policy.ts'
 import type { Events } from './events/events.ts'
 import type { Host } from './hosts/client.ts'
 import type { HostRules } from './hosts/host-rules.ts'
@@ -22,6 +23,7 @@ export type Controller = {
   /** Those that callers are told of, this one included. */
   regions: readonly RegionFacts[]
   policy: Policy
+  egress: EgressDefaults
   database: Database
   accounts: Accounts
   events: Events

@@ -95,6 +95,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     region: config.region,
     regions: config.regions,
     policy: { defaultSize: config.defaultSize, templateAliases: config.templateAliases },
+    egress: config.egress,
     database,
     accounts,
     events: createEvents(database.db, config.keyPepper, config.region.code),

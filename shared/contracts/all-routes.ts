@@ -4,6 +4,9 @@
  */
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
+import { EGRESS_ROUTES } from './egress.ts'
+import { EGRESS_AUDIT_ROUTES } from './egress-audit.ts'
+import { EGRESS_SECRET_ROUTES } from './egress-secrets.ts'
 import { EVENT_ROUTES } from './events.ts'
 import { EXPORT_ROUTES } from './file-exports.ts'
 import { FS_ROUTES } from './file-system.ts'
@@ -39,4 +42,7 @@ export const ALL_ROUTES: readonly Route[] = [
   FILE_ROUTES,
   EXPORT_ROUTES,
   FS_ROUTES,
+  EGRESS_ROUTES,
+  EGRESS_SECRET_ROUTES,
+  EGRESS_AUDIT_ROUTES,
 ].flatMap((group): Route[] => Object.values(group))

@@ -1,6 +1,6 @@
 /**
  * The wire contract of Podflare's documented HTTP calls, as far as it is served. Ids are ours, and opaque to its clients. What else is
- * sent is ignored; `egress` is accepted and changes nothing, because no sandbox has a way out.
+ * sent is ignored. Who says nothing of `egress` has the way out that the tenant's sandboxes have, which is none unless somebody opened one.
  */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
@@ -13,6 +13,12 @@ export const podflareCreateBody = z.object({
     .boolean()
     .optional()
     .describe('Kept when its time is over, and woken by the next call; else it is destroyed then. Default: false.'),
+  egress: z
+    .boolean()
+    .optional()
+    .describe(
+      'False: it goes nowhere. True: to everything on the public internet that no rule denies, for which the key needs the scope `egress:write`. Default: what holds for all sandboxes of the tenant.',
+    ),
 })
 
 export const PODFLARE_ROUTES = {

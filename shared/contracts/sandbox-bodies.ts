@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { SIZE_NAMES } from '../machines.ts'
+import { egressWishSchema } from './egress-fields.ts'
 import {
   boundedText,
   envSchema,
@@ -100,6 +101,7 @@ const createShape = {
       'A region by code or name, as `X-Region` says it; they must not differ. Default: the nearest one with room.',
     ),
   env: envSchema.optional().describe('Variables of every process in it. Default: none.'),
+  egress: egressWishSchema.optional(),
   metadata: metadataSchema
     .optional()
     .describe(

@@ -7,6 +7,7 @@
 import { sql } from 'drizzle-orm'
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
 import { apiKey, externalLimit, retiredSecret, tenant, tier, workspace } from '../database/schema/accounts.ts'
+import { egressBinding, egressPolicy, egressRule, egressSecret } from '../database/schema/egress.ts'
 import { webhook } from '../database/schema/events.ts'
 
 export const ACCOUNT_TABLES = [
@@ -17,6 +18,10 @@ export const ACCOUNT_TABLES = [
   'retired_secret',
   'external_limit',
   'webhook',
+  'egress_policy',
+  'egress_rule',
+  'egress_secret',
+  'egress_binding',
 ] as const
 export type AccountTable = (typeof ACCOUNT_TABLES)[number]
 
@@ -28,6 +33,10 @@ const TABLES: Record<AccountTable, { table: PgTable; key: string[] }> = {
   retired_secret: { table: retiredSecret, key: ['hash'] },
   external_limit: { table: externalLimit, key: ['tenant', 'external_user'] },
   webhook: { table: webhook, key: ['id'] },
+  egress_policy: { table: egressPolicy, key: ['id'] },
+  egress_rule: { table: egressRule, key: ['id'] },
+  egress_secret: { table: egressSecret, key: ['id'] },
+  egress_binding: { table: egressBinding, key: ['id'] },
 }
 
 /** Each region knows for itself when a key was used there. */

@@ -1,5 +1,6 @@
 /** What a controller holds in memory about accounts, and where the rest of the installation is. */
 import type { Db } from '../database/connect.ts'
+import { createTenantBooks, type TenantBooks } from '../egress/tenant-books.ts'
 import { type AccountNews, createAccountNews } from './account-news.ts'
 import { type BrowserWords, createBrowserWords } from './browser-tokens.ts'
 import { createKeyFinder, type KeyFinder } from './key-facts.ts'
@@ -15,6 +16,8 @@ export type Accounts = {
   internalToken: string
   secrets: AccountSecrets
   finder: KeyFinder
+  /** Where tenants let their sandboxes go. */
+  books: TenantBooks
   words: BrowserWords
   news: AccountNews
   uses: KeyUses
@@ -33,6 +36,7 @@ export function createAccounts(db: Db, setting: Setting, clock: () => number): A
   const { homeUrl, edgeUrl, internalToken, keyPepper } = setting
   const secrets = createAccountSecrets(keyPepper)
   const finder = createKeyFinder(db, clock)
+  const books = createTenantBooks(db, clock)
   const news = createAccountNews()
   return {
     homeUrl,
@@ -40,11 +44,13 @@ export function createAccounts(db: Db, setting: Setting, clock: () => number): A
     internalToken,
     secrets,
     finder,
+    books,
     words: createBrowserWords(db, secrets.browserSecret, finder, clock),
     news,
     uses: createKeyUses(clock),
     changed() {
       finder.forget()
+      books.forget()
       news.tell()
     },
   }

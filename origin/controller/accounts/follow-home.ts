@@ -66,5 +66,10 @@ async function goByFloor(tx: AccountTx, floor: number): Promise<void> {
   await tx.execute(sql`update retired_secret set expires_at = least(expires_at, now()) where version < ${floor}`)
   await tx.execute(sql`update external_limit set concurrency = null where version < ${floor}`)
   await tx.execute(sql`update webhook set active = false where version < ${floor}`)
+  // A change, too, so that hosts hear of it.
+  for (const name of ['egress_policy', 'egress_rule', 'egress_secret', 'egress_binding'] as const)
+    await tx.execute(
+      sql`update ${sql.identifier(name)} set deleted_at = coalesce(deleted_at, now()), version = ${floor} where version < ${floor}`,
+    )
   await writePlace(tx, 'home_floor', floor)
 }

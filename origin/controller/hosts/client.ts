@@ -17,6 +17,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { connectPinned } from './connect-pinned.ts'
+import { type EgressCalls, egressCalls } from './egress-calls.ts'
 import { type GuestCalls, guestCalls } from './guest-calls.ts'
 import { openTunnel, type Tunnel } from './open-tunnel.ts'
 import { type Answer, required, type Trouble, troubleOfThrown } from './outcome.ts'
@@ -26,7 +27,8 @@ import { type Run, type RunWatch, readRun } from './run-stream.ts'
 import { type SnapshotCalls, snapshotCalls } from './snapshot-calls.ts'
 
 export type Host = SnapshotCalls &
-  GuestCalls & {
+  GuestCalls &
+  EgressCalls & {
     name: string
     /** Named by the configuration of this controller; any other one has joined. */
     isConfigured: boolean
@@ -115,6 +117,7 @@ export function connectHost(address: HostAddress): Host {
   const copy: typeof call = (route, id, body) => call(route, id, body, { pool: commands, ms: LIMITS.hostCopyMs })
   return {
     ...snapshotCalls(call, copy),
+    ...egressCalls(call),
     ...guestCalls(address, passing),
     name: address.name,
     isConfigured: address.kind === 'socket',

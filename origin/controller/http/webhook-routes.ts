@@ -1,12 +1,13 @@
 /** The routes of webhooks: parse, call, translate. */
 import { WEBHOOK_ROUTES } from '../../../shared/contracts/webhooks.ts'
-import { type Principal, requireOwner } from '../accounts/principal.ts'
+import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import { findWebhook, listDeliveries, listWebhooks, type WebhookRow } from '../webhooks/read-webhooks.ts'
 import { toDeliveryRecord, toWebhookRecord } from '../webhooks/record.ts'
 import { replayDead, replayDelivery } from '../webhooks/replay-deliveries.ts'
 import { testWebhook } from '../webhooks/test-webhook.ts'
 import { createWebhook, removeWebhook, updateWebhook } from '../webhooks/write-webhook.ts'
+import { asOwner } from './as-owner.ts'
 import { onceKeyOf } from './once-key.ts'
 import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
 
@@ -24,13 +25,6 @@ export function serveWebhooks(serve: Serve<Principal>): void {
   serve(WEBHOOK_ROUTES.replay, asOwner(replay))
   serve(WEBHOOK_ROUTES.replayDead, asOwner(replayAllDead))
 }
-
-const asOwner =
-  <C extends { principal: Principal }>(handler: (call: C) => Promise<Outcome>) =>
-  async (call: C): Promise<Outcome> => {
-    requireOwner(call.principal)
-    return await handler(call)
-  }
 
 const record = ({ accounts }: Controller, row: WebhookRow) => toWebhookRecord(row, accounts.secrets.open(row.secret))
 const named = ({

@@ -4,14 +4,15 @@
  *   row \ machine          running          paused           starting, stopping   none
  *   creating, provisioning  [orphan] ready   [orphan] pause   wait                 [orphan] fail
  *   running                 expire if late   pause            wait                 end (expired) or fail
- *                           else retime it
+ *                           else set it right
  *   snapshotting            [orphan] go on   pause            wait                 end (expired) or fail
  *                           else as running
  *   paused                  pause it there   expire if late   wait                 end (expired) or fail
- *                                            else retime it
+ *                                            else set it right
  *   error, destroyed        clear            clear            clear                clear
  *   being merged, and live  [orphan] take it back             wait                 [orphan] finish it
  *
+ * Set right is when it ends, and then where it may go.
  * [orphan]: only when no living controller works on it; its own controller writes the row otherwise.
  */
 import type { VM_STATES } from '../../../shared/contracts/host.ts'
@@ -29,6 +30,8 @@ export type Mend =
   | 'drop_merge'
   /** Tell the host when it ends. */
   | 'set_deadlines'
+  /** Tell the host where it may go. */
+  | 'set_egress'
   | 'fail'
   /** Its time is over and it was not to be kept. */
   | 'destroy'
@@ -45,6 +48,8 @@ export type Finding = {
   isOverdue: boolean
   /** It has an end, and its host knows of another one. */
   isMistimed: boolean
+  /** Its host was told something else of where it may go. */
+  isMisled: boolean
   /** If there is no machine, then because the host ended it on time. */
   isExpired: boolean
   persistent: boolean
@@ -97,10 +102,11 @@ function mendOrphan({ state, machine }: Finding): Mend {
   }
 }
 
-function mendRunning({ machine, isOverdue, isMistimed, isExpired, persistent }: Finding): Mend {
+function mendRunning(finding: Finding): Mend {
+  const { machine, isOverdue, isExpired, persistent } = finding
   switch (machine) {
     case 'running':
-      if (!isOverdue) return isMistimed ? 'set_deadlines' : 'leave'
+      if (!isOverdue) return setRight(finding)
       return persistent ? 'pause_machine' : 'destroy'
     case 'paused':
       return 'pause_row'
@@ -112,17 +118,23 @@ function mendRunning({ machine, isOverdue, isMistimed, isExpired, persistent }: 
   }
 }
 
-function mendPaused({ machine, isOverdue, isMistimed, isExpired, persistent }: Finding): Mend {
+function mendPaused(finding: Finding): Mend {
+  const { machine, isOverdue, isExpired, persistent } = finding
   switch (machine) {
     case 'running':
       return 'pause_machine'
     case 'paused':
       if (isOverdue && !persistent) return 'destroy'
-      return isMistimed ? 'set_deadlines' : 'leave'
+      return setRight(finding)
     case 'starting':
     case 'stopping':
       return 'leave'
     case 'none':
       return isExpired && !persistent ? 'destroy' : 'fail'
   }
+}
+
+function setRight({ isMistimed, isMisled }: Finding): Mend {
+  if (isMistimed) return 'set_deadlines'
+  return isMisled ? 'set_egress' : 'leave'
 }

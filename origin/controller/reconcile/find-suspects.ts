@@ -18,13 +18,17 @@ export type Holding = Pick<
   isOverdue: boolean
   /** Its host would end it at another time than the row says. */
   isMistimed: boolean
+  /** Its host goes by another word on where it may go than the last one that the row has. */
+  isMisled: boolean
 }
 /** `holdings` are rows that hold room there; `rowless` is what is, or was lost, on the host and has no such row. */
 export type Suspects = { holdings: Holding[]; rowless: string[] }
 
 type Found = (Holding & { there: string | null }) | { id: null; there: string }
 
-type There = Pick<VmRecord, 'expires_at_ms' | 'idle_timeout_sec'> & { state: VmRecord['state'] | 'none' }
+type There = Pick<VmRecord, 'expires_at_ms' | 'idle_timeout_sec' | 'egress_revision'> & {
+  state: VmRecord['state'] | 'none'
+}
 const LOST: There = { state: 'none', expires_at_ms: null, idle_timeout_sec: 0 }
 
 /** A row and a machine that are both in one of these need no look, unless its time is over, or another one there. */
@@ -35,6 +39,11 @@ const MISTIMED = `(row.state = there.state and (row.state = 'running' or not row
     and ((extract(epoch from row.expires_at) * 1000)::bigint is distinct from there.expires_ms
       or case when row.always_on then 0 else row.idle_timeout_sec end <> there.idle_sec))`
 
+/** Of what has no way out, the host may have forgotten that it was told so. */
+const MISLED = `(row.state = there.state
+    and case when row.egress_mark is null then there.egress <> coalesce(row.egress_revision, 0)
+      else row.egress_revision is distinct from there.egress end)`
+
 /** Ages are reckoned by the database's clock, which every controller of the region shares. Who is alive is asked only where it counts. */
 const FIND = `
   select row.id, row.state, row.revision, row.host, row.instance, row.persistent, row.changed_at as "changedAt",
@@ -43,12 +52,13 @@ const FIND = `
     (extract(epoch from clock_timestamp() - row.changed_at) * 1000)::float8 as "ageMs",
     coalesce(row.expires_at <= clock_timestamp(), false) as "isDue",
     coalesce(row.expires_at < clock_timestamp() - make_interval(secs => $4), false) as "isOverdue",
-    coalesce(${MISTIMED}, false) as "isMistimed", there.id as there
+    coalesce(${MISTIMED}, false) as "isMistimed", coalesce(${MISLED}, false) as "isMisled", there.id as there
   from (select * from sandbox where host = $1 and released_at is null) as row
-  full join unnest($2::text[], $3::text[], $6::bigint[], $7::integer[]) as there (id, state, expires_ms, idle_sec) on there.id = row.id
+  full join unnest($2::text[], $3::text[], $6::bigint[], $7::integer[], $8::bigint[])
+    as there (id, state, expires_ms, idle_sec, egress) on there.id = row.id
   where row.state is distinct from there.state or row.state <> all ($5) or row.merge_into is not null
     or row.expires_at < clock_timestamp() - make_interval(secs => $4)
-    or ${MISTIMED}`
+    or ${MISTIMED} or ${MISLED}`
 
 export async function findSuspects({ database }: Controller, host: string, inventory: VmInventory): Promise<Suspects> {
   const there = new Map<string, There>(inventory.lost.map(({ id }) => [id, LOST]))
@@ -65,6 +75,7 @@ export async function findSuspects({ database }: Controller, host: string, inven
       AGREED,
       all.map(({ expires_at_ms }) => (expires_at_ms === null ? null : Math.round(expires_at_ms))),
       all.map(({ idle_timeout_sec }) => idle_timeout_sec),
+      all.map(({ egress_revision }) => egress_revision ?? null),
     ],
   })
   return {

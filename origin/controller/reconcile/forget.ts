@@ -9,6 +9,7 @@ import { ENDED } from '../../../shared/lifecycle.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
+import { egressAudit } from '../database/schema/egress.ts'
 import { hostToken } from '../database/schema/hosts.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
@@ -56,6 +57,10 @@ const FORGETTING: readonly Forgetting[] = [
         lt(templateBuild.finishedAt, before(LIMITS.endedBuildKeptMs)),
       ),
     ),
+  },
+  {
+    table: 'egress_audit',
+    forget: rowsOf(egressAudit, lt(egressAudit.insertedAt, before(LIMITS.egressAuditKeptMs))),
   },
   {
     table: 'host_token',

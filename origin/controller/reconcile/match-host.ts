@@ -77,6 +77,7 @@ function examine(
     isMerging: holding.mergeInto !== null && loss === undefined,
     isOverdue: holding.isOverdue,
     isMistimed: holding.isMistimed,
+    isMisled: holding.isMisled,
     isExpired: loss === undefined ? holding.isDue : loss.cause === 'expired',
     persistent: holding.persistent,
   }

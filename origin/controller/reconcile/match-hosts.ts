@@ -1,6 +1,7 @@
 /** Each host by itself, so that one that hangs holds up no other, and none more often than the size of the region allows. */
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
+import { collectAudit } from '../egress/collect-audit.ts'
 import type { Host } from '../hosts/client.ts'
 import { type Repeating, repeat } from '../repeat.ts'
 import { matchHost } from './match-host.ts'
@@ -20,6 +21,11 @@ export function createMatching(controller: Controller): (host: Host) => Repeatin
       if (!(await controller.instance.lead())) return
       await matchSnapshots(controller, host)
       controller.metrics.reconciled.set({ reconciler: 'snapshots' }, controller.clock() / 1_000)
+    }),
+    repeat(LIMITS.egressCollectMs, controller.log, `egress.not_collected ${host.name}`, async () => {
+      if (!(await controller.instance.lead())) return
+      await collectAudit(controller, host)
+      controller.metrics.reconciled.set({ reconciler: 'egress_audit' }, controller.clock() / 1_000)
     }),
   ]
 }

@@ -2,6 +2,7 @@
 import type { VmRecord } from '../../../shared/contracts/host.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { settleEgress } from '../egress/settle-egress.ts'
 import type { Host } from '../hosts/client.ts'
 import { clearHost } from '../sandboxes/clear-host.ts'
 import { deadlinesOf } from '../sandboxes/deadlines.ts'
@@ -48,6 +49,9 @@ export async function mend(controller: Controller, host: Host, row: Mended, what
       if (now?.revision === revision) await host.setDeadlines(row.id, deadlinesOf(now))
       return
     }
+    case 'set_egress':
+      await settleEgress(controller, row.id, seen.machine?.egress_revision)
+      return
     case 'fail': {
       const lastError = seen.reason ?? 'The machine of this sandbox is gone.'
       const failed = await moveSandbox(db, row.id, 'fail', { revision, lastError })

@@ -1,6 +1,8 @@
 /** Compares what is with what should be, and mends it. Takes no input, may run anywhere at any time; one controller at a time does. */
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
+import { expireSecrets } from '../egress/expire-secrets.ts'
+import { createSettling } from '../egress/keep-settled.ts'
 import type { Repeating } from '../repeat.ts'
 import { settleSpaces } from '../spaces/settle-spaces.ts'
 import { settleBuilds } from '../templates/builds/settle-builds.ts'
@@ -15,6 +17,8 @@ export const keepReconciling = (controller: Controller): Repeating[] => [
   repeatAsLeader(controller, 'meters', LIMITS.reconcileMetersMs, () => mendMeters(controller)),
   repeatAsLeader(controller, 'spaces', LIMITS.spacesSettleMs, () => settleSpaces(controller)),
   repeatAsLeader(controller, 'builds', LIMITS.buildsSettleMs, () => settleBuilds(controller)),
+  repeatAsLeader(controller, 'egress', LIMITS.egressSettleMs, createSettling(controller)),
+  repeatAsLeader(controller, 'egress_secrets', LIMITS.reconcileMs, () => expireSecrets(controller)),
   repeatAsLeader(controller, 'forget', LIMITS.forgetMs, () => forgetOld(controller)),
   repeatAsLeader(controller, 'recount', LIMITS.recountMs, () => recount(controller)),
 ]

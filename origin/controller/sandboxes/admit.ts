@@ -147,5 +147,7 @@ const requestOf = (controller: Controller, { id, principal, plan, claim }: Wante
     external_workspace_id: plan.externalWorkspaceId,
     external_user_id: plan.externalUserId,
     external_project_id: plan.externalProjectId,
+    egress: plan.egress,
+    ...plan.wayOut.columns,
   },
 })

@@ -1,11 +1,14 @@
 /** Create, and create and run: admit, start on a host, answer. With an Idempotency-Key exactly one sandbox comes of it. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { requireScope } from '../../../shared/accounts.ts'
 import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { newId } from '../../../shared/ids.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { planWayOut } from '../egress/way-out.ts'
+import { opens } from '../egress/wish.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { describeError } from '../log.ts'
@@ -36,12 +39,12 @@ export async function createSandbox(controller: Controller, request: CreateReque
   if (controller.isDraining()) throw new AppError('draining', 'This server is about to stop.')
   const { principal, claim, body } = request
   requireThisRegion(controller, body.region)
-  const plan = await planFor(controller, request)
+  const id = request.known?.id ?? newId('sbx', controller.region.code, controller.clock(), controller.random(16))
+  const plan = await planFor(controller, request, id)
   const exec =
     request.kind === 'run'
       ? planExec({ ...request.body, env: {} }, await workdirOf(controller.database.db, { ...principal, ...plan }))
       : undefined
-  const id = request.known?.id ?? newId('sbx', controller.region.code, controller.clock(), controller.random(16))
   const waitMs = request.kind === 'run' ? undefined : waitOf(request.body)
   if (waitMs !== undefined && !controller.background.hasRoom())
     throw new AppError('capacity_exhausted', 'This server makes as many sandboxes at a time as it takes.')
@@ -146,7 +149,7 @@ function answerOf(controller: Controller, row: SandboxRow, end: CommandEnd | nul
   return { data, exec: toExecAnswer(end), timings: { server_wait_and_exec_ms: waited, ...Object.fromEntries(timings) } }
 }
 
-async function planFor(controller: Controller, request: CreateRequest): Promise<SandboxPlan> {
+async function planFor(controller: Controller, request: CreateRequest, id: string): Promise<SandboxPlan> {
   const { principal, body, known } = request
   const subject = subjectOf(principal, body.external_user_id)
   const source =
@@ -154,8 +157,11 @@ async function planFor(controller: Controller, request: CreateRequest): Promise<
     (await ownTemplate(controller, principal.tenant, body))
   const { limits, tenant } = principal
   const plan = planSandbox(body, controller.policy, limits, controller.ledger.templates(tenant), source)
+  if (body.egress !== undefined && plan.egress !== null && opens(plan.egress)) requireScope(principal, 'egress:write')
   const workspace = await findWorkspace(controller.database.db, tenant, body)
-  return { ...plan, externalUserId: subject ?? plan.externalUserId, workspace }
+  const made = { ...plan, externalUserId: subject ?? plan.externalUserId, workspace }
+  const wayOut = await planWayOut(controller, principal, { ...made, id })
+  return { ...made, env: { ...wayOut.env, ...plan.env }, wayOut }
 }
 
 /** Throws region_mismatch, or unknown_region with the known ones in the words of the edge. */

@@ -2,9 +2,12 @@
 
 import type { Tier } from '../../../shared/accounts.ts'
 import { type CreateSandboxBody, UNSUPPORTED_FIELDS } from '../../../shared/contracts/sandbox-bodies.ts'
+import type { EgressWish } from '../../../shared/egress-wish.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Machine, SIZES, type SizeName } from '../../../shared/machines.ts'
+import type { WayOut } from '../egress/way-out.ts'
+import { wishOf } from '../egress/wish.ts'
 
 export type Policy = { defaultSize: SizeName; templateAliases: ReadonlyMap<string, string> }
 
@@ -29,6 +32,9 @@ export type SandboxPlan = {
   workspace: string | null
   /** What it goes on from, and the only host that has it; null begins with the template. */
   source: { snapshot: string; host: string } | null
+  /** What it has of its own of where it may go, and all that comes of it. */
+  egress: EgressWish | null
+  wayOut: WayOut
 }
 
 /** A snapshot that a sandbox is made of. */
@@ -40,6 +46,7 @@ export type Source = {
   memoryMib: number
   diskMib: number
   env: Record<string, string>
+  egress: EgressWish | null
   externalUser: string | null
 }
 
@@ -50,7 +57,7 @@ export function planSandbox(
   limits: Tier,
   templates: ReadonlySet<string>,
   source?: Source,
-): Omit<SandboxPlan, 'workspace'> {
+): Omit<SandboxPlan, 'workspace' | 'wayOut'> {
   refuseUnsupported(body)
   const machine = source === undefined ? machineOf(body, policy.defaultSize) : machineOfSource(body, source)
   const timeoutSec = body.timeout_sec ?? Math.min(LIMITS.timeoutSecDefault, limits.maxTimeoutSec)
@@ -70,6 +77,7 @@ export function planSandbox(
     externalWorkspaceId: body.external_workspace_id ?? null,
     externalUserId: body.external_user_id ?? source?.externalUser ?? null,
     externalProjectId: body.external_project_id ?? null,
+    egress: body.egress === undefined ? (source?.egress ?? null) : wishOf(body.egress),
     source: source === undefined ? null : { snapshot: source.id, host: source.host },
   }
 }

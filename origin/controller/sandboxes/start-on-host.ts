@@ -124,6 +124,7 @@ const vmBody = ({ id, plan, exec }: Start, deadlines: ReturnType<typeof deadline
     hostname: idToLabel(id),
     env: plan.env,
     snapshot_id: plan.source?.snapshot ?? null,
+    ...(plan.wayOut.setting === null ? {} : { egress: plan.wayOut.setting }),
     ...deadlines,
   },
   ...(exec === undefined ? {} : { exec }),

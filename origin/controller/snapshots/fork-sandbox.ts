@@ -11,6 +11,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { giveWaysOut } from '../egress/children-ways-out.ts'
 import type { Answer, Trouble } from '../hosts/outcome.ts'
 import { isPausedThere } from '../sandboxes/ask-awake.ts'
 import { readAgain } from '../sandboxes/await-settled.ts'
@@ -34,7 +35,10 @@ export async function forkSandbox(
   for (const id of plan.children) controller.inFlight.add(id)
   try {
     const parent = await admitAll(controller, principal, found, plan)
-    const specs = specsOf(controller, parent, plan)
+    const specs = await specsOf(controller, parent, plan).catch(async (thrown: unknown) => {
+      for (const id of plan.children) await dropChild(controller, id, parent.host, true)
+      throw thrown
+    })
     const answer = await askHost(controller, principal, parent, specs)
     if (answer.kind !== 'done') throw await giveUp(controller, parent, plan, answer)
     return await settleAll(controller, parent, specs, answer.value)
@@ -83,16 +87,27 @@ async function askHost(
   }
 }
 
-const specsOf = (controller: Controller, parent: SandboxRow, plan: ForkPlan): VmSpec[] =>
-  plan.children.map((id) => ({
-    id,
-    template: parent.template,
-    machine: machineOf(parent),
-    hostname: idToLabel(id),
-    // Theirs is what the parent's memory has.
-    env: {},
-    ...deadlinesFrom({ ...parent, timeoutSec: plan.timeoutSec ?? parent.timeoutSec }, controller.clock()),
-  }))
+async function specsOf(controller: Controller, parent: SandboxRow, plan: ForkPlan): Promise<VmSpec[]> {
+  const externalUserId = plan.externalUserId ?? parent.externalUserId
+  const waysOut = await giveWaysOut(
+    controller,
+    parent,
+    plan.children.map((id) => ({ id, externalUserId })),
+  )
+  return plan.children.map((id) => {
+    const egress = waysOut.get(id)
+    return {
+      id,
+      template: parent.template,
+      machine: machineOf(parent),
+      hostname: idToLabel(id),
+      // Theirs is what the parent's memory has.
+      env: {},
+      ...(egress === undefined ? {} : { egress }),
+      ...deadlinesFrom({ ...parent, timeoutSec: plan.timeoutSec ?? parent.timeoutSec }, controller.clock()),
+    }
+  })
+}
 
 /** Whoever asked hears why there is no child, and has no use for the rows of any. */
 async function giveUp(controller: Controller, parent: SandboxRow, plan: ForkPlan, trouble: Trouble): Promise<AppError> {

@@ -9,6 +9,8 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { SnapshotRow } from '../database/schema/snapshots.ts'
+import { readBook } from '../egress/read-book.ts'
+import { carriedWish } from '../egress/wish.ts'
 import { awaitSettled, readAgain } from '../sandboxes/await-settled.ts'
 import { hostOf, isLost, loseSandbox } from '../sandboxes/lose-sandbox.ts'
 import { moveSandbox } from '../sandboxes/move-sandbox.ts'
@@ -52,13 +54,14 @@ const verdictSchema = z.object({ verdict: z.enum(['created', 'elsewhere', 'tenan
 /** The sandbox as it was just before. One that another request is keeping, waking or making is waited for. */
 async function admitTake(controller: Controller, found: SandboxRow, take: Take): Promise<SandboxRow> {
   let row = found
+  const egress = carriedWish(row.id, row.egress, await readBook(controller.database.db, row.tenant, row.id))
   for (let tries = 0; tries < LIMITS.changeTriesMax; tries++) {
     row = await awaitSettled(controller, row)
     hostOf(controller, row)
     const { rows } = await controller.database.pool.query<{ verdict: unknown }>({
       name: 'admit_snapshot',
       text: 'select admit_snapshot($1::jsonb) as verdict',
-      values: [JSON.stringify(requestOf(controller, row, take))],
+      values: [JSON.stringify(requestOf(controller, row, take, egress))],
     })
     const { verdict } = verdictSchema.parse(rows[0]?.verdict)
     switch (verdict) {
@@ -75,10 +78,15 @@ async function admitTake(controller: Controller, found: SandboxRow, take: Take):
   throw new AppError('state_conflict', 'Other requests move this sandbox all the time.', { retryAfterSec: 1 })
 }
 
-const requestOf = ({ instance }: Controller, row: SandboxRow, { id, comment, owner }: Take) => ({
+const requestOf = (
+  { instance }: Controller,
+  row: SandboxRow,
+  { id, comment, owner }: Take,
+  egress: SandboxRow['egress'],
+) => ({
   tenant_max: LIMITS.snapshotsPerTenantMax,
   sandbox_max: LIMITS.snapshotsPerSandboxMax,
-  snapshot: { id, sandbox: row.id, comment, space: owner, instance: instance.number },
+  snapshot: { id, sandbox: row.id, comment, space: owner, egress, instance: instance.number },
 })
 
 const tooMany = (max: number, who: string): AppError =>

@@ -13,6 +13,7 @@ const anyFinding: fc.Arbitrary<Finding> = fc.record({
   isMerging: fc.boolean(),
   isOverdue: fc.boolean(),
   isMistimed: fc.boolean(),
+  isMisled: fc.boolean(),
   isExpired: fc.boolean(),
   persistent: fc.boolean(),
 })
@@ -68,7 +69,7 @@ test('no mend asks for a move that the lifecycle does not have', () => {
   } as const
   forAll((finding) => {
     const mend = decideMend(finding)
-    if (mend === 'leave' || mend === 'clear' || mend === 'set_deadlines') return
+    if (mend === 'leave' || mend === 'clear' || mend === 'set_deadlines' || mend === 'set_egress') return
     if (mend === 'finish_merge' || mend === 'drop_merge') return
     if (mend === 'pause_machine' && finding.state === 'paused') return
     assert.ok(sourcesOf(events[mend]).includes(finding.state), `${mend} from ${finding.state}`)
@@ -80,5 +81,14 @@ test('a machine whose host knows of another end is told, unless that end has com
   forAll((finding) => {
     if (finding.state !== finding.machine || !finding.isMistimed || finding.isOverdue || finding.isMerging) return
     assert.equal(decideMend(finding), 'set_deadlines')
+  })
+})
+
+// A host that was away would let a sandbox go where it was forbidden to go meanwhile.
+test('a machine whose host was told something else of where it may go is told, once it is known to end on time', () => {
+  forAll((finding) => {
+    if (finding.state !== finding.machine || !finding.isMisled || finding.isMistimed) return
+    if (finding.isOverdue || finding.isMerging) return
+    assert.equal(decideMend(finding), 'set_egress')
   })
 })

@@ -2,6 +2,7 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm'
 import { bigint, boolean, index, integer, jsonb, pgSequence, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import type { BOOT_PATHS } from '../../../../shared/contracts/host.ts'
+import type { EgressWish } from '../../../../shared/egress-wish.ts'
 import type { SandboxState } from '../../../../shared/lifecycle.ts'
 import { tenant, workspace } from './accounts.ts'
 import { host } from './hosts.ts'
@@ -43,6 +44,13 @@ export const sandbox = pgTable(
     externalProjectId: text('external_project_id'),
     /** Null is the tenant's default one. */
     workspace: text().references(() => workspace.id),
+    /** What of its way out it was made with; null is nothing of its own. */
+    egress: jsonb().$type<EgressWish>(),
+    /** Of what its host was last told, or is being told, of its way out; null is nothing yet. */
+    egressRevision: integer('egress_revision'),
+    egressMark: text('egress_mark'),
+    /** How far what it was told goes by the accounts. */
+    egressVersion: bigint('egress_version', { mode: 'number' }),
     /** The first child of the fork that made it; null was not made by one. */
     fork: text(),
     /** The sandbox that is to get its machine, from before the host is asked for it. */

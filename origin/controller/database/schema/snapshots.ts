@@ -1,6 +1,7 @@
 /** What is kept of sandboxes, each on one host. A row is written before its host is asked, and goes after the host has forgotten it. */
 import { sql } from 'drizzle-orm'
 import { bigint, index, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import type { EgressWish } from '../../../../shared/egress-wish.ts'
 import { tenant } from './accounts.ts'
 import { host } from './hosts.ts'
 import { moment } from './moment.ts'
@@ -33,6 +34,8 @@ export const snapshot = pgTable(
     memoryMib: integer('memory_mib').notNull(),
     diskMib: integer('disk_mib').notNull(),
     env: jsonb().$type<Record<string, string>>().notNull(),
+    /** What a sandbox that is made of it has of the way out of the one it was taken of; null is nothing of its own. */
+    egress: jsonb().$type<EgressWish>(),
     bytes: bigint({ mode: 'number' }),
     stoppedMs: integer('stopped_ms'),
     lastError: text('last_error'),

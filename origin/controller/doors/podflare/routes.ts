@@ -36,6 +36,7 @@ async function create(call: Call<Routes['create']>): Promise<Outcome> {
     persistent: body.persistent ?? false,
     timeout_sec: principal.limits.maxTimeoutSec,
     idle_timeout_sec: LIMITS.timeoutSecDefault,
+    egress: body.egress,
   }
   const reply = await createSandbox(controller, { kind: 'create', body: wanted, principal, claim }, arrival.timing)
   const { id } = createdSchema.parse(JSON.parse(reply.response)).data

@@ -21,6 +21,11 @@ const NAMED: [path: RegExp, parameter: string, thing: keyof Things][] = [
   [/^\/v1\/sandboxes\/:id\/files\//, 'path', 'file'],
   [/^\/v1\/snapshots\//, 'id', 'snapshot'],
   [/^\/v1\/spaces\//, 'id', 'space'],
+  [/^\/v1\/egress\/policies\//, 'id', 'policy'],
+  [/^\/v1\/egress\/allowlist\//, 'id', 'rule'],
+  [/^\/v1\/egress\/secrets\//, 'id', 'secret'],
+  [/^\/v1\/egress\/bindings\//, 'id', 'binding'],
+  [/^\/v1\/egress\/audit\//, 'id', 'auditEntry'],
   [/^\/v1\/sandboxes\/:id\/terminal\//, 'session', 'terminal'],
   [/^\/v1\/sandbox-templates\//, 'id', 'template'],
   [/^\/v1\/sandbox-template-builds\//, 'id', 'build'],
@@ -82,6 +87,19 @@ const BODIES: Record<string, (things: Things) => object> = {
   'POST /v1/sandbox-templates/:id/builds': () => ({}),
   'POST /v1/webhooks': () => ({ url: 'http://127.0.0.1:9/mine', events: ['*'] }),
   'PATCH /v1/webhooks/:id': () => ({ active: false }),
+  'POST /v1/egress/policies': (things) => ({ resource_id: things.sandbox }),
+  'PATCH /v1/egress/policies': (things) => ({ mode: 'audit_only', resource_id: things.sandbox }),
+  'PATCH /v1/egress/policies/:id': () => ({ mode: 'audit_only' }),
+  'POST /v1/egress/allowlist': (things) => ({
+    host: 'mine.example',
+    effect: 'allow',
+    policy_id: things.policy,
+    resource_id: things.sandbox,
+  }),
+  'POST /v1/egress/secrets': (things) => ({ name: 'mine', value: 'mine', resource_id: things.sandbox }),
+  'PATCH /v1/egress/secrets/:id': () => ({ value: 'taken' }),
+  'POST /v1/egress/bindings': (things) => ({ secret_id: things.secret, resource_id: things.sandbox }),
+  'POST /v1/egress/oauth/start': () => ({}),
 }
 
 /** The query of each route that takes one: every way in which it can name a thing. */
@@ -141,6 +159,13 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
   'GET /v1/sandboxes/:id/events': (things) => [{}, { last_event_id: things.event }],
   'GET /v1/sandboxes/:id/history': () => [{}],
   'GET /v1/webhooks': (things) => [{}, { cursor: things.webhook }],
+  'GET /v1/egress/policies': (things) => [{}, { resource_id: things.sandbox }, { cursor: things.policy }],
+  'GET /v1/egress/allowlist': (things) => [{}, { resource_id: things.sandbox }, { cursor: things.rule }],
+  'GET /v1/egress/secrets': (things) => [{}, { external_user_id: things.externalUser }, { cursor: things.secret }],
+  'GET /v1/egress/bindings': (things) => [{}, { secret_id: things.secret }, { cursor: things.binding }],
+  'GET /v1/egress/oauth/status': () => [{}],
+  'GET /v1/egress/audit': (things) => [{}, { resource_id: things.sandbox }, { cursor: things.auditEntry }],
+  'GET /v1/egress/audit/suggestions': (things) => [{}, { resource_id: things.sandbox }],
   'GET /v1/webhooks/:id/deliveries': (things) => [{}, { cursor: things.delivery }],
 }
 

@@ -72,7 +72,7 @@ describe('what a tenant has', { timeout: 120_000 }, () => {
       key: planted.owner.key,
       body: {
         external_user_id: 'somebody else',
-        scopes: SCOPES.filter((scope) => !/^(keys|webhooks|hosts)/.test(scope)),
+        scopes: SCOPES.filter((scope) => !/^(keys|webhooks|hosts|egress:write)/.test(scope)),
       },
     })
     assert.equal(answer.status, 201, answer.text)
@@ -151,6 +151,10 @@ async function everythingOf(region: TestRegion, { owner, things }: Planted): Pro
     region.sql('select * from template where id = $1', [things.template]),
     region.sql('select * from template_build where template = $1', [things.template]),
     region.sql('select * from template_build_log where build = $1 order by seq', [things.build]),
+    region.sql('select * from egress_policy where tenant = $1', [owner.tenant]),
+    region.sql('select * from egress_rule where tenant = $1', [owner.tenant]),
+    region.sql('select * from egress_secret where tenant = $1', [owner.tenant]),
+    region.sql('select * from egress_binding where tenant = $1', [owner.tenant]),
     region.sql('select id, closed_at from usage_interval where sandbox = $1', [things.sandbox]),
     region.ask(`/v1/sandboxes/${things.sandbox}/fs/read?path=/${things.file}`, owner).then(({ text }) => text),
   ])

@@ -16,6 +16,11 @@ export type Things = {
   preview: string
   snapshot: string
   space: string
+  policy: string
+  rule: string
+  secret: string
+  binding: string
+  auditEntry: string
   terminal: string
   template: string
   templateName: string
@@ -73,6 +78,18 @@ export async function plant(region: TestRegion): Promise<Planted> {
   })
   const file = `workspace/${word}`
   await make(`/v1/sandboxes/${sandbox}/files`, { path: `/${file}`, content: Buffer.from(word).toString('base64') })
+  const egress = async (kind: string, body: Json): Promise<string> =>
+    textAt(await make(`/v1/egress/${kind}`, body), 'data', 'id')
+  const policy = await egress('policies', { name: word, resource_id: sandbox })
+  const rule = await egress('allowlist', { host: `${word}.example`, effect: 'allow', policy_id: policy, note: word })
+  const secret = await egress('secrets', { name: word, value: word, external_user_id: externalUser })
+  const binding = await egress('bindings', { secret_id: secret, resource_id: sandbox })
+  const auditEntry = newId('aud', 'usw1', Date.now(), randomBytes(16))
+  await region.sql(
+    `insert into egress_audit (id, tenant, sandbox, external_user, host, port, action, reason, bytes_up, bytes_down, missed, at, inserted_at)
+     values ($1, $2, $3, $4, $5, 443, 'denied', 'default', 0, 0, 0, now(), now())`,
+    [auditEntry, owner.tenant, sandbox, externalUser, `${word}.example`],
+  )
   const host = newId('hst', 'usw1', Date.now(), randomBytes(16))
   await region.sql(
     `insert into host (id, name, tenant, url, accepting, draining, offered_vcpus, offered_memory_mib, offered_disk_mib, offered_vms, last_seen)
@@ -98,6 +115,11 @@ export async function plant(region: TestRegion): Promise<Planted> {
       preview,
       snapshot,
       space,
+      policy,
+      rule,
+      secret,
+      binding,
+      auditEntry,
       terminal,
       template,
       templateName,
@@ -128,6 +150,11 @@ export function neverMade(things: Things): Things {
     preview: like(things.preview),
     snapshot: like(things.snapshot),
     space: like(things.space),
+    policy: like(things.policy),
+    rule: like(things.rule),
+    secret: like(things.secret),
+    binding: like(things.binding),
+    auditEntry: like(things.auditEntry),
     terminal: like(things.terminal),
     template: like(things.template),
     templateName: like(things.templateName),

@@ -8,6 +8,9 @@ import { catalogPromises } from './catalog.ts'
 import { constantPromises } from './constants.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
+import { egressPromises } from './egress.ts'
+import { egressAuditPromises } from './egress-audit.ts'
+import { egressSecretPromises } from './egress-secrets.ts'
 import { eventPromises } from './events.ts'
 import { failurePromises } from './failures.ts'
 import { followingPromises } from './following.ts'
@@ -101,6 +104,9 @@ export function holdPromisesOn(driver: Driver): void {
     group('piles', 1, pilePromises)
     group('events', 1, eventPromises)
     group('webhooks', 1, webhookPromises)
+    group('egress', 1, egressPromises)
+    group('egress secrets', 1, egressSecretPromises)
+    group('egress audit', 1, egressAuditPromises)
     group('constants', 1, constantPromises)
     group('documents', 1, documentPromises)
     group('upkeep', 1, upkeepPromises)

@@ -10,6 +10,7 @@ import {
   takeSnapshotBody,
 } from '../../../../shared/contracts/host-snapshots.ts'
 import { AppError } from '../../../../shared/errors.ts'
+import { beginEgress, type Door } from './host-double-egress.ts'
 
 export type KeptMemory = HostSnapshot & { memory: string[] }
 
@@ -24,8 +25,7 @@ export type Upset =
   | { kind: 'fail_children'; places: number[] }
 export type Verb = 'snapshots' | 'restore' | 'fork' | 'merge' | 'forget'
 
-export type Keeping = {
-  vms: Map<string, VmRecord>
+export type Keeping = Door & {
   snapshots: Map<string, KeptMemory>
   memories: Map<string, string[]>
   /** How often each machine was replaced by a restore or a merge; commands that run in it end then. */
@@ -135,8 +135,8 @@ const MERGED_MS = 50
 export const beginningOf = (host: Keeping, { snapshot_id }: VmSpec): string[] =>
   snapshot_id === null || snapshot_id === undefined ? [] : [...snapshotOf(host, snapshot_id).memory]
 
-function begin(host: Keeping, spec: VmSpec, { template, machine }: VmRecord, memory: string[]): VmRecord {
-  const { hostname: _, env: __, snapshot_id: ___, ...rest } = spec
+function begin(host: Keeping, spec: VmSpec, { id: parent, template, machine }: VmRecord, memory: string[]): VmRecord {
+  const { hostname: _, env: __, snapshot_id: ___, egress: ____, ...rest } = spec
   const now = Date.now()
   const vm: VmRecord = {
     ...rest,
@@ -150,6 +150,7 @@ function begin(host: Keeping, spec: VmSpec, { template, machine }: VmRecord, mem
   }
   host.vms.set(vm.id, vm)
   host.memories.set(vm.id, [...memory])
+  beginEgress(host, vm, spec, parent)
   return vm
 }
 

@@ -23,6 +23,7 @@ import {
 import { AppError, errorBody, errorHeaders } from '../../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME } from '../../../../shared/frames.ts'
 import { SIZES } from '../../../../shared/machines.ts'
+import { beginEgress, newDoor, setEgress, tellEgress } from './host-double-egress.ts'
 import { beginningOf, changeState, type Keeping, type Verb } from './host-double-snapshots.ts'
 
 /** What the next create does instead of succeeding. */
@@ -48,6 +49,8 @@ export type HostDouble = Keeping & {
   /** The same of every command whose call was broken off before it ended; a host ends it then. */
   brokenOff: string[]
   destroys: string[]
+  /** With which environment each machine was made. */
+  envs: Map<string, Record<string, string>>
   mishaps: Mishap[]
   /** While set, requests are held until it is resolved. */
   slowMs: number
@@ -81,6 +84,8 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
   const host: HostDouble = {
     name,
     socketPath: join(directory, 'hostd.sock'),
+    ...newDoor(),
+    ...newDoor(),
     vms: new Map(),
     snapshots: new Map(),
     memories: new Map(),
@@ -91,6 +96,7 @@ export async function startHostDouble(name: string): Promise<HostDouble> {
     commands: [],
     brokenOff: [],
     destroys: [],
+    envs: new Map(),
     mishaps: [],
     slowMs: 0,
     holds: new Map(),
@@ -193,6 +199,8 @@ async function answer(host: HostDouble, request: IncomingMessage, response: Serv
     response.end(JSON.stringify(value))
   }
   if (resource === 'capacity') return json(capacityOf(host))
+  if (resource === 'egress') return json(tellEgress(host, request))
+  if (verb === 'egress') return json(setEgress(host, id ?? '', body))
   const isChange = VERBS.has(verb ?? '') || (resource === 'snapshots' && request.method === 'DELETE')
   if (isChange) {
     const done = await changeState(host, resource === 'snapshots' ? 'forget' : (verb as Verb), id ?? '', body)
@@ -253,18 +261,21 @@ async function create(host: HostDouble, { vm, exec }: CreateVmBody, response: Se
     return void response.end(encodeJsonFrame(FRAME.error, { code: mishap.error.code, message: mishap.error.message }))
   if (mishap?.kind === 'nonsense') return void response.end(new Uint8Array(64).fill(255))
 
-  const { hostname: _, env: __, snapshot_id: ___, ...spec } = vm
+  const { hostname: _, env, snapshot_id: __, egress: ___, ...spec } = vm
   const now = Date.now()
   if (spec.expires_at_ms !== null) spec.expires_at_ms += host.startMs
   host.memories.set(vm.id, memory)
-  host.vms.set(vm.id, {
+  host.envs.set(vm.id, env)
+  const made: VmRecord = {
     ...spec,
     state: 'running',
     boot_path: host.bootPath,
     boot_ms: 7,
     started_at_ms: now,
     active_at_ms: now,
-  })
+  }
+  host.vms.set(vm.id, made)
+  beginEgress(host, made, vm)
   if (mishap?.kind === 'silent') {
     response.flushHeaders()
     await mishap.until
