@@ -22,6 +22,7 @@
  *   ATOLL_VM_UID_BASE         the first of the user ids that machines run under, one each; used only when started by root
  *   ATOLL_QEMU                the QEMU program
  *   ATOLL_EGRESS_ALLOW_PRIVATE  true: egress policies may open addresses that are not of the public internet, and this machine's own; false
+ *   ATOLL_EGRESS_NAME_SERVERS   address:port of those that are asked for the names sandboxes ask for, with commas; by default this machine's
  *
  * For controllers on other machines; without the first of these, only the socket is opened:
  *
@@ -54,6 +55,10 @@ const listenSchema = z
     const at = text.lastIndexOf(':')
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
   })
+const nameServers = z
+  .string()
+  .regex(/^([\d.]+|\[[0-9a-f:]+\]):\d+(,([\d.]+|\[[0-9a-f:]+\]):\d+)*$/, { error: 'must be address:port' })
+  .transform((text) => text.split(','))
 const EVERYWHERE = new Set(['0.0.0.0', '::'])
 const LOCAL = new Set(['127.0.0.1', '[::1]', 'localhost'])
 const isSafe = (url: string): boolean => url.startsWith('https:') || LOCAL.has(new URL(url).hostname)
@@ -81,6 +86,7 @@ const environmentSchema = z
     ATOLL_VM_UID_BASE: z.coerce.number().int().min(1_000).default(200_000),
     ATOLL_QEMU: z.string().default('qemu-system-x86_64'),
     ATOLL_EGRESS_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
+    ATOLL_EGRESS_NAME_SERVERS: nameServers.optional(),
     ATOLL_HOSTD_LISTEN: listenSchema.optional(),
     ATOLL_HOSTD_URL: joinBody.shape.url.optional(),
     ATOLL_HOST_NAME: joinBody.shape.name,
@@ -116,8 +122,8 @@ export type Config = {
   }
   uidBase: number
   qemu: string
-  /** What an egress policy may open at most. */
-  egressReach: 'public' | 'private'
+  /** What an egress policy may open at most, and who is asked for names; undefined are this machine's own name servers. */
+  egress: { reach: 'public' | 'private'; nameServers: string[] | undefined }
   /** How controllers on other machines reach this one; null is not at all. `url` is undefined when it is the address it listens on. */
   network: null | {
     listen: { host: string; port: number }
@@ -152,7 +158,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     uidBase: env.ATOLL_VM_UID_BASE,
     qemu: env.ATOLL_QEMU,
-    egressReach: env.ATOLL_EGRESS_ALLOW_PRIVATE === 'true' ? 'private' : 'public',
+    egress: {
+      reach: env.ATOLL_EGRESS_ALLOW_PRIVATE === 'true' ? 'private' : 'public',
+      nameServers: env.ATOLL_EGRESS_NAME_SERVERS,
+    },
     network: networkOf(env),
   }
 }

@@ -62,7 +62,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
     onTaken: ({ kind, stopped_ms }) => metrics.captureStops.observe({ kind }, stopped_ms / 1_000),
     log,
   })
-  const egress = await Egress.open(config.stateDir, { registry, metrics, log }, config.egressReach)
+  const egress = await Egress.open(config.stateDir, { registry, metrics, log }, config.egress)
   await recover({ site, journal, registry, snapshots, log })
   egress.start()
   await snapshots.sweep()

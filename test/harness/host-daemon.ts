@@ -115,7 +115,7 @@ export class Daemon {
     await ended
   }
 
-  async send(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  async send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
     const answer = await this.#client.request({ method, path, body: body === undefined ? null : JSON.stringify(body) })
     return { status: answer.statusCode, body: await answer.body.text() }
   }

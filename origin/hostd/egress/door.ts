@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EGRESS_ACCEPT_PATH } from '../../../shared/contracts/guest-egress.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { GuestSession } from '../guest/session.ts'
+import { Connection } from './connection.ts'
 
 const OK = 200
 
@@ -54,7 +55,7 @@ async function acceptOne({ session, signal, serve }: DoorOptions, done: () => vo
     isOpen = true
     stream.once('close', done)
     if (stream.destroyed) return
-    serve(stream)
+    serve(new Connection(stream))
   } finally {
     if (!isOpen) done()
   }

@@ -21,6 +21,7 @@ import type { Visitor, Ways } from './visit.ts'
 
 type Door = { machine: Machine; frozen: AbortController; end: AbortController }
 export type EgressBytes = { up: number; down: number }
+type Settings = { reach: Reach; nameServers: string[] | undefined }
 type Ground = { registry: Registry; metrics: Metrics; log: Log }
 
 export class Egress {
@@ -42,10 +43,10 @@ export class Egress {
   }
 
   /** What the daemon before knew is known again. Nothing is enforced anew before `start`. */
-  static async open(stateDir: string, ground: Ground, reach: Reach): Promise<Egress> {
+  static async open(stateDir: string, ground: Ground, { reach, nameServers }: Settings): Promise<Egress> {
     const policies = new EgressPolicies(stateDir)
     const authority = await Authority.open(policies.directory)
-    const names = reach === 'public' ? publicNames() : systemNames
+    const names = reach === 'public' || nameServers !== undefined ? publicNames(nameServers) : systemNames
     return new Egress(ground, policies, { authority, names, reach, trusted: undefined })
   }
 

@@ -26,11 +26,12 @@ export async function addressesOf(host: string, reach: Reach, names: NameServer)
 
 /**
  * As the internet sees it: asked of name servers directly, because the system's resolver holds one of its few threads until it has an
- * answer, and somebody's name server may never give one.
+ * answer, and somebody's name server may never give one. `servers` are `address:port`; without any, those of this machine.
  */
-export function publicNames(): NameServer {
+export function publicNames(servers?: readonly string[]): NameServer {
   const timeout = LIMITS.egressLookupMs
   const resolver = new Resolver({ timeout, maxTimeout: timeout, tries: LIMITS.egressLookupTries })
+  if (servers !== undefined) resolver.setServers(servers)
   return async (host) => {
     const asked = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
     return asked.flatMap((answer, index): Address[] =>
