@@ -2,7 +2,7 @@
 import { parseId } from '../../shared/ids.ts'
 import type { Body } from './body.ts'
 
-/** `region` is where the snapshot is that is to be gone on from, or else the one that the body names. */
+/** `region` is where the snapshot or the template is that is to be gone on from, by its id, or else the one that the body names. */
 export type Peeked = { region: string | null; size: string | null; timeoutSec: number | null }
 
 const NOTHING: Peeked = { region: null, size: null, timeoutSec: null }
@@ -13,17 +13,30 @@ export function peekBody(body: Body): Peeked | undefined {
   if (body.kind === 'stream') return undefined
   const fields = parseObject(body.bytes)
   return {
-    region: regionOfSnapshot(fields.snapshot_id) ?? (typeof fields.region === 'string' ? fields.region : null),
+    region:
+      regionOf('snap', fields.snapshot_id) ??
+      regionOf('tpl', templateOf(fields)) ??
+      (typeof fields.region === 'string' ? fields.region : null),
     size: typeof fields.size === 'string' ? fields.size : null,
     timeoutSec: typeof fields.timeout === 'number' ? fields.timeout : null,
   }
 }
 
-/** What is no snapshot's id is for a region to refuse. */
-const regionOfSnapshot = (id: unknown): string | undefined =>
-  typeof id === 'string' ? parseId(id, 'snap')?.region : undefined
+/** What is no id is for a region to understand, or to refuse. */
+const regionOf = (kind: 'snap' | 'tpl', id: unknown): string | undefined =>
+  typeof id === 'string' ? parseId(id, kind)?.region : undefined
 
-function parseObject(bytes: Uint8Array): Partial<Record<'region' | 'size' | 'timeout' | 'snapshot_id', unknown>> {
+/** In whichever of its spellings; a version may follow the id. */
+function templateOf({ template_id, template, image_id, image }: Fields): unknown {
+  const asked = template_id ?? template ?? image_id ?? image
+  return typeof asked === 'string' ? asked.split(':', 1)[0] : undefined
+}
+
+type Fields = Partial<
+  Record<'region' | 'size' | 'timeout' | 'snapshot_id' | 'template_id' | 'template' | 'image_id' | 'image', unknown>
+>
+
+function parseObject(bytes: Uint8Array): Fields {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
     return typeof value === 'object' && value !== null ? value : {}

@@ -165,6 +165,7 @@ export const CATALOG_ROUTES = {
   }),
   sandboxTemplates: route({
     ...read,
+    class: 'list',
     path: '/v1/sandbox-templates',
     summary: 'The built-in templates, by name, then those of your own, newest first; and which is the default.',
     query: templatesQuery,

@@ -10,9 +10,9 @@ import { slugOf } from '../accounts/slug.ts'
 import type { AccountTx } from '../accounts/write-account.ts'
 import type { Controller } from '../controller.ts'
 import { type TemplateRow, template } from '../database/schema/templates.ts'
-import { requireBuildable } from './check-spec-whole.ts'
 import { requireTemplateOwner } from './find-template.ts'
 import { lockTenant } from './lock-tenant.ts'
+import { requireBuildable } from './require-buildable.ts'
 import { recordsOf } from './template-records.ts'
 
 const ID_BYTES = 16

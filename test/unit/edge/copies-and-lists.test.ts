@@ -98,6 +98,18 @@ test('a page without a region names it, and other fields of a row are kept as th
   assert.deepEqual(mergePages([{ data: [row] }], 10, ['usw1']), { data: [row], next_cursor: null, partial: ['usw1'] })
 })
 
+// A client that lists templates reads which is the default, and starts one of them by its name.
+test('templates that every region has are listed once, before the others, and the default one is named', () => {
+  const own = ['eu1', 'usw1'].map((region, ms) => ({ id: newId('tpl', region, ms, new Uint8Array(16)) }))
+  const builtIn = [{ id: 'default' }, { id: 'node' }]
+  const pages = own.map((row) => ({ default_template_id: 'default', data: [...builtIn, row] }))
+  assert.deepEqual(mergePages(pages, 10, []), {
+    default_template_id: 'default',
+    data: [...builtIn, ...own.toReversed()],
+    next_cursor: null,
+  })
+})
+
 test('every environment counts requests at the rates that the tiers promise', () => {
   const toml = readFileSync(new URL('../../../wrangler.toml', import.meta.url), 'utf8')
   for (const [name, { requestsPerMinute }] of Object.entries(DEFAULT_TIERS)) {

@@ -185,6 +185,13 @@ test("the deadline is the platform's time, the command's own, and a slow upload'
 test('peeking into a body never fails and believes only what has the right type', () => {
   const peek = (text: string): unknown => peekBody({ kind: 'kept', bytes: new TextEncoder().encode(text) })
   assert.deepEqual(peek('{"region":"eu","size":"xl","timeout":3}'), { region: 'eu', size: 'xl', timeoutSec: 3 })
+  const template = newId('tpl', 'usw1', 1, new Uint8Array(16))
+  for (const field of ['template_id', 'template', 'image'])
+    assert.deepEqual(peek(JSON.stringify({ [field]: `${template}:2`, region: 'eu' })), {
+      region: 'usw1',
+      size: null,
+      timeoutSec: null,
+    })
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
       const { region, timeoutSec } = peek(text) as { region: unknown; timeoutSec: unknown }
