@@ -9,7 +9,7 @@
 import CRC32 from 'crc-32'
 import { encodeTime } from 'ulid'
 
-export const ID_KINDS = ['sbx', 'exec', 'snap', 'tpl', 'bld', 'evt', 'dlv', 'hst', 'prv', 'spc', 'aud'] as const
+export const ID_KINDS = ['sbx', 'exec', 'snap', 'tpl', 'bld', 'evt', 'dlv', 'hst', 'prv', 'shr', 'spc', 'aud'] as const
 export type IdKind = (typeof ID_KINDS)[number]
 export type ParsedId = { kind: IdKind; region: string; ulid: string }
 

@@ -457,6 +457,8 @@ export const LIMITS = {
   previewsPerSandboxMax: 100,
   /** Where a caller names no port. */
   previewPortDefault: 3_000,
+  /** That are good and can be revoked one by one. */
+  sharesPerSandboxMax: 100,
   shareSecDefault: 3_600,
   shareSecMax: 30 * 24 * 3_600,
   shareTokenCharsMax: 2_048,

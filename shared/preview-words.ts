@@ -30,6 +30,8 @@ export const shareClaimsSchema = z.object({
   port: z.int(),
   /** Which of the preview's shares it belongs to: those before the last revocation are worth nothing. */
   round: z.int(),
+  /** The id of a share that can be revoked by itself. */
+  share: z.string().optional(),
   exp: z.int(),
 })
 export type ShareClaims = z.infer<typeof shareClaimsSchema>
@@ -47,7 +49,7 @@ export const passClaimsSchema = z.object({
   sandbox: z.string(),
   port: z.int(),
   /** The share that the visitor showed and that is signed and in time. Whether it still counts, the region knows. */
-  share: z.object({ preview: z.string(), round: z.int() }).optional(),
+  share: z.object({ preview: z.string(), round: z.int(), id: z.string().optional() }).optional(),
   /** They showed one that is neither. */
   hasBadShare: z.boolean(),
   requestId: z.string(),

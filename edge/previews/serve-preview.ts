@@ -5,7 +5,7 @@
 import { AppError, errorHeaders, toAppError } from '../../shared/errors.ts'
 import { type PreviewAddress, readPreviewHost } from '../../shared/preview-address.ts'
 import { PAGE_POLICY, previewError } from '../../shared/preview-page.ts'
-import { REFUSED_HEADER, SHARE_TOKEN, type ShareClaims } from '../../shared/preview-words.ts'
+import { type PassClaims, REFUSED_HEADER, SHARE_TOKEN, type ShareClaims } from '../../shared/preview-words.ts'
 import { logError } from '../answers/answer-error.ts'
 import { readConfig } from '../config.ts'
 import { readRegistry } from '../regions/read-registry.ts'
@@ -44,7 +44,7 @@ async function servePreview(arrival: Arrival, address: PreviewAddress | 'unreada
     config,
     path: url.pathname + search,
     visitor: {
-      ...(share === null ? {} : { share: { preview: share.sub, round: share.round } }),
+      ...(share === null ? {} : { share: passOf(share) }),
       hasBadShare: shown !== null && share === null,
       requestId,
       method: request.method,
@@ -61,6 +61,12 @@ async function servePreview(arrival: Arrival, address: PreviewAddress | 'unreada
   const body = request.method === 'HEAD' ? null : response.body
   return new Response(body, { status: response.status, statusText: response.statusText, headers })
 }
+
+const passOf = ({ sub: preview, round, share }: ShareClaims): PassClaims['share'] => ({
+  preview,
+  round,
+  ...(share === undefined ? {} : { id: share }),
+})
 
 /** What the page loads next comes without the query that opened it. */
 function keepShare(headers: Headers, { token, by }: Shown, share: ShareClaims, scheme: string, nowMs: number): void {

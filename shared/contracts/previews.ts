@@ -59,6 +59,22 @@ const seconds = z
   .default(LIMITS.shareSecDefault)
   .describe(`Seconds that it is good for. Default: ${LIMITS.shareSecDefault}.`)
 
+export const shareRecord = z.object({
+  share_id: z.string(),
+  share_url: z.url().describe('The address with the token.'),
+  port,
+  scope: z.literal('read'),
+  expires_at: z.iso.datetime().describe('When the link is no longer good.'),
+  created_at: z.iso.datetime(),
+})
+export type ShareRecord = z.infer<typeof shareRecord>
+
+const tokenWish = {
+  expires_in: seconds,
+  scope: z.literal('read').default('read').describe('Always `read`: there is no other.'),
+  port: port.optional().describe('The port in the sandbox. Default: that of its first preview.'),
+}
+
 export const PREVIEW_ROUTES = {
   expose: route({
     method: 'POST',
@@ -140,12 +156,37 @@ export const PREVIEW_ROUTES = {
     class: 'change',
     scope: 'sandboxes:write',
     summary: 'Make a token for one port, which is opened as a private preview if it is not open yet.',
-    body: z.object({
-      expires_in: seconds,
-      scope: z.literal('read').default('read').describe('Always `read`: there is no other.'),
-      port: port.optional().describe('The port in the sandbox. Default: that of its first preview.'),
-    }),
+    body: z.object(tokenWish),
     status: 200,
     answer: previewTokenAnswer,
+  }),
+  createShare: route({
+    method: 'POST',
+    path: '/v1/sandboxes/:id/shares',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary:
+      'Make a link to one port that can be ended by itself; the port is opened as a private preview if it is not open yet.',
+    body: z.object(tokenWish),
+    status: 201,
+    answer: z.object({ data: shareRecord }),
+  }),
+  listShares: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/shares',
+    class: 'read',
+    // What it tells opens the ports.
+    scope: 'sandboxes:write',
+    summary: 'The links of a sandbox that can be ended by themselves and are still good, oldest first.',
+    status: 200,
+    answer: z.object({ data: z.array(shareRecord) }),
+  }),
+  deleteShare: route({
+    method: 'DELETE',
+    path: '/v1/sandboxes/:id/shares/:share',
+    class: 'change',
+    scope: 'sandboxes:write',
+    summary: 'End one link at once.',
+    status: 204,
   }),
 } as const

@@ -14,6 +14,7 @@ import {
   previewAnswer,
   shutPreview,
 } from '../previews/manage-previews.ts'
+import { createShare, endShare, listShares } from '../previews/revocable-shares.ts'
 import { sharePreview, tokenForPort } from '../previews/share-preview.ts'
 import { findForChange, findSandbox } from '../sandboxes/find-sandbox.ts'
 import { portOf } from '../templates/template-settings.ts'
@@ -47,6 +48,15 @@ export function servePreviews(serve: Serve<Principal>): void {
   )
   serve(PREVIEW_ROUTES.revokeShare, async (call) => {
     await endShares(call.controller.database.db, await changed(call), call.params.preview ?? '')
+    return { text: null }
+  })
+  serve(PREVIEW_ROUTES.createShare, async (call) => {
+    const { port, expires_in: ttlSec } = call.body
+    return json({ data: await createShare(call.controller, await found(call), { port, ttlSec }) })
+  })
+  serve(PREVIEW_ROUTES.listShares, async (call) => json({ data: await listShares(call.controller, await read(call)) }))
+  serve(PREVIEW_ROUTES.deleteShare, async (call) => {
+    await endShare(call.controller.database.db, await changed(call), call.params.share ?? '')
     return { text: null }
   })
   serve(PREVIEW_ROUTES.previewToken, async (call) => {

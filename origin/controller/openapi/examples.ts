@@ -8,6 +8,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandboxes/:id/previews': { port: 3000, visibility: 'private' },
   'POST /v1/sandboxes/:id/previews/:preview/share': { ttl_seconds: 3600 },
   'POST /v1/sandboxes/:id/preview-token': { expires_in: 3600, port: 3000 },
+  'POST /v1/sandboxes/:id/shares': { expires_in: 3600, port: 3000 },
   'POST /v1/sandboxes/:id/terminal': { cols: 120, rows: 40 },
   'POST /v1/sandboxes/:id/files': { path: '/workspace/hello.txt', content: 'aGVsbG8K' },
   'POST /v1/sandboxes/:id/files/stat': { path: '/workspace/hello.txt' },

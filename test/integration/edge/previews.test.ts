@@ -165,6 +165,14 @@ test('a share is taken from either header, the query or the cookie, and goes no 
   assert.equal(stage.usw1.received.at(-1)?.headers.cookie, 'one=1; two=2')
 })
 
+test('a share that can be ended by itself is named to the region, which knows whether it was', async (t) => {
+  const stage = await setStage(t)
+  const sandbox = aSandboxIn('usw1')
+  await visit(stage, hostOf(sandbox, stage), `/?preview_token=${await share(sandbox, { share: 'shr_1' })}`)
+  const pass = await passOf(stage.usw1.received.at(-1))
+  assert.deepEqual(pass.share, { preview: 'prv_1', round: 4, id: 'shr_1' })
+})
+
 test('the cookie that a query leaves opens the same host, and is out of the reach of scripts and other sites', async (t) => {
   const stage = await setStage(t)
   const sandbox = aSandboxIn('usw1')

@@ -146,6 +146,7 @@ async function everythingOf(region: TestRegion, { owner, things }: Planted): Pro
     region.sql('select * from webhook where tenant = $1', [owner.tenant]),
     region.sql('select id, cordoned, removed_at, drain_started_at from host where id = $1', [things.host]),
     region.sql('select * from preview where sandbox = $1', [things.sandbox]),
+    region.sql('select * from preview_share where id = $1', [things.share]),
     region.sql('select * from snapshot where id = $1', [things.snapshot]),
     region.sql('select * from space where id = $1', [things.space]),
     region.sql('select * from template where id = $1', [things.template]),

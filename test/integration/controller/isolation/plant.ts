@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { newId } from '../../../../shared/ids.ts'
 import { type Account, type Json, type TestRegion, textAt, until } from '../support/region.ts'
+import { startTerminalAgent } from '../support/terminal-agent.ts'
 
 export type Things = {
   sandbox: string
@@ -22,6 +23,7 @@ export type Things = {
   binding: string
   auditEntry: string
   terminal: string
+  share: string
   template: string
   templateName: string
   build: string
@@ -66,6 +68,8 @@ export async function plant(region: TestRegion): Promise<Planted> {
     'data',
     'id',
   )
+  const share = textAt(await make(`/v1/sandboxes/${sandbox}/shares`, {}), 'data', 'share_id')
+  region.host.agent ??= startTerminalAgent().serve
   const terminal = textAt(await make(`/v1/sandboxes/${sandbox}/terminal`, {}), 'data', 'session_id')
   const templateName = `own-${randomUUID()}`
   const build_spec = { steps: [{ run: `echo ${word}` }], env: { NOTE: word }, size: 'xs' }
@@ -121,6 +125,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
       binding,
       auditEntry,
       terminal,
+      share,
       template,
       templateName,
       build,
@@ -156,6 +161,7 @@ export function neverMade(things: Things): Things {
     binding: like(things.binding),
     auditEntry: like(things.auditEntry),
     terminal: like(things.terminal),
+    share: like(things.share),
     template: like(things.template),
     templateName: like(things.templateName),
     build: like(things.build),

@@ -161,6 +161,42 @@ export function previewPromises(regionOf: () => TestRegion): void {
     assert.equal((await visit(sandbox, '/', { claims: { ...(third && { share: third }) } })).status, 401)
   })
 
+  test('shares are ended one by one, each with its time, and all of them with the round of their preview', async (t) => {
+    await listen(t, hello)
+    const sandbox = await create()
+    const path = `/v1/sandboxes/${sandbox}/shares`
+    const make = async (body: object = {}) => {
+      const answer = await post(path, body)
+      assert.equal(answer.status, 201, answer.text)
+      return PREVIEW_ROUTES.createShare.answer.parse(answer.json).data
+    }
+    const list = async () =>
+      PREVIEW_ROUTES.listShares.answer.parse((await regionOf().ask(path)).json).data.map(({ share_id }) => share_id)
+    const shareOf = async ({ share_url }: { share_url: string }): Promise<NonNullable<PassClaims['share']>> => {
+      const claims = await claimsOf(new URL(share_url).searchParams.get(SHARE_TOKEN.parameter) ?? '')
+      return { preview: claims.sub, round: claims.round, ...(claims.share === undefined ? {} : { id: claims.share }) }
+    }
+    const one = await make({ expires_in: 60 })
+    const other = await make({ port: PORT })
+    assert.deepEqual(await list(), [one.share_id, other.share_id])
+    const [first, second] = [await shareOf(one), await shareOf(other)]
+    const statusWith = async (share: PassClaims['share']) =>
+      (await visit(sandbox, '/', { claims: share === undefined ? {} : { share } })).status
+    for (const share of [first, second]) assert.equal(await statusWith(share), 200)
+    assert.equal(await statusWith({ ...first, id: 'shr_of_another' }), 401)
+    assert.equal((await regionOf().ask(`${path}/${one.share_id}`, { method: 'DELETE' })).status, 204)
+    assert.deepEqual([await statusWith(first), await statusWith(second)], [401, 200])
+    assert.equal((await regionOf().ask(`${path}/${one.share_id}`, { method: 'DELETE' })).status, 404)
+
+    await regionOf().sql('update preview_share set expires_at = now() where id = $1', [other.share_id])
+    assert.deepEqual(await list(), [])
+    const third = await make()
+    assert.equal((await regionOf().sql('select 1 from preview_share where preview = $1', [second.preview])).length, 1)
+    await regionOf().ask(`/v1/sandboxes/${sandbox}/previews/${second.preview}/share`, { method: 'DELETE' })
+    assert.equal(await statusWith(await shareOf(third)), 401)
+    assert.deepEqual(await list(), [])
+  })
+
   test('a preview token is for one port, and opens what was shut to those who have it only', async () => {
     const sandbox = await create()
     const answer = await post(`/v1/sandboxes/${sandbox}/preview-token`, { expires_in: 60, scope: 'read' })
