@@ -1,4 +1,4 @@
-/** What runs in a sandbox, seen from a browser: a real server in a real machine, through both regions' whole stack and the edge. */
+/** What runs in a sandbox, seen from a browser: real servers and shells in real machines, through both regions' whole stack and the edge. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { type Api, apiAt, output, record } from '../../harness/api.ts'
 import { type LocalStack, removeStack, startLocalStack, waitFor } from '../../harness/local-stack.ts'
+import { terminalPromises } from './terminal-promises.ts'
 
 /** The server that anybody would try first, and one that takes up WebSockets with nothing but Node. */
 const FILES = 'python3 -m http.server 8000'
@@ -113,3 +114,5 @@ test('a port on which nothing listens, and a sandbox that is gone, say so', asyn
   await edge(`/v1/sandboxes/${sandbox}`, { method: 'DELETE' })
   assert.equal((await see(url)).status, 404)
 })
+
+terminalPromises(() => stack)
