@@ -46,7 +46,7 @@ const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 
 const PARAMETER = /:[A-Za-z_]+/g
 /** A last parameter that takes everything, slashes too. */
-const REST = /:[A-Za-z_]+\{\.\+\}$/
+const REST = /:[A-Za-z_]+\{\[\^\]\+\}$/
 const parametersOf = ({ path }: Route): number => path.match(PARAMETER)?.length ?? 0
 
 /** A path has as many segments as its route, so that a request is compared with the few routes that it may be. */

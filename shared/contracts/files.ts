@@ -279,7 +279,7 @@ export const FILE_ROUTES = {
   }),
   read: route({
     method: 'GET',
-    path: '/v1/sandboxes/:id/files/:path{.+}',
+    path: '/v1/sandboxes/:id/files/:path{[^]+}',
     class: 'read',
     scope: SCOPE,
     link: true,
@@ -290,7 +290,7 @@ export const FILE_ROUTES = {
   }),
   put: route({
     method: 'PUT',
-    path: '/v1/sandboxes/:id/files/:path{.+}',
+    path: '/v1/sandboxes/:id/files/:path{[^]+}',
     class: 'change',
     scope: SCOPE,
     link: true,
@@ -305,7 +305,7 @@ export const FILE_ROUTES = {
   }),
   remove: route({
     method: 'DELETE',
-    path: '/v1/sandboxes/:id/files/:path{.+}',
+    path: '/v1/sandboxes/:id/files/:path{[^]+}',
     class: 'change',
     scope: SCOPE,
     summary: 'Remove a file, an empty directory, or with `recursive` a directory and all that is in it.',

@@ -18,7 +18,7 @@ export type Route<
   Answer extends z.ZodType = z.ZodType,
 > = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** In the syntax of Hono: `/v1/sandboxes/:id`, or `/files/:path{.+}` for all that is left. `/api/v1/...` is the same route. */
+  /** In the syntax of Hono: `/v1/sandboxes/:id`, or `/files/:path{[^]+}` for all that is left, line breaks too. `/api/v1/...` is the same route. */
   path: string
   class: RouteClass
   scope: Scope | null

@@ -101,6 +101,10 @@ export class Daemon {
     return this.#log
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
   /** Null while it runs. */
   get exitCode(): number | null {
     return this.#child?.exitCode ?? null

@@ -94,6 +94,7 @@ describe('files', { timeout: 120_000 }, () => {
       ['/workspace/%zz%4', '/workspace/%zz%4'],
       ['/workspace/gr%C3%BCn', '/workspace/grün'],
       ['/workspace/q%3Fa%23', '/workspace/q?a#'],
+      ['/workspace/line%0Abreak', '/workspace/line\nbreak'],
     ] as const) {
       const put = await ask(sandbox, `/files${url}`, { method: 'PUT', body: name })
       assert.equal(put.status, 200, await put.clone().text())

@@ -135,9 +135,9 @@ const QUERIES: Record<string, (things: Things) => Record<string, string>[]> = {
   'GET /v1/sandboxes/:id/files/search': (things) => [{ pattern: things.file }],
   'GET /v1/sandboxes/:id/files/watch': () => [{ path: '/workspace' }],
   'GET /v1/sandboxes/:id/files/read': (things) => [{ path: `/${things.file}` }],
-  'GET /v1/sandboxes/:id/files/:path{.+}': () => [{}],
-  'PUT /v1/sandboxes/:id/files/:path{.+}': () => [{}],
-  'DELETE /v1/sandboxes/:id/files/:path{.+}': () => [{}],
+  'GET /v1/sandboxes/:id/files/:path{[^]+}': () => [{}],
+  'PUT /v1/sandboxes/:id/files/:path{[^]+}': () => [{}],
+  'DELETE /v1/sandboxes/:id/files/:path{[^]+}': () => [{}],
   'GET /v1/sandboxes/:id/exports/download': (things) => [{ path: `/${things.file}` }],
   'GET /v1/sandboxes/:id/archive': (things) => [{ 'paths[]': `/${things.file}` }],
   'PUT /v1/sandboxes/:id/archive': () => [{}],
@@ -178,7 +178,7 @@ export const nameOf = (route: Route): string => `${route.method} ${route.path}`
 
 /** Every request that names these things. Throws for a route that takes a parameter, a body or a query and has no row above. */
 export function requestsFor(route: Route, things: Things): { path: string; body: object | undefined }[] {
-  const path = route.path.replace(/:([a-z_]+)(?:\{\.\+\})?/g, (_, parameter: string) => {
+  const path = route.path.replace(/:([a-z_]+)(?:\{.*\})?/g, (_, parameter: string) => {
     const row = NAMED.find(([under, name]) => under.test(route.path) && name === parameter)
     if (row === undefined) throw new Error(`Say in NAMED what :${parameter} means in ${nameOf(route)}.`)
     return encodeURIComponent(things[row[2]])
