@@ -14,6 +14,7 @@ import { docs, openApi } from './http/document-routes.ts'
 import { serveEgressAudit } from './http/egress-audit-routes.ts'
 import { serveEgress } from './http/egress-routes.ts'
 import { serveEgressSecrets } from './http/egress-secret-routes.ts'
+import { serveEnv } from './http/env-routes.ts'
 import { serveEvents } from './http/event-routes.ts'
 import { serveExports } from './http/export-routes.ts'
 import { serveFiles } from './http/file-routes.ts'
@@ -25,6 +26,7 @@ import { serveOperators } from './http/operator-routes.ts'
 import { serveOrphans } from './http/orphan-routes.ts'
 import { servePreviews } from './http/preview-routes.ts'
 import { serveVisits } from './http/preview-visits.ts'
+import { serveProcesses } from './http/process-routes.ts'
 import { serveFences, serveQuota } from './http/quota-routes.ts'
 import { serveSandboxes } from './http/sandbox-routes.ts'
 import { type Door, type Env, type Serve, serveRoute } from './http/serve-route.ts'
@@ -56,6 +58,8 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   const serveAnyone = behind<null>(async () => ({ who: null, claims: undefined }))
 
   serveVisits(app, controller)
+  serveProcesses(serve)
+  serveEnv(serve)
   serveSandboxes(serve)
   serveSnapshots(serve)
   serveSpaces(serve)

@@ -146,6 +146,18 @@ func TestARunProcessHasAllItsBytesHeardAndEndsWhenItIsAbandoned(t *testing.T) {
 	}
 }
 
+// A controller that died after it asked cannot know whether it was heard, and asks again.
+func TestTheSameKeyStartsOneProcess(t *testing.T) {
+	a := serveAgent(t)
+	first := a.start(with(shell("sleep 60"), "key", "k"))
+	if again := a.start(with(shell("sleep 60"), "key", "k")); again.ID != first.ID {
+		t.Fatalf("%s and %s", first.ID, again.ID)
+	}
+	if other := a.start(with(shell("sleep 60"), "key", "other")); other.ID == first.ID {
+		t.Fatal("another key started nothing")
+	}
+}
+
 func TestOnlySoManyProcessesAreHeld(t *testing.T) {
 	a := serveAgent(t)
 	for round := 0; round < heldEndedMax+4; round++ {

@@ -16,6 +16,9 @@ type processTable struct {
 	started, ended []string
 	running        int
 	readers        int
+
+	// Those who start a process with a key take turns, so that two with the same start one.
+	keyed sync.Mutex
 }
 
 func newProcessTable(children *processes, environment *environment) *processTable {
@@ -52,7 +55,17 @@ func (t *processTable) start(order processStart, isAttended bool, open func() (*
 }
 
 // startWithPipes starts a process with three pipes, the first of which takes what the order says about stdin.
+// An order with the key of a process that is held already gives that one.
 func (t *processTable) startWithPipes(order processStart, isAttended bool) (*heldProcess, *refusal) {
+	if order.Key != "" {
+		t.keyed.Lock()
+		defer t.keyed.Unlock()
+		for _, held := range t.list() {
+			if held.key == order.Key {
+				return held, nil
+			}
+		}
+	}
 	held, refused := t.start(order, isAttended, openPipes(order.StdinOpen || order.Stdin != ""))
 	if refused != nil {
 		return nil, refused

@@ -15,6 +15,7 @@ import { MACHINE_ROUTES } from './hosts.ts'
 import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
 import { PREVIEW_ROUTES } from './previews.ts'
+import { ENV_ROUTES, PROCESS_ROUTES } from './processes.ts'
 import type { Route } from './route.ts'
 import { SANDBOX_ROUTES } from './sandboxes.ts'
 import { SNAPSHOT_ROUTES } from './snapshots.ts'
@@ -26,6 +27,8 @@ import { WEBHOOK_ROUTES } from './webhooks.ts'
 
 export const ALL_ROUTES: readonly Route[] = [
   SANDBOX_ROUTES,
+  PROCESS_ROUTES,
+  ENV_ROUTES,
   SNAPSHOT_ROUTES,
   SPACE_ROUTES,
   PODFLARE_ROUTES,

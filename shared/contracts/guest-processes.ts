@@ -41,6 +41,8 @@ export const guestProcessStart = guestExec.pick({ argv: true, cwd: true, env: tr
   name: z.string(),
   /** What lists show of its command. */
   shown: z.string(),
+  /** As long as the process is held, the same key names it, and starts no other. */
+  key: z.string().optional(),
 })
 export type GuestProcessStart = z.infer<typeof guestProcessStart>
 
@@ -56,6 +58,7 @@ export const guestProcessEnd = z.object({
 export type GuestProcessEnd = z.infer<typeof guestProcessEnd>
 
 const id = z.string().regex(/^p_[a-z0-9]{1,32}$/)
+export const isProcessId = (text: string): boolean => id.safeParse(text).success
 
 export const guestProcess = z.object({
   id,

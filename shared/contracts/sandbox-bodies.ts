@@ -195,8 +195,38 @@ export const createSandboxBody = z.object({
 })
 export type CreateSandboxBody = z.infer<typeof createSandboxBody>
 
-export const execBody = z.object(execShape).refine(oneOfCommandAndCmd, oneOfMessage)
+export const execBody = z
+  .object({
+    ...execShape,
+    detached: z
+      .boolean()
+      .optional()
+      .describe(
+        'True: start it as a process in the background, and answer with its id as `job_id`; without a `timeout` it has none. Default: false.',
+      ),
+  })
+  .refine(oneOfCommandAndCmd, oneOfMessage)
 export type ExecBody = z.infer<typeof execBody>
+
+/** A process in the background. */
+export const processBody = z
+  .object({
+    ...execShape,
+    timeout: z
+      .number()
+      .min(0)
+      .max(LIMITS.processTimeoutSecMax)
+      .optional()
+      .describe(
+        'Seconds, as the sandbox runs. When they are over the process and its children are killed. Default: 0, which is never.',
+      ),
+    stdin: execShape.stdin.describe(
+      'What it reads first. Its stdin stays open for more until it is closed. Default: nothing.',
+    ),
+    name: plainText.min(1).max(LIMITS.nameCharsMax).optional().describe('What you call it. Default: nothing.'),
+  })
+  .refine(oneOfCommandAndCmd, oneOfMessage)
+export type ProcessBody = z.infer<typeof processBody>
 
 /** Create and run in one call. `env` belongs to the sandbox and so to its first command too; `timeout` to the command. */
 export const runBody = z

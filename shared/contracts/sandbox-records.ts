@@ -102,6 +102,11 @@ export const execAnswer = z.object({
 })
 export type ExecAnswer = z.infer<typeof execAnswer>
 
+/** Of a command that was detached. */
+export const jobAnswer = z.object({
+  job_id: z.string().describe('The `pid` of the process: see `/v1/sandboxes/{id}/processes`.'),
+})
+
 export const runAnswer = z.object({ data: sandboxRecord, exec: execAnswer, timings: z.record(z.string(), z.int()) })
 
 export const readinessAnswer = z.object({

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { route } from './route.ts'
 import { createSandboxBody, execBody, extendBody, runBody, tagsBody, updateBody } from './sandbox-bodies.ts'
 import { listAnswer, listQuery } from './sandbox-list.ts'
-import { execAnswer, readinessAnswer, runAnswer, sandboxRecord } from './sandbox-records.ts'
+import { execAnswer, jobAnswer, readinessAnswer, runAnswer, sandboxRecord } from './sandbox-records.ts'
 
 const one = z.object({ data: sandboxRecord })
 
@@ -114,7 +114,8 @@ export const SANDBOX_ROUTES = {
     summary: 'Run a command to its end. A paused sandbox wakes by itself.',
     body: execBody,
     status: 200,
-    answer: z.object({ data: execAnswer }),
+    answer: z.object({ data: z.union([execAnswer, jobAnswer]) }),
+    forms: true,
   }),
   pause: route({
     method: 'POST',

@@ -3,6 +3,8 @@ import { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import { startProcess } from '../processes/ask-process.ts'
+import { planDetached } from '../processes/plan-process.ts'
 import { changeSandbox } from '../sandboxes/change-sandbox.ts'
 import { claimOf } from '../sandboxes/claim.ts'
 import { type CreateRequest, createSandbox } from '../sandboxes/create-sandbox.ts'
@@ -16,9 +18,12 @@ import { pauseSandbox } from '../sandboxes/pause-sandbox.ts'
 import { planExtension, planUpdate } from '../sandboxes/plan-change.ts'
 import { toRecord } from '../sandboxes/record.ts'
 import { ensureRunning } from '../sandboxes/resume-sandbox.ts'
+import { header } from './arrival.ts'
 import { eventStream } from './event-stream.ts'
 import { onceKeyOf } from './once-key.ts'
+import { groundOf, streamCommand } from './process-routes.ts'
 import { type Call, json, type Outcome, type Serve } from './serve-route.ts'
+import { formOf } from './told-events.ts'
 
 type Routes = typeof SANDBOX_ROUTES
 
@@ -118,6 +123,13 @@ async function readinessStream(call: Call<Routes['readinessStream']>): Promise<O
 }
 
 async function exec(call: Call<Routes['exec']>): Promise<Outcome> {
+  if (call.body.detached === true) {
+    const { asking, workdir } = await groundOf(call)
+    const { pid } = await startProcess(call.controller, asking, planDetached(call.body, workdir))
+    return json({ data: { job_id: pid } })
+  }
+  const form = formOf(header(call.arrival, 'accept')) ?? 'json'
+  if (form !== 'json') return streamCommand(call, form)
   return json({ data: await execInSandbox(call.controller, call, call.arrival.timing) })
 }
 

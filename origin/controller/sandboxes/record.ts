@@ -7,6 +7,7 @@ import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { CommandEnd } from '../hosts/run-stream.ts'
 import { type Previews, urlInfoOf } from '../previews/previews.ts'
+import { cutAtCharacter } from '../processes/cut-at-character.ts'
 import { nameOfTemplate } from '../templates/template-reference.ts'
 
 /** Of the sizes as they are named in `resource_contract`. */
@@ -105,11 +106,4 @@ export function cutOutput(end: CommandEnd): CommandEnd {
   return isWhole ? end : { ...end, stdout, stderr, truncated: true }
 }
 
-/** Never in the middle of a character: a byte that continues one begins with the bits 10. */
-function cutText(bytes: Buffer): Buffer {
-  const most = LIMITS.keptOutputBytesMax
-  if (bytes.length <= most) return bytes
-  const isInside = (at: number): boolean => ((bytes[at] ?? 0) & 0xc0) === 0x80
-  const end = [most, most - 1, most - 2, most - 3].find((at) => !isInside(at))
-  return bytes.subarray(0, end ?? most)
-}
+const cutText = (bytes: Buffer): Buffer => cutAtCharacter(bytes, LIMITS.keptOutputBytesMax)

@@ -12,6 +12,7 @@ import { newApiKey } from '../../../../shared/ids.ts'
 import { embedded, type TestServer } from '../support/databases.ts'
 import { type FileAgent, fileAgent } from '../support/file-agent.ts'
 import { joinedAgents } from '../support/joined-agents.ts'
+import { startProcessAgent } from '../support/process-agent.ts'
 import { startRegion, type TestRegion, textAt } from '../support/region.ts'
 import { startTerminalAgent } from '../support/terminal-agent.ts'
 import { askRoute, type Heard, nameOf } from './ask-route.ts'
@@ -31,7 +32,8 @@ describe('what a tenant has', { timeout: 120_000 }, () => {
     agent = await fileAgent()
     region.host.agent = joinedAgents([
       ['/v1/files', agent.answer],
-      ['/v1/', startTerminalAgent().serve],
+      ['/v1/terminals', startTerminalAgent().serve],
+      ['/v1/', startProcessAgent().serve],
     ])
     planted = await plant(region)
     kept = await everythingOf(region, planted)

@@ -29,6 +29,8 @@ export type Things = {
   build: string
   /** Below /workspace, by the path that a URL has. */
   file: string
+  process: string
+  variable: string
 }
 export type Planted = { owner: Account; things: Things; word: string }
 
@@ -126,6 +128,8 @@ export async function plant(region: TestRegion): Promise<Planted> {
       auditEntry,
       terminal,
       share,
+      process: 'p_abcdefghijkl',
+      variable: 'NOTE',
       template,
       templateName,
       build,
@@ -162,6 +166,8 @@ export function neverMade(things: Things): Things {
     auditEntry: like(things.auditEntry),
     terminal: like(things.terminal),
     share: like(things.share),
+    process: 'p_bbbbbbbbbbbb',
+    variable: 'OTHER',
     template: like(things.template),
     templateName: like(things.templateName),
     build: like(things.build),

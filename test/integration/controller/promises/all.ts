@@ -27,6 +27,7 @@ import { orphanPromises } from './orphans.ts'
 import { pilePromises } from './piles.ts'
 import { podflarePromises } from './podflare.ts'
 import { previewPromises } from './previews.ts'
+import { processPromises } from './processes.ts'
 import { pushingPromises } from './pushing.ts'
 import { racePromises } from './races.ts'
 import { ratePromises } from './rates.ts'
@@ -98,6 +99,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('catalog', 1, catalogPromises)
     group('inspection', 1, inspectionPromises)
     group('previews', 1, previewPromises)
+    group('processes', 1, processPromises)
     group('terminals', 1, terminalPromises)
     group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)

@@ -1,0 +1,63 @@
+/** The frames that an agent answers with, batch by batch. What breaks off says why, and what makes no sense ends the call. */
+import type { Readable } from 'node:stream'
+import { processStarted } from '../../../shared/contracts/guest-processes.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
+import type { Controller } from '../controller.ts'
+import { type Answered, whyCut } from '../sandboxes/ask-guest.ts'
+
+export type OutputFrames = {
+  /** Undefined at the end of the answer. Throws what the caller should hear. */
+  next(): Promise<Frame[] | undefined>
+  /** What a frame means. Throws guest_unreachable when it means nothing. */
+  understand<T>(read: () => T): T
+  /** Nothing more is wanted. Safe to repeat. */
+  leave(): void
+}
+
+export function outputFrames(controller: Controller, { body, row }: Answered): OutputFrames {
+  const batches = frameBatches(body)
+  let isLeft = false
+  const nonsense = (cause: unknown): AppError => {
+    body.destroy()
+    return new AppError('guest_unreachable', 'The agent inside the sandbox said something that makes no sense.', {
+      cause,
+    })
+  }
+  return {
+    async next() {
+      try {
+        const { done, value } = await batches.next()
+        return done === true ? undefined : value
+      } catch (thrown) {
+        if (isLeft) throw thrown
+        throw thrown instanceof FrameError ? nonsense(thrown) : await whyCut(controller, row)
+      }
+    },
+    understand(read) {
+      try {
+        return read()
+      } catch (cause) {
+        throw nonsense(cause)
+      }
+    },
+    leave() {
+      isLeft = true
+      body.on('error', () => {}).destroy()
+    },
+  }
+}
+
+async function* frameBatches(body: Readable): AsyncGenerator<Frame[], void> {
+  const decoder = new FrameDecoder()
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    const frames = decoder.push(chunk)
+    if (frames.length > 0) yield frames
+  }
+}
+
+/** Which process it is, and what has come already; the first frame says it, unless nothing was started. */
+export function readStart([first, ...more]: Frame[]): { pid: string | null; rest: Frame[] } {
+  if (first?.type !== FRAME.started) return { pid: null, rest: first === undefined ? [] : [first, ...more] }
+  return { pid: processStarted.parse(frameJson(first)).id, rest: more }
+}
