@@ -170,6 +170,32 @@ test('no stream has a fixed life: one that began goes on past every deadline of 
   assert.equal((await answer.text()).match(/data: /g)?.length, 8)
 })
 
+test('a stream that broke off is gone on with where its reader was, wherever the place is said', async (t) => {
+  const { ask, usw1 } = await setStage(t)
+  usw1.respond((received, response) => {
+    const { searchParams } = new URL(received.url, 'http://region')
+    const place = Number(received.headers['last-event-id'] ?? searchParams.get('cursor') ?? 0)
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1', 'x-process-id': 'p_1' })
+    for (let id = place + 1; id <= place + 2; id += 1) response.write(`id: ${id}\ndata: {}\n\n`)
+    if (place < 4) setTimeout(() => response.destroy(), 50)
+    else response.end()
+  })
+  const path = pathOf('/processes/p_1/stream')
+  const idsOf = async (answer: Response): Promise<string[]> => {
+    assert.equal(answer.headers.get('x-process-id'), 'p_1')
+    let text = ''
+    const read = async (): Promise<void> => {
+      for await (const chunk of answer.body ?? []) text += new TextDecoder().decode(chunk)
+    }
+    await read().catch(() => undefined)
+    return [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => id ?? '')
+  }
+  assert.deepEqual(await idsOf(await ask(path)), ['1', '2'])
+  assert.deepEqual(await idsOf(await ask(path, { headers: { 'last-event-id': '2' } })), ['3', '4'])
+  assert.deepEqual(await idsOf(await ask(`${path}?cursor=4`)), ['5', '6'])
+  assert.ok(usw1.received.every(({ method }) => method === 'GET'))
+})
+
 // The edge hands a WebSocket on whole, with its back-pressure, so it cannot speak in it; what it can do is to hide nothing.
 test('a WebSocket whose region dies ends at once as a failure, never as if it had been closed', async (t) => {
   const { edge, usw1, apiKey } = await setStage(t)
