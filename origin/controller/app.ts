@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Route } from '../../shared/contracts/route.ts'
 import type { Principal } from './accounts/principal.ts'
 import type { Controller } from './controller.ts'
+import { servePodflareFiles } from './doors/podflare/file-routes.ts'
 import { servePodflare, servePodflareHealth } from './doors/podflare/routes.ts'
 import { serveAccountFeed } from './http/account-feed-routes.ts'
 import { serveAccounts } from './http/account-routes.ts'
@@ -65,6 +66,7 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   serveSpaces(serve)
   serveOrphans(serveInternal)
   servePodflare(serve)
+  servePodflareFiles(serve)
   servePodflareHealth(serveAnyone)
 
   serveKeys(serve)

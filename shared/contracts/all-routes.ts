@@ -14,6 +14,7 @@ import { FILE_ROUTES } from './files.ts'
 import { MACHINE_ROUTES } from './hosts.ts'
 import { INSPECTION_ROUTES } from './inspection.ts'
 import { PODFLARE_ROUTES } from './podflare.ts'
+import { PODFLARE_FILE_ROUTES } from './podflare-files.ts'
 import { PREVIEW_ROUTES } from './previews.ts'
 import { ENV_ROUTES, PROCESS_ROUTES } from './processes.ts'
 import type { Route } from './route.ts'
@@ -32,6 +33,7 @@ export const ALL_ROUTES: readonly Route[] = [
   SNAPSHOT_ROUTES,
   SPACE_ROUTES,
   PODFLARE_ROUTES,
+  PODFLARE_FILE_ROUTES,
   ACCOUNT_ROUTES,
   INSPECTION_ROUTES,
   PREVIEW_ROUTES,

@@ -35,6 +35,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/sandboxes/:id': { name: 'my-sandbox', metadata: { owner: 'docs' } },
   'PATCH /v1/sandboxes/:id/tags': { tags: ['demo', 'blue'] },
   'POST /podflare/v1/sandboxes/:id/fork': { n: 3 },
+  'POST /podflare/v1/sandboxes/:id/diff': { other: 'sbx_usw1_01k2v5w9m3q8r7t6y4z2a1b0c9xyz', paths: ['/workspace'] },
   'POST /podflare/v1/sandboxes': { template: 'default', persistent: false },
   'POST /v1/api-keys': { name: 'ci', scopes: ['sandboxes:read', 'sandboxes:write', 'sandboxes:exec'] },
   'POST /v1/api-keys/scoped': {

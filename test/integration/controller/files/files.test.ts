@@ -205,6 +205,27 @@ describe('files', { timeout: 120_000 }, () => {
     assert.equal(await codeOf(await ask(sandbox, '/fs/read?path=/workspace/big')), 'file_too_large')
   })
 
+  test('the door of Podflare takes and gives bytes, and tells what differs in another sandbox', async () => {
+    const [one, other] = [await create(), await create()]
+    const { url, key } = region()
+    const door = (sandbox: string, path: string, init: RequestInit = {}) =>
+      fetch(`${url}/podflare/v1/sandboxes/${sandbox}${path}`, { ...init, headers: { authorization: `Bearer ${key}` } })
+    for (const sandbox of [one, other])
+      await door(sandbox, '/files?path=/workspace/same', { method: 'PUT', body: 'same' })
+    await door(one, '/files?path=/workspace/mine', { method: 'PUT', body: 'mine' })
+    assert.equal((await door(other, '/files?path=/workspace/theirs', { method: 'PUT', body: 'theirs' })).status, 204)
+    assert.equal(await (await door(other, '/files?path=/workspace/theirs')).text(), 'theirs')
+    await door(other, '/files?path=/workspace/same', { method: 'PUT', body: 'other' })
+    const diff = await door(one, '/diff', { method: 'POST', body: JSON.stringify({ other }) })
+    assert.deepEqual(await diff.json(), {
+      added: ['/workspace/theirs'],
+      removed: ['/workspace/mine'],
+      modified: ['/workspace/same'],
+    })
+    const missing = await door(one, '/files?path=/nothing')
+    assert.deepEqual([missing.status, Object.keys(Object(await missing.json()))], [404, ['error']])
+  })
+
   test('an upload wakes a sandbox that is paused, and all of it arrives', async () => {
     const sandbox = await create()
     const path = `/v1/sandboxes/${sandbox}`
@@ -254,6 +275,48 @@ describe('files', { timeout: 120_000 }, () => {
     assert.deepEqual([full.status, await codeOf(full)], [507, 'disk_full'])
     const foreign = await ask('sbx_usw1_00000000000000000000000000000', '/files/x', { method: 'PUT', body: 'x' })
     assert.equal(foreign.status, 404)
+  })
+
+  // The connection to the edge is shared: what is too long would be taken for the beginning of somebody else's answer.
+  test('an agent that lies about its answers gives away nothing, and no answer is taken for whole that is not', async (t) => {
+    const sandbox = await create()
+    const before = region().host.agent
+    t.after(() => {
+      region().host.agent = before
+    })
+    const answerWith = (head: Record<string, string>, ...pieces: string[]): void => {
+      region().host.agent = async (_request, response) => {
+        response.writeHead(200, head)
+        for (const piece of pieces) {
+          response.write(piece)
+          await sleep(20)
+        }
+        if (head['content-length'] === undefined) response.end()
+        else response.destroy()
+      }
+    }
+    answerWith({ 'content-length': '10' }, 'short')
+    await assert.rejects((await ask(sandbox, '/files/x')).text())
+    answerWith(
+      { 'content-type': 'text/html', 'content-range': 'bytes 0-1/2', etag: 'not one', 'last-modified': 'now' },
+      'page',
+    )
+    const page = await ask(sandbox, '/files/x')
+    assert.deepEqual(
+      [page.status, page.headers.get('content-type'), await page.text()],
+      [200, 'application/octet-stream', 'page'],
+    )
+    for (const name of ['etag', 'last-modified', 'atoll-guest']) assert.equal(page.headers.get(name), null, name)
+    answerWith({}, '{"path":"/x","entries":"none"}')
+    assert.equal(await codeOf(await ask(sandbox, '/files?path=/')), 'guest_unreachable')
+    answerWith({}, 'x'.repeat(LIMITS.hostAnswerBytesMax), 'more')
+    assert.equal(await codeOf(await ask(sandbox, '/files?path=/')), 'guest_unreachable')
+    answerWith({}, '{"type":"created","path":"/x","is_dir":false}\n')
+    const headers = { accept: 'text/event-stream' }
+    assert.equal(await codeOf(await ask(sandbox, '/files/watch', { headers })), 'guest_unreachable')
+    region().host.agent = (_request, response) =>
+      void response.writeHead(418).end('{"code":"missing_token","message":"Send me your key."}')
+    assert.equal(await codeOf(await ask(sandbox, '/files/x')), 'guest_unreachable')
   })
 
   test('an answer whose reader leaves frees what was sending it', async () => {
