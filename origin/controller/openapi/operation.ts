@@ -1,6 +1,7 @@
 /** One route as an operation of the document. */
 import type { Route } from '../../../shared/contracts/route.ts'
 import { isPodflarePath } from '../../../shared/podflare-errors.ts'
+import { TERMINAL_PROTOCOL } from '../../../shared/terminal-frames.ts'
 import { errorStatusesOf } from './errors.ts'
 import { EXAMPLES } from './examples.ts'
 import { type JsonSchema, schemaOf } from './schema-of.ts'
@@ -19,6 +20,14 @@ const UPLOAD = {
   required: true,
   content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
 } as const
+
+/** What shared/terminal-frames.ts says, for readers of the document. */
+const SWITCHED =
+  `A WebSocket of the sub-protocol \`${TERMINAL_PROTOCOL}\`. Messages are binary, and the first byte says what the rest is; numbers are big endian. ` +
+  'To the terminal: `0` bytes that were typed, at most 64 KiB; `5` a size, columns and rows of 2 bytes each. ' +
+  'To you: `1` bytes to show; `3` the exit code of the shell in 4 bytes, then the close 1000; `5` a size that somebody else has set; ' +
+  '`6` in 8 bytes how many bytes were shown before what comes now: the sum of it and of what you are shown is the `cursor` to go on from. ' +
+  'Closed with 1003, 1008 or 1009 for a message that this is not; 1012 to connect again; 4001 when the sandbox was paused, which connecting again ends; 4004 when it is gone.'
 
 export function operationOf(route: Route, components: Components) {
   const example = EXAMPLES[keyOf(route)]
@@ -132,6 +141,7 @@ function success(route: Route, components: Components) {
       : { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }),
     ...Object.fromEntries(streamsOf(route).map((type) => [type, { schema: STREAM_SCHEMA[type] }])),
   }
-  const description = Object.keys(content).length === 0 ? 'Done; there is no body.' : 'Done.'
+  const done = Object.keys(content).length === 0 ? 'Done; there is no body.' : 'Done.'
+  const description = route.socket === undefined ? done : SWITCHED
   return { description, headers, ...(Object.keys(content).length === 0 ? {} : { content }) }
 }
