@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { SIZE_NAMES } from '../machines.ts'
 import { PORT_MAX } from '../preview-address.ts'
+import { egressWishSchema } from './egress-fields.ts'
 import { boundedText, envSchema, plainText, utf8Bytes } from './sandbox-fields.ts'
 
 /** Changes when an older client could not read a newer spec any more. */
@@ -87,6 +88,11 @@ export const buildSpec = z
       .max(LIMITS.buildStepsMax)
       .default([])
       .describe('Commands that are run after that, one after the other. Default: none.'),
+    egress: egressWishSchema
+      .nullish()
+      .describe(
+        'Where the build may go, as a create says it; `packages` open the registries that they come from. What is made of it goes nowhere for that. Whatever opens something needs the scope `egress:write`. Default: nowhere else.',
+      ),
     env: envSchema
       .default({})
       .describe('Variables of every process of the build, and of every sandbox that is made of it. Default: none.'),

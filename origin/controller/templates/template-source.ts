@@ -61,8 +61,8 @@ const pickVersion = ({ pick }: TemplateReference, tags: Record<string, number>):
 function sourceOf(name: string, kept: SnapshotRow | null, spec: BuildSpec): VersionSource {
   if (kept?.state !== 'ready')
     throw new AppError('snapshot_lost', `What the template ${name} was made of is lost with its host: build it again.`)
-  // Where its build went is nobody's to go.
-  return { ...kept, template: name, egress: null, externalUser: null, spec }
+  // Where its build went is nobody's to go, and what it was told on its way is nobody's to read.
+  return { ...kept, template: name, env: spec.env, egress: null, externalUser: null, spec }
 }
 
 const noVersion = (asked: string): AppError =>

@@ -101,5 +101,6 @@ const sourceOf = (work: Work, kept: Kept['snapshot']): Source => ({
   ...kept,
   template: work.row.base,
   env: work.row.spec.env,
+  egress: null,
   externalUser: null,
 })

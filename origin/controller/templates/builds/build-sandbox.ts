@@ -15,6 +15,7 @@ import { destroySandbox } from '../../sandboxes/destroy-sandbox.ts'
 import { readSandbox } from '../../sandboxes/find-sandbox.ts'
 import type { Source } from '../../sandboxes/plan-sandbox.ts'
 import { machineWish } from '../resolve-base.ts'
+import { egressOf } from './build-egress.ts'
 import { BuildFailure, Stopped } from './trouble.ts'
 import type { Work } from './work.ts'
 
@@ -53,8 +54,19 @@ async function tryToMake(work: Work, source: Source | undefined): Promise<Sandbo
     env: spec.env,
     metadata: { template_build: build, template },
   }
+  const egress = egressOf(spec)
   const known = { id, source }
-  await createSandbox(controller, { kind: 'create', body, principal, claim: undefined, known }, createTiming())
+  await createSandbox(
+    controller,
+    {
+      kind: 'create',
+      body: { ...body, ...(egress === undefined ? {} : { egress }) },
+      principal,
+      claim: undefined,
+      known,
+    },
+    createTiming(),
+  )
   const row = await readSandbox(database.db, id)
   if (row === undefined) throw new Error('A sandbox was made that has no row.')
   return row

@@ -1,5 +1,6 @@
 /** Asks for a build, once for an Idempotency-Key. What it begins with is decided here, so that it is the same for its whole life. */
 import { and, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
+import { requireScope } from '../../../../shared/accounts.ts'
 import type { CreateBuildBody } from '../../../../shared/contracts/templates.ts'
 import { AppError } from '../../../../shared/errors.ts'
 import { newId } from '../../../../shared/ids.ts'
@@ -9,10 +10,12 @@ import type { Principal } from '../../accounts/principal.ts'
 import type { AccountTx } from '../../accounts/write-account.ts'
 import type { Controller } from '../../controller.ts'
 import { type BuildRow, type TemplateRow, templateBuild } from '../../database/schema/templates.ts'
+import { opens, wishOf } from '../../egress/wish.ts'
 import { findTemplateRow, requireTemplateOwner } from '../find-template.ts'
 import { lockTenant } from '../lock-tenant.ts'
 import { requireBuildable } from '../require-buildable.ts'
 import type { Base } from '../resolve-base.ts'
+import { egressOf } from './build-egress.ts'
 import { OPEN_STATES } from './build-life.ts'
 import { toBuildRecord } from './build-record.ts'
 import { pendingSteps } from './plan-steps.ts'
@@ -26,12 +29,14 @@ export type BuildRequest = {
   once: OnceClaim | undefined
 }
 
-/** Throws no_such_template, invalid_buildspec, account_limit, owner_key_required. */
+/** Throws no_such_template, invalid_buildspec, account_limit, owner_key_required, insufficient_scope. */
 export async function makeBuild(controller: Controller, request: BuildRequest): Promise<OnceAnswer> {
   const { principal, reference, body, once } = request
   requireTemplateOwner(principal)
   const found = await findTemplateRow(controller, principal, reference)
   const wanted = await requireBuildable(controller, principal, await specOf(controller, found, body))
+  const egress = egressOf(wanted.spec)
+  if (egress !== undefined && opens(wishOf(egress))) requireScope(principal, 'egress:write')
   return controller.database.db.transaction(async (tx) => {
     await lockTenant(tx, principal)
     return answerOnce(tx, controller, once, async () => {

@@ -336,4 +336,27 @@ export function templatePromises(regionOf: () => TestRegion): void {
       'template_not_found',
     )
   })
+
+  test('a build goes to the registries of its packages and where its spec says, and what is made of it does not', async () => {
+    const { key, tenant } = await fresh()
+    await named(key, 'web', { packages: { npm: ['left-pad'] }, egress: { allow: ['Example.com'] } })
+    const id = textAt(await built(key, 'web'), 'id')
+    const made = textAt((await post('/v1/sandboxes', { template_id: 'web' }, { key })).json, 'data', 'id')
+    const wishOf = async (where: string, value: string): Promise<unknown> => {
+      const rows = await regionOf().sql<{ egress: unknown }>(`select egress from sandbox where ${where} = $1`, [value])
+      return rows[0]?.egress
+    }
+    const rules = at(await wishOf(`metadata ->> 'template_build'`, id), 'rules') as unknown[]
+    assert.deepEqual(
+      rules.map((rule) => [at(rule, 'host'), at(rule, 'effect')]),
+      [
+        ['example.com', 'allow'],
+        ['registry.npmjs.org', 'allow'],
+      ],
+    )
+    assert.equal(await wishOf('id', made), null)
+    const narrow = await regionOf().newKey({ tenant, scopes: ['sandboxes:read', 'sandboxes:write'] })
+    refused(await post('/v1/sandbox-templates/web/builds', {}, { key: narrow.key }), 403, 'insufficient_scope')
+    await built(narrow.key, 'web', { build_spec: { steps: run('remember it') } })
+  })
 }
