@@ -66,6 +66,17 @@ export const LIMITS = {
   /** How long a killed command's pipes may stay open (a grandchild may hold them) before the answer goes out without them. */
   execDrainMs: 500,
 
+  // Code in a sandbox. The agent has the same bounds (origin/guest/limits.go), and this holds it to them.
+  codeBytesMax: 1024 * 1024,
+  codeContextsMax: 16,
+  /** Of one result as JSON, and of all results of a call; what is more is left out, and the answer says `truncated`. */
+  codeMessageBytesMax: 8 * 1024 * 1024,
+  codeMessagesBytesMax: 16 * 1024 * 1024,
+  /** Where output is told by line: of a line that does not end. */
+  codeLineCharsMax: 256 * 1024,
+  /** The documents of Podflare name none for its REST calls; its tools have this one. */
+  podflareExecTimeoutSec: 300,
+
   // Files of a sandbox.
   /** Of a list or a search: how many it tells at most, and how deep it looks below its path. */
   fileEntriesMax: 10_000,

@@ -7,7 +7,9 @@
  */
 import type { Scope } from '../../shared/accounts.ts'
 import { ALL_ROUTES } from '../../shared/contracts/all-routes.ts'
+import { CODE_ROUTES } from '../../shared/contracts/code.ts'
 import { INSPECTION_ROUTES } from '../../shared/contracts/inspection.ts'
+import { PODFLARE_ROUTES } from '../../shared/contracts/podflare.ts'
 import { ENV_ROUTES, PROCESS_ROUTES } from '../../shared/contracts/processes.ts'
 import type { Route, RouteClass } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
@@ -38,9 +40,17 @@ export type Call = {
 
 /** The first segments under which routes of ours, and of the doors beside them, may live. */
 const ROOTS: ReadonlySet<string> = new Set(['v1', 'podflare', 'e2b'])
-const RUNS_COMMAND: ReadonlySet<Route> = new Set([SANDBOX_ROUTES.run, SANDBOX_ROUTES.exec, PROCESS_ROUTES.execStream])
+const RUNS_COMMAND: ReadonlySet<Route> = new Set<Route>([
+  SANDBOX_ROUTES.run,
+  SANDBOX_ROUTES.exec,
+  PROCESS_ROUTES.execStream,
+  CODE_ROUTES.run,
+  PODFLARE_ROUTES.exec,
+])
 const ASKS_MACHINE: ReadonlySet<Route> = new Set<Route>(
-  [INSPECTION_ROUTES, TERMINAL_ROUTES, PROCESS_ROUTES, ENV_ROUTES].flatMap((group) => Object.values(group)),
+  [INSPECTION_ROUTES, TERMINAL_ROUTES, PROCESS_ROUTES, ENV_ROUTES, CODE_ROUTES].flatMap((group) =>
+    Object.values(group),
+  ),
 )
 const PREFIX = /^\/r\/([^/]+)(?=\/)/
 const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)

@@ -11,6 +11,7 @@ import { answerError } from './http/answer-error.ts'
 import { arrive } from './http/arrival.ts'
 import { type Credentials, internalDoor, operatorDoor } from './http/authenticate.ts'
 import { serveCatalog } from './http/catalog-routes.ts'
+import { serveCode } from './http/code-routes.ts'
 import { docs, openApi } from './http/document-routes.ts'
 import { serveEgressAudit } from './http/egress-audit-routes.ts'
 import { serveEgress } from './http/egress-routes.ts'
@@ -82,6 +83,7 @@ export function createApp(controller: Controller, credentials: Credentials, tena
   serveFiles(serve)
   serveExports(serve)
   serveFileSystem(serve)
+  serveCode(serve)
   serveUsage(serve)
   serveEvents(serve)
   serveWebhooks(serve)

@@ -2,120 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
-	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
-
-// codeAgent is the real routes for code over a real HTTP/2 server, with the real interpreters of this machine.
-type codeAgent struct {
-	*agent
-	environment *environment
-	contexts    *codeContexts
-}
-
-func serveCode(t *testing.T) codeAgent {
-	t.Helper()
-	t.Parallel()
-	processes := newProcesses()
-	processes.groups.idle = testGroups(t, 8)
-	// The sandbox's user reads the drivers, and may not look into what t.TempDir makes.
-	folder, err := os.MkdirTemp("", "atoll-drivers-")
-	check(t, err)
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	check(t, os.Chmod(folder, 0o755))
-	environment := newEnvironment(newEgressDoor())
-	contexts := newCodeContexts(driverStarter(processes, folder), environment)
-	routes := http.NewServeMux()
-	addCodeRoutes(routes, contexts, processes)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
-		routes.ServeHTTP(response, request.WithContext(context.WithValue(request.Context(), sessionKey{}, &session{})))
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(func() {
-		for _, each := range contexts.list() {
-			_ = contexts.remove(each.id)
-		}
-		server.Close()
-	})
-	client := server.Client()
-	if err := http2.ConfigureTransport(client.Transport.(*http.Transport)); err != nil {
-		t.Fatal(err)
-	}
-	return codeAgent{&agent{t, client, server.URL + "/v1/code"}, environment, contexts}
-}
-
-type codeStory struct {
-	started        codeStarted
-	stdout, stderr string
-	results        []map[string]any
-	failure        map[string]any
-	end            *codeEnd
-}
-
-func python(code string) map[string]any {
-	return map[string]any{"code": code, "language": "python", "timeout_ms": 20_000, "output_bytes_max": 1 << 20}
-}
-
-func bash(code string) map[string]any { return with(python(code), "language", "bash") }
-
-// newContext makes one in a folder that there is on every machine.
-func (a codeAgent) newContext(language string) string {
-	a.t.Helper()
-	var record codeContextRecord
-	response := a.ask("POST", "/contexts", map[string]string{"language": language, "cwd": "/tmp"})
-	check(a.t, json.NewDecoder(response.Body).Decode(&record))
-	return record.ID
-}
-
-func (a codeAgent) run(order map[string]any, contextID string) codeStory {
-	a.t.Helper()
-	return readCode(a.t, a.ask("POST", "", with(order, "context_id", contextID)).Body)
-}
-
-func readCode(t *testing.T, body io.Reader) (story codeStory) {
-	t.Helper()
-	var pieces []byte
-	for {
-		header := make([]byte, frameHeaderBytes)
-		if _, err := io.ReadFull(body, header); err != nil {
-			return story
-		}
-		payload := make([]byte, binary.BigEndian.Uint32(header[1:]))
-		if _, err := io.ReadFull(body, payload); err != nil {
-			t.Fatal(err)
-		}
-		switch frameType(header[0]) {
-		case frameStarted:
-			check(t, json.Unmarshal(payload, &story.started))
-		case frameStdout:
-			story.stdout += string(payload)
-		case frameStderr:
-			story.stderr += string(payload)
-		case framePiece:
-			pieces = append(pieces, payload...)
-		case frameResult:
-			var result map[string]any
-			check(t, json.Unmarshal(append(pieces, payload...), &result))
-			story.results, pieces = append(story.results, result), nil
-		case frameFailure:
-			check(t, json.Unmarshal(append(pieces, payload...), &story.failure))
-			pieces = nil
-		case frameExited:
-			check(t, json.Unmarshal(payload, &story.end))
-		}
-	}
-}
 
 func TestCodeKeepsItsStateFromCallToCall(t *testing.T) {
 	agent := serveCode(t)
@@ -143,96 +34,6 @@ func TestALargeResultComesWholeAndTooManyAreCut(t *testing.T) {
 	many := agent.run(python("for number in range(1_000): display(number)"), id)
 	if len(many.results) != codeResultsMax || !many.end.ResultsTruncated {
 		t.Fatalf("%d %+v", len(many.results), many.end)
-	}
-}
-
-func TestOutputIsBoundedAndEndless(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	endless := with(with(python("while True: print('x' * 1000)"), "output_bytes_max", 5_000), "timeout_ms", 500)
-	story := agent.run(endless, id)
-	if len(story.stdout) != 5_000 || !story.end.StdoutTruncated || story.end.Reason != reasonTimeout || story.end.ExitCode != 124 {
-		t.Fatalf("%d %+v", len(story.stdout), story.end)
-	}
-	if after := agent.run(python("1"), id); after.end.ContextRestarted || after.started.ExecutionCount != 2 {
-		t.Fatalf("the context did not live on: %+v", after.end)
-	}
-}
-
-func TestCodeThatHeedsNoInterruptIsKilledAndTheContextBeginsAnew(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	deaf := "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-	story := agent.run(with(python(deaf), "timeout_ms", 300), id)
-	if story.end.Reason != reasonTimeout || !story.end.ContextRestarted {
-		t.Fatalf("%+v", story.end)
-	}
-	if after := agent.run(python("time"), id); after.failure["name"] != "NameError" || after.end.ContextRestarted {
-		t.Fatalf("%+v %+v", after, after.end)
-	}
-}
-
-func TestAnInterpreterThatEndsSaysSoOnce(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	story := agent.run(python("print('last')\nimport os; os._exit(9)"), id)
-	if story.end.ExitCode != 9 || !story.end.ContextRestarted || story.end.Reason != reasonExit {
-		t.Fatalf("%+v", story.end)
-	}
-	agent.run(python("import os, threading\nthreading.Timer(0.1, os._exit, [1]).start()"), id)
-	time.Sleep(400 * time.Millisecond)
-	if after := agent.run(python("1"), id); !after.end.ContextRestarted || after.started.ExecutionCount != 1 {
-		t.Fatalf("%+v", after.end)
-	}
-	if after := agent.run(python("1"), id); after.end.ContextRestarted {
-		t.Fatalf("%+v", after.end)
-	}
-}
-
-func TestAnInterruptEndsTheCallAndARestartTheSession(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	agent.run(python("kept = 1"), id)
-	for verb, want := range map[string]bool{"interrupt": false, "restart": true} {
-		response := agent.ask("POST", "", with(python("print('begun')\nwhile True: pass"), "context_id", id))
-		awaitOutput(t, response.Body)
-		agent.ask("POST", "/contexts/"+id+"/"+verb, nil)
-		if story := readCode(t, response.Body); story.end == nil || story.end.ContextRestarted != want {
-			t.Fatalf("%s: %+v", verb, story.end)
-		}
-		if verb == "interrupt" {
-			if after := agent.run(python("kept"), id); len(after.results) != 1 {
-				t.Fatalf("the session did not live on: %+v", after)
-			}
-		}
-		agent.run(python("kept = 1"), id)
-	}
-}
-
-// awaitOutput reads the first frames: started and some output.
-func awaitOutput(t *testing.T, body io.Reader) {
-	t.Helper()
-	for seen := frameType(0); seen != frameStdout; {
-		header := make([]byte, frameHeaderBytes)
-		if _, err := io.ReadFull(body, header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.CopyN(io.Discard, body, int64(binary.BigEndian.Uint32(header[1:]))); err != nil {
-			t.Fatal(err)
-		}
-		seen = frameType(header[0])
-	}
-}
-
-func TestACallerWhoLeavesInterruptsTheCodeAndKeepsTheSession(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	agent.run(python("kept = 1"), id)
-	response := agent.ask("POST", "", with(python("print('begun')\nwhile True: pass"), "context_id", id))
-	awaitOutput(t, response.Body)
-	response.Body.Close()
-	if after := agent.run(python("kept"), id); len(after.results) != 1 || after.end.ContextRestarted {
-		t.Fatalf("%+v %+v", after, after.end)
 	}
 }
 
@@ -366,21 +167,6 @@ func TestAWarmedContextCountsFromItsFirstRealCallAndDrawsItsOwnNumbers(t *testin
 	}
 	if got := agent.refused("POST", "/warm", python("1 / 0")); got != "process_not_started" {
 		t.Fatalf("%s", got)
-	}
-}
-
-// An interpreter's process runs the code of strangers: what it says on the channel is not believed.
-func TestADriverThatSaysNonsenseLosesItsProcessOnly(t *testing.T) {
-	agent := serveCode(t)
-	id := agent.newContext("python")
-	for _, nonsense := range []string{`b"\x09\x00\x00\x00\x01x"`, `b"\x01\xff\xff\xff\xff"`, `b"\x03\x00\x00\x00\x02no"`} {
-		story := agent.run(python("import os, time\nos.write(3, "+nonsense+")\ntime.sleep(20)"), id)
-		if story.end == nil || !story.end.ContextRestarted || story.end.ExitCode != 137 {
-			t.Fatalf("%s: %+v", nonsense, story.end)
-		}
-	}
-	if after := agent.run(python("1"), id); len(after.results) != 1 {
-		t.Fatalf("%+v", after)
 	}
 }
 

@@ -7,6 +7,7 @@ import { CATALOG_ROUTES } from './catalog.ts'
 import { EGRESS_ROUTES } from './egress.ts'
 import { EGRESS_AUDIT_ROUTES } from './egress-audit.ts'
 import { EGRESS_SECRET_ROUTES } from './egress-secrets.ts'
+import { CODE_ROUTES } from './code.ts'
 import { EVENT_ROUTES } from './events.ts'
 import { EXPORT_ROUTES } from './file-exports.ts'
 import { FS_ROUTES } from './file-system.ts'
@@ -38,6 +39,7 @@ export const ALL_ROUTES: readonly Route[] = [
   INSPECTION_ROUTES,
   PREVIEW_ROUTES,
   TERMINAL_ROUTES,
+  CODE_ROUTES,
   MACHINE_ROUTES,
   USAGE_ROUTES,
   TEMPLATE_ROUTES,

@@ -5,7 +5,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { route } from './route.ts'
-import { templateSchema } from './sandbox-fields.ts'
+import { boundedText, templateSchema } from './sandbox-fields.ts'
 
 export const podflareCreateBody = z.object({
   template: templateSchema.optional().describe('What its disk begins with, by name. Default: `default`.'),
@@ -54,6 +54,22 @@ export const PODFLARE_ROUTES = {
     once: true,
     summary: 'Let a sandbox go on with the machine of another one, in the form of Podflare.',
     status: 204,
+  }),
+  exec: route({
+    method: 'POST',
+    path: '/podflare/v1/sandboxes/:id/exec',
+    class: 'change',
+    scope: 'sandboxes:exec',
+    summary: 'Run code, in the form of Podflare: a line of output in every line, and `exit` as the last.',
+    body: z.object({
+      code: boundedText(LIMITS.codeBytesMax).describe('What is run.'),
+      language: z
+        .enum(['python', 'bash'])
+        .default('python')
+        .describe('`python` is one session for each sandbox, `bash` a process for each call. Default: `python`.'),
+    }),
+    status: 200,
+    stream: 'application/x-ndjson',
   }),
   destroy: route({
     method: 'DELETE',

@@ -7,6 +7,8 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandboxes/:id/processes': { command: 'npm run dev', name: 'dev', cwd: '/workspace', env: { PORT: '3000' } },
   'POST /v1/sandboxes/:id/processes/:pid/signal': { signal: 'SIGINT' },
   'PUT /v1/sandboxes/:id/env': { vars: [{ key: 'LOG_LEVEL', value: 'debug', encrypted: false }] },
+  'POST /v1/sandboxes/:id/code': { code: 'import math\nmath.pi', language: 'python', timeout: 30 },
+  'POST /v1/sandboxes/:id/code/contexts': { language: 'javascript' },
   'POST /v1/sandboxes/:id/extend': { timeout_sec: 600 },
   'POST /v1/sandboxes/:id/expose': { port: 5173 },
   'POST /v1/sandboxes/:id/previews': { port: 3000, visibility: 'private' },
@@ -36,6 +38,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/sandboxes/:id/tags': { tags: ['demo', 'blue'] },
   'POST /podflare/v1/sandboxes/:id/fork': { n: 3 },
   'POST /podflare/v1/sandboxes/:id/diff': { other: 'sbx_usw1_01k2v5w9m3q8r7t6y4z2a1b0c9xyz', paths: ['/workspace'] },
+  'POST /podflare/v1/sandboxes/:id/exec': { code: 'print(1 + 1)', language: 'python' },
   'POST /podflare/v1/sandboxes': { template: 'default', persistent: false },
   'POST /v1/api-keys': { name: 'ci', scopes: ['sandboxes:read', 'sandboxes:write', 'sandboxes:exec'] },
   'POST /v1/api-keys/scoped': {

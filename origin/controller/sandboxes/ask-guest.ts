@@ -15,6 +15,7 @@ import { askAwake } from './ask-awake.ts'
 import { findForChange } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import type { Waker } from './resume-sandbox.ts'
+import { outcomeUnknown } from './start-on-host.ts'
 import { followStop } from './stopped-sandbox.ts'
 
 export type GuestAsking = {
@@ -41,7 +42,7 @@ export async function askGuest(
       throw new AppError('state_conflict', 'The sandbox was paused while the body was on its way.')
     return hostOf(controller, awake).guest(awake.id, request, asking.caller)
   })
-  return { ...(await settle(controller, row, outcome)), row }
+  return { ...(await settle(controller, row, outcome, request)), row }
 }
 
 /** A conversation with the agent, both ways at once. Throws what the caller should hear. */
@@ -54,7 +55,7 @@ export async function openGuestStream(
     hostOf(controller, awake).guestStream(awake.id, request, asking.caller),
   )
   if (outcome.kind === 'opened') return { socket: outcome.socket, headers: outcome.headers, row }
-  const { body } = await settle(controller, row, outcome)
+  const { body } = await settle(controller, row, outcome, request)
   body.destroy()
   throw nonsense()
 }
@@ -109,8 +110,13 @@ async function settle(
   controller: Controller,
   row: SandboxRow,
   outcome: GuestAnswer | Trouble,
+  { isWork }: GuestRequest,
 ): Promise<Omit<GuestAnswer, 'kind'>> {
-  if (outcome.kind !== 'answered') throw (await endOf(controller, row, outcome)) ?? outcome.error
+  if (outcome.kind !== 'answered') {
+    const mayHaveRun = outcome.kind === 'unknown' && isWork === true
+    const ended = await endOf(controller, row, outcome)
+    throw ended ?? (mayHaveRun ? outcomeUnknown(row.id, undefined, outcome.error) : outcome.error)
+  }
   const { kind: _, ...answer } = outcome
   if (answer.status < 400) return answer
   const { code, message } = await readGuestJson(answer, guestRefusalBody)

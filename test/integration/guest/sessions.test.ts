@@ -1,15 +1,14 @@
 /** Sessions follow each other over one pair of ports, whatever state the one before was left in. */
 import assert from 'node:assert/strict'
-import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connectPort } from '../../../origin/hostd/guest/connect-port.ts'
-import { closePorts, shakeHands } from '../../../origin/hostd/guest/handshake.ts'
 import { openGuestSession } from '../../../origin/hostd/guest/session.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { orderOf, run } from './command.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { UNWATCHED } from './unwatched.ts'
+import { beginAndVanish as vanish } from './vanish.ts'
 
 let machine: Machine
 before(async () => {
@@ -140,14 +139,9 @@ test('a machine that ends while a command runs fails that command and closes the
 const dial = (path: string): Promise<Socket> => connectPort(path, AbortSignal.timeout(5_000))
 
 /** Begins commands in a session that is cut off a little later, so that the agent is not told of its end. */
-async function beginAndVanish(...lines: string[]): Promise<void> {
-  const { dataPath, controlPath } = machine
-  const ports = await shakeHands({ dataPath, controlPath, signal: AbortSignal.timeout(30_000) })
-  const session = connect('http://guest', { createConnection: () => ports.data }).on('error', () => {})
-  for (const line of lines) {
-    const stream = session.request({ ':method': 'POST', ':path': '/v1/exec' }).on('error', () => {})
-    stream.resume().end(JSON.stringify(orderOf(line, { output_bytes_max: 1024 ** 3 })))
-  }
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
-  closePorts(ports)
-}
+const beginAndVanish = (...lines: string[]): Promise<void> =>
+  vanish(
+    machine,
+    '/v1/exec',
+    lines.map((line) => orderOf(line, { output_bytes_max: 1024 ** 3 })),
+  )

@@ -11,6 +11,7 @@ import { destroySandbox } from '../../sandboxes/destroy-sandbox.ts'
 import { findForChange } from '../../sandboxes/find-sandbox.ts'
 import { forkOnce } from '../../snapshots/fork-once.ts'
 import { mergeOnce } from '../../snapshots/merge-once.ts'
+import { podflareExec } from './exec.ts'
 
 type Routes = typeof PODFLARE_ROUTES
 
@@ -18,6 +19,7 @@ export function servePodflare(serve: Serve<Principal>): void {
   serve(PODFLARE_ROUTES.create, create)
   serve(PODFLARE_ROUTES.fork, fork)
   serve(PODFLARE_ROUTES.merge, merge)
+  serve(PODFLARE_ROUTES.exec, podflareExec)
   serve(PODFLARE_ROUTES.destroy, destroy)
 }
 

@@ -9,6 +9,7 @@ import { SCOPES } from '../../../../shared/accounts.ts'
 import { ALL_ROUTES } from '../../../../shared/contracts/all-routes.ts'
 import type { Route } from '../../../../shared/contracts/route.ts'
 import { newApiKey } from '../../../../shared/ids.ts'
+import { startCodeAgent } from '../support/code-agent.ts'
 import { embedded, type TestServer } from '../support/databases.ts'
 import { type FileAgent, fileAgent } from '../support/file-agent.ts'
 import { joinedAgents } from '../support/joined-agents.ts'
@@ -33,6 +34,7 @@ describe('what a tenant has', { timeout: 120_000 }, () => {
     region.host.agent = joinedAgents([
       ['/v1/files', agent.answer],
       ['/v1/terminals', startTerminalAgent().serve],
+      ['/v1/code', startCodeAgent().serve],
       ['/v1/', startProcessAgent().serve],
     ])
     planted = await plant(region)

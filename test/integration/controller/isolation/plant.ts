@@ -1,6 +1,8 @@
 /** A tenant who has one of everything: names that others may try, and in each a word that nobody else may ever read. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { newId } from '../../../../shared/ids.ts'
+import { startCodeAgent } from '../support/code-agent.ts'
+import { joinedAgents } from '../support/joined-agents.ts'
 import { type Account, type Json, type TestRegion, textAt, until } from '../support/region.ts'
 import { startTerminalAgent } from '../support/terminal-agent.ts'
 
@@ -24,6 +26,7 @@ export type Things = {
   auditEntry: string
   terminal: string
   share: string
+  context: string
   template: string
   templateName: string
   build: string
@@ -71,8 +74,12 @@ export async function plant(region: TestRegion): Promise<Planted> {
     'id',
   )
   const share = textAt(await make(`/v1/sandboxes/${sandbox}/shares`, {}), 'data', 'share_id')
-  region.host.agent ??= startTerminalAgent().serve
+  region.host.agent ??= joinedAgents([
+    ['/v1/code', startCodeAgent().serve],
+    ['/v1/', startTerminalAgent().serve],
+  ])
   const terminal = textAt(await make(`/v1/sandboxes/${sandbox}/terminal`, {}), 'data', 'session_id')
+  const context = textAt(await make(`/v1/sandboxes/${sandbox}/code/contexts`, {}), 'data', 'id')
   const templateName = `own-${randomUUID()}`
   const build_spec = { steps: [{ run: `echo ${word}` }], env: { NOTE: word }, size: 'xs' }
   const owned = { name: templateName, slug: templateName, description: word, metadata: { note: word }, build_spec }
@@ -130,6 +137,7 @@ export async function plant(region: TestRegion): Promise<Planted> {
       share,
       process: 'p_abcdefghijkl',
       variable: 'NOTE',
+      context,
       template,
       templateName,
       build,
@@ -168,6 +176,7 @@ export function neverMade(things: Things): Things {
     share: like(things.share),
     process: 'p_bbbbbbbbbbbb',
     variable: 'OTHER',
+    context: like(things.context),
     template: like(things.template),
     templateName: like(things.templateName),
     build: like(things.build),

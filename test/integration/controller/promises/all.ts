@@ -5,6 +5,7 @@ import { startRegion, type TestRegion } from '../support/region.ts'
 import { accountPromises } from './accounts.ts'
 import { admissionPromises } from './admission.ts'
 import { catalogPromises } from './catalog.ts'
+import { codePromises } from './code.ts'
 import { constantPromises } from './constants.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
@@ -101,6 +102,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('previews', 1, previewPromises)
     group('processes', 1, processPromises)
     group('terminals', 1, terminalPromises)
+    group('code', 1, codePromises)
     group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)

@@ -1,0 +1,42 @@
+/** The whole of a call in one answer, for callers who do not follow it. */
+import type { CodeAnswer, CodeError, CodeResult } from '../../../shared/contracts/code.ts'
+import type { GuestCodeStarted } from '../../../shared/contracts/guest-code.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { endFields } from './end-fields.ts'
+import type { RunningCode } from './run-code.ts'
+
+/** What one call may hold here is bounded by what its events may be (code-events.ts). */
+export async function gatherCode(running: RunningCode): Promise<CodeAnswer> {
+  const [stdout, stderr]: [Uint8Array[], Uint8Array[]] = [[], []]
+  const results: CodeResult[] = []
+  let error: CodeError | null = null
+  let started: GuestCodeStarted | undefined
+  for await (const batch of running)
+    for (const event of batch)
+      switch (event.type) {
+        case 'started':
+          started = event.started
+          break
+        case 'stdout':
+          stdout.push(event.bytes)
+          break
+        case 'stderr':
+          stderr.push(event.bytes)
+          break
+        case 'result':
+          results.push(event.result)
+          break
+        case 'error':
+          error = event.error
+          break
+        case 'end':
+          return {
+            stdout: Buffer.concat(stdout).toString('utf8'),
+            stderr: Buffer.concat(stderr).toString('utf8'),
+            results,
+            error,
+            ...endFields(started, event.end),
+          }
+      }
+  throw new AppError('internal', 'Something went wrong on our side.', { detail: 'Code ended without an end.' })
+}

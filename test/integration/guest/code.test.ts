@@ -1,0 +1,124 @@
+/** Code in a real machine: what only its kernel, its users and its agent's life can show. The rest is held by the drivers' own tests. */
+import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import type { GuestSession } from '../../../origin/hostd/guest/session.ts'
+import { guestCodeContexts } from '../../../shared/contracts/guest-code.ts'
+import { begin, codeOrder, runCode } from './call-code.ts'
+import { run } from './command.ts'
+import { bootMachine, type Machine } from './machine.ts'
+import { beginAndVanish } from './vanish.ts'
+
+let machine: Machine
+let session: GuestSession
+before(async () => {
+  machine = await bootMachine()
+  session = await machine.open()
+})
+after(() => machine?.stop())
+
+test('each language keeps its state, as the sandbox’s user in its workspace', async () => {
+  const python = await runCode(session, 'import os, sys\nx = 20\nprint(os.getuid(), os.getcwd(), sys.prefix)')
+  assert.equal(python.stdout, '1000 /workspace /opt/venv\n', python.stderr)
+  assert.equal((await runCode(session, 'x + 1')).results[0]?.text, '21')
+
+  const javascript = { language: 'javascript' } as const
+  const first = await runCode(session, 'const x = await Promise.resolve(20); process.getuid()', javascript)
+  assert.equal(first.results[0]?.text, '1000', first.stderr)
+  assert.equal(
+    (await runCode(session, 'import { sep } from "node:path"; sep + (x + 1)', javascript)).results[0]?.text,
+    "'/21'",
+  )
+
+  const bash = { language: 'bash' } as const
+  await runCode(session, 'x=20; cd /usr', bash)
+  assert.equal((await runCode(session, 'echo $((x + 1)) $PWD', bash)).stdout, '21 /usr\n')
+})
+
+// The group of the context is given little memory here, because to touch all of a machine's takes an emulated one a minute.
+test('code that takes all memory ends its own context, and says why; the machine goes on', async () => {
+  const group = await runCode(session, 'y = 1\nprint(open("/proc/self/cgroup").read().strip().rpartition("::")[2])')
+  const limit = `echo 64M > /sys/fs/cgroup${group.stdout.trim()}/memory.max`
+  assert.equal((await run(session, limit, { user: 'root' })).exit_code, 0)
+  const greedy = await runCode(session, 'taken = []\nwhile True: taken.append(bytearray(4_000_000))')
+  assert.deepEqual(
+    [greedy.end?.reason, greedy.end?.exit_code, greedy.end?.context_restarted, greedy.error],
+    ['out_of_memory', 137, true, undefined],
+  )
+  const after = await runCode(session, 'y')
+  assert.deepEqual([after.error?.name, after.end?.context_restarted], ['NameError', false])
+})
+
+test('what code has started ends with its context', async () => {
+  const many = 'import os, time\nfor _ in range(20):\n    if os.fork() == 0: time.sleep(1_000)\n20'
+  assert.equal((await runCode(session, many)).results[0]?.text, '20')
+  const count = async (): Promise<string> =>
+    (await runCode(session, 'pgrep -c -f interpreters/python', { language: 'bash' })).stdout
+  assert.equal(await count(), '21\n')
+  const { stream, head } = begin(session, 'POST', '/v1/code/contexts/ctx_python/restart')
+  assert.equal((await head).status, 200, await text(stream))
+  await runCode(session, 'import time; time.sleep(0.2)')
+  assert.equal(await count(), '1\n')
+})
+
+test('contexts live on when the host begins anew, and so does a call that runs', async () => {
+  await runCode(session, 'kept = "kept"')
+  session.close()
+  await session.closed
+  await beginAndVanish(machine, '/v1/code', [codeOrder('import time\nprint("begun")\ntime.sleep(3)\nfinished = True')])
+  session = await machine.open({ keepsCommands: true })
+  await session.keptEnded()
+  assert.deepEqual((await runCode(session, '(kept, finished)')).results[0]?.text, "('kept', True)")
+})
+
+test('a caller who leaves interrupts the code and keeps what it has made', async () => {
+  const leaving = new AbortController()
+  const cut = runCode(
+    session,
+    'mine = 1\nprint("begun")\nwhile True: pass',
+    {},
+    {
+      signal: leaving.signal,
+      heard: (event) => event.type === 'stdout' && leaving.abort(new Error('left')),
+    },
+  )
+  await assert.rejects(cut)
+  assert.equal((await runCode(session, 'mine')).results[0]?.text, '1')
+})
+
+test('a timeout interrupts the code, what heeds none is killed, and both say what became of the context', async () => {
+  const heeds = await runCode(session, 'while True: pass', { timeout_ms: 500 })
+  assert.deepEqual([heeds.end?.reason, heeds.end?.exit_code, heeds.end?.context_restarted], ['timeout', 124, false])
+  const shell = await runCode(session, 'while :; do :; done', { timeout_ms: 500, language: 'bash' })
+  assert.deepEqual([shell.end?.exit_code, shell.end?.context_restarted], [124, false])
+  const script = await runCode(session, 'for (;;);', { timeout_ms: 500, language: 'javascript' })
+  assert.deepEqual([script.end?.exit_code, script.end?.context_restarted], [124, false])
+  const { stream, head } = begin(session, 'GET', '/v1/code/contexts')
+  assert.equal((await head).status, 200)
+  const { contexts } = guestCodeContexts.parse(JSON.parse(await text(stream)))
+  assert.deepEqual(contexts.map(({ id, is_running }) => [id, is_running]).sort(), [
+    ['ctx_bash', false],
+    ['ctx_javascript', false],
+    ['ctx_python', false],
+  ])
+})
+
+// Numbers for whoever looks: they hold nothing, because this machine is emulated and shared.
+test('how long calls take', async (t) => {
+  for (const [language, code] of [
+    ['python', 'print(1)'],
+    ['javascript', 'console.log(1)'],
+    ['bash', 'echo 1'],
+  ] as const) {
+    const { stream, head } = begin(session, 'POST', `/v1/code/contexts/ctx_${language}/restart`)
+    assert.equal((await head).status, 200)
+    stream.resume()
+    const times: number[] = []
+    for (let call = 0; call < 10; call++) {
+      const began = performance.now()
+      assert.equal((await runCode(session, code, { language })).stdout, '1\n')
+      times.push(Math.round(performance.now() - began))
+    }
+    t.diagnostic(`${language}: ${times.join(' ')} ms`)
+  }
+})
