@@ -4,10 +4,10 @@
  */
 import { ACCOUNT_ROUTES } from './accounts.ts'
 import { CATALOG_ROUTES } from './catalog.ts'
+import { CODE_ROUTES } from './code.ts'
 import { EGRESS_ROUTES } from './egress.ts'
 import { EGRESS_AUDIT_ROUTES } from './egress-audit.ts'
 import { EGRESS_SECRET_ROUTES } from './egress-secrets.ts'
-import { CODE_ROUTES } from './code.ts'
 import { EVENT_ROUTES } from './events.ts'
 import { EXPORT_ROUTES } from './file-exports.ts'
 import { FS_ROUTES } from './file-system.ts'

@@ -5,7 +5,7 @@ import { CODE_LANGUAGES, CODE_REASONS } from './guest-code.ts'
 import { route } from './route.ts'
 import { boundedText, envSchema, plainText } from './sandbox-fields.ts'
 
-const language = z.enum(CODE_LANGUAGES).describe('What the code is written in.')
+export const codeLanguage = z.enum(CODE_LANGUAGES).describe('What the code is written in.')
 const folder = plainText.min(1).max(LIMITS.pathCharsMax).regex(/^\//, { error: 'must be an absolute path' })
 
 /** What a call of code says, wherever it is sent. */
@@ -28,7 +28,10 @@ export const codeShape = {
   cwd: folder.optional().describe('The folder of this call only. Default: where the context stands.'),
 }
 
-export const codeBody = z.object({ ...codeShape, language: language.default('python').describe('Default: `python`.') })
+export const codeBody = z.object({
+  ...codeShape,
+  language: codeLanguage.default('python').describe('Default: `python`.'),
+})
 export type CodeBody = z.infer<typeof codeBody>
 
 const form = (what: string) => z.string().optional().describe(what)
@@ -79,7 +82,7 @@ export type CodeAnswer = z.infer<typeof codeAnswer>
 
 export const codeContextRecord = z.object({
   id: z.string().describe('What `context_id` names it by.'),
-  language,
+  language: codeLanguage,
   cwd: z.string().describe('The folder where it began.'),
   is_default: z.boolean().describe('It is the one that is used where none is named.'),
   execution_count: z.int().describe('How many calls it has run since it began, or was restarted.'),
@@ -110,7 +113,7 @@ export const CODE_ROUTES = {
     scope: 'sandboxes:exec',
     summary: 'Make one more context.',
     body: z.object({
-      language: language.default('python').describe('Default: `python`.'),
+      language: codeLanguage.default('python').describe('Default: `python`.'),
       cwd: folder.default('/workspace').describe('The folder where it begins. Default: `/workspace`.'),
     }),
     status: 201,

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
 import { SIZE_NAMES } from '../machines.ts'
+import { codeLanguage, codeShape } from './code.ts'
 import { egressWishSchema } from './egress-fields.ts'
 import {
   boundedText,
@@ -174,6 +175,19 @@ const execShape = {
     ),
 }
 
+/** Code in place of a command: what else is said of a command is not for it, but for `env`, `cwd` and `timeout`. */
+const codeInExec = {
+  code: codeShape.code
+    .optional()
+    .describe('Code in place of a command, run as `POST /v1/sandboxes/{id}/code` does, with its answer.'),
+  language: codeLanguage.optional().describe('What `code` is written in. Default: `python`.'),
+  context_id: codeShape.context_id.describe('The context of `code`. Default: the one that its language has.'),
+}
+type Given = Partial<Record<'command' | 'cmd' | 'code', string | undefined>>
+const oneOfThree = ({ command, cmd, code }: Given): boolean =>
+  [command, cmd, code].filter((given) => given !== undefined).length === 1
+const forCommands = ['args', 'user', 'stdin', 'detached'] as const
+
 const oneOfCommandAndCmd = (body: { command?: string | undefined; cmd?: string | undefined }): boolean =>
   (body.command === undefined) !== (body.cmd === undefined)
 const oneOfMessage = { error: 'Give either command (a shell line) or cmd with args.', path: ['command'] }
@@ -198,6 +212,7 @@ export type CreateSandboxBody = z.infer<typeof createSandboxBody>
 export const execBody = z
   .object({
     ...execShape,
+    ...codeInExec,
     detached: z
       .boolean()
       .optional()
@@ -205,7 +220,11 @@ export const execBody = z
         'True: start it as a process in the background, and answer with its id as `job_id`; without a `timeout` it has none. Default: false.',
       ),
   })
-  .refine(oneOfCommandAndCmd, oneOfMessage)
+  .refine(oneOfThree, { error: 'Give one of command (a shell line), cmd with args, and code.', path: ['command'] })
+  .refine((body) => body.code === undefined || forCommands.every((field) => body[field] === undefined), {
+    error: `code is run without ${forCommands.join(', ')}`,
+    path: ['code'],
+  })
 export type ExecBody = z.infer<typeof execBody>
 
 /** A process in the background. */

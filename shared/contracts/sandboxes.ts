@@ -1,5 +1,6 @@
 /** The public API of sandboxes, route by route. Names and quirks are a wire contract, so they are snake_case and never renamed. */
 import * as z from 'zod'
+import { codeAnswer } from './code.ts'
 import { route } from './route.ts'
 import { createSandboxBody, execBody, extendBody, runBody, tagsBody, updateBody } from './sandbox-bodies.ts'
 import { listAnswer, listQuery } from './sandbox-list.ts'
@@ -111,10 +112,10 @@ export const SANDBOX_ROUTES = {
     path: '/v1/sandboxes/:id/exec',
     class: 'change',
     scope: 'sandboxes:exec',
-    summary: 'Run a command to its end. A paused sandbox wakes by itself.',
+    summary: 'Run a command, or code, to its end. A paused sandbox wakes by itself.',
     body: execBody,
     status: 200,
-    answer: z.object({ data: z.union([execAnswer, jobAnswer]) }),
+    answer: z.object({ data: z.union([execAnswer, jobAnswer, codeAnswer]) }),
     forms: true,
   }),
   pause: route({

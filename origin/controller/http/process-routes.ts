@@ -4,6 +4,8 @@ import type { Route } from '../../../shared/contracts/route.ts'
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { answerCode } from '../code/answer-code.ts'
+import { codeOfExec } from '../code/code-of-exec.ts'
 import { JSON_TYPE, listProcesses, pathOf, readProcess, startProcess, tellProcess } from '../processes/ask-process.ts'
 import { openOutput } from '../processes/open-output.ts'
 import { BEGINNING, type OutputCursor, readCursor } from '../processes/output-cursor.ts'
@@ -21,7 +23,10 @@ import { type Form, formOf, typeOf } from './told-events.ts'
 type Routes = typeof PROCESS_ROUTES
 
 export function serveProcesses(serve: Serve<Principal>): void {
-  serve(PROCESS_ROUTES.execStream, (call) => streamCommand(call, streamFormOf(call)))
+  serve(PROCESS_ROUTES.execStream, (call) => {
+    const code = codeOfExec(call.body)
+    return code === undefined ? streamCommand(call, streamFormOf(call)) : answerCode(call, code, streamFormOf(call))
+  })
   serve(PROCESS_ROUTES.list, async (call) => json({ data: await listProcesses(call.controller, askingOf(call)) }))
   serve(PROCESS_ROUTES.start, start)
   serve(PROCESS_ROUTES.get, async (call) =>

@@ -1,6 +1,8 @@
 /** The routes of sandboxes: parse, call, translate. */
 import { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { answerCode } from '../code/answer-code.ts'
+import { codeOfExec } from '../code/code-of-exec.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { startProcess } from '../processes/ask-process.ts'
@@ -123,6 +125,8 @@ async function readinessStream(call: Call<Routes['readinessStream']>): Promise<O
 }
 
 async function exec(call: Call<Routes['exec']>): Promise<Outcome> {
+  const code = codeOfExec(call.body)
+  if (code !== undefined) return answerCode(call, code)
   if (call.body.detached === true) {
     const { asking, workdir } = await groundOf(call)
     const { pid } = await startProcess(call.controller, asking, planDetached(call.body, workdir))

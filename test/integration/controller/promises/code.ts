@@ -94,6 +94,25 @@ export function codePromises(regionOf: () => TestRegion): void {
     assert.match(await stream.text(), /event: error\ndata: \{"type":"error","name":"ValueError".*\n\nevent: end\n/)
   })
 
+  test('an exec carries code in place of a command, with the answer of code', async () => {
+    const agent = agentOf({ story: STORY })
+    const id = await create()
+    const ask = (path: string, body: object) => regionOf().ask(`/v1/sandboxes/${id}/${path}`, { method: 'POST', body })
+    const ran = await ask('exec', { code: 'story', language: 'javascript', env: { A: 'b' } })
+    assert.equal(ran.status, 200, ran.text)
+    assert.equal(CODE_ROUTES.run.answer.parse(ran.json).data.results.length, 1)
+    assert.deepEqual(
+      agent.orders.map(({ language, env }) => [language, env]),
+      [['javascript', { A: 'b' }]],
+    )
+    const headers = { authorization: `Bearer ${regionOf().key}` }
+    const options = { method: 'POST', headers, body: JSON.stringify({ code: 'story' }) }
+    const streamed = await fetch(`${regionOf().url}/v1/sandboxes/${id}/exec/stream`, options)
+    assert.match(await streamed.text(), /event: end\n/)
+    for (const body of [{ code: '1', command: 'true' }, { code: '1', stdin: 'x' }, { code: '1', detached: true }, {}])
+      assert.equal((await ask('exec', body)).status, 422, JSON.stringify(body))
+  })
+
   test('output is told before the code has ended, and a reader who leaves interrupts it', async () => {
     const agent = agentOf({
       endless: async (say, { left }) => {
