@@ -129,12 +129,16 @@ export const LIMITS = {
   /** Of what it says when it refuses. */
   guestMessageCharsMax: 1_024,
   /** What a guest may send of one answer before the host has taken it in. */
-  guestWindowBytes: 64 * 1024,
+  guestWindowBytes: 128 * 1024,
+  /** Of all its answers together: what arrives is taken from the wire at once, whoever reads it. Less would be waited for. */
+  guestSessionWindowBytes: 1024 * 1024,
+  /** What it may send in one piece: each piece is a trip through the device, and 16 KiB of them halve what a download carries. */
+  guestPieceBytesMax: 64 * 1024,
   /** How often it is looked at what a guest sends. */
   guestWatchMs: 500,
   /** Of bytes that are nobody's payload. An agent of ours needs a hundredth of it at its busiest. */
   guestOverheadBytesPerSecMax: 512 * 1024,
-  /** Payload that comes in pieces of this size on average may have as many bytes around it as it likes. */
+  /** Payload that comes, or goes, in pieces of this size on average may have as many bytes around it as it likes. */
   guestPieceBytesMin: 64,
   /** Frames of output that are taken from a guest in a second, and how long it waits when it sends more. */
   guestFramesPerSecMax: 10_000,

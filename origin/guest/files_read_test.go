@@ -107,6 +107,16 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	}
 }
 
+// A host reads so much of a refusal and no more; a path may be longer.
+func TestARefusalOfALongPathIsShort(t *testing.T) {
+	ask := newFilesAsker(t)
+	answer := ask.get("/" + strings.Repeat("\xff/", 2_000))
+	ask.mustRefuse(answer, "file_not_found")
+	if len(answer.body) > messageBytesMax*3+100 {
+		t.Errorf("%d bytes", len(answer.body))
+	}
+}
+
 // What the agent may see of itself, and what it has open for root, would be a way around every directory that is closed to the user.
 func TestTheAgentsOwnPrivilegesOpenNothingToTheUser(t *testing.T) {
 	ask := newFilesAsker(t)

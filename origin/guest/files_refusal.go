@@ -86,5 +86,14 @@ func answerRefusal(response http.ResponseWriter, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	response.Header().Del("content-length")
-	writeJSON(response, http.StatusUnprocessableEntity, fileRefusalOf(err))
+	refused := fileRefusalOf(err)
+	writeJSON(response, http.StatusUnprocessableEntity, fileRefusal{refused.Code, shorten(refused.Message)})
+}
+
+// shorten keeps a message within what the host reads of one: it may have a path in it that is longer.
+func shorten(message string) string {
+	if len(message) <= messageBytesMax {
+		return message
+	}
+	return textOf(message[:messageBytesMax-len("...")]) + "..."
 }

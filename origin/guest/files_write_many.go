@@ -34,7 +34,8 @@ func handleWriteMany(_ context.Context, response http.ResponseWriter, order *wri
 	for _, each := range order.Files {
 		written, err := writeOne(who, each.Path, each.Mode, each.Content, devices)
 		if err != nil {
-			answer.Files = append(answer.Files, fileRefusalOf(err))
+			refused := fileRefusalOf(err)
+			answer.Files = append(answer.Files, fileRefusal{refused.Code, shorten(refused.Message)})
 			continue
 		}
 		answer.Files = append(answer.Files, written)

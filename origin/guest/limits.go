@@ -70,6 +70,7 @@ const (
 // Of files.
 const (
 	patternBytesMax     = 255
+	messageBytesMax     = 1_000
 	openTriesMax        = 64
 	fileChunkBytes      = 64 << 10
 	fileEntriesMax      = 10_000

@@ -107,6 +107,7 @@ func (s *session) serve(nonce string, routes http.Handler) error {
 		MaxConcurrentStreams:         streamsMax,
 		MaxUploadBufferPerStream:     uploadWindowBytes,
 		MaxUploadBufferPerConnection: streamsMax * uploadWindowBytes,
+		NewWriteScheduler:            newFairWrites,
 	}
 	server.ServeConn(sessionConn{s.data, s, incoming}, &http2.ServeConnOpts{
 		Context: context.WithValue(context.Background(), sessionKey{}, s),

@@ -90,7 +90,8 @@ export class Channel {
     const payloadBytes = now.payload - last.payload
     const overheadBytes = now.read - last.read - payloadBytes
     const allowed = ((now.atMs - last.atMs) / 1_000) * LIMITS.guestOverheadBytesPerSecMax
-    // Bulk comes in large pieces, each with a few bytes of its own.
-    if (overheadBytes > allowed + payloadBytes / LIMITS.guestPieceBytesMin) this.http2.destroy(new BrokenRules('flood'))
+    // Bulk comes in large pieces, each with a few bytes of its own; and of bulk that goes, each piece is acknowledged.
+    const bulkBytes = payloadBytes + now.written - last.written
+    if (overheadBytes > allowed + bulkBytes / LIMITS.guestPieceBytesMin) this.http2.destroy(new BrokenRules('flood'))
   }
 }

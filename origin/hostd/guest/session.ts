@@ -110,8 +110,13 @@ function speakHttp2(ports: Ports): ClientHttp2Session {
     maxSettings: LIMITS.guestHeadersMax,
     maxOutstandingPings: 1,
     maxReservedRemoteStreams: 0,
-    settings: { enablePush: false, initialWindowSize: LIMITS.guestWindowBytes },
+    settings: {
+      enablePush: false,
+      initialWindowSize: LIMITS.guestWindowBytes,
+      maxFrameSize: LIMITS.guestPieceBytesMax,
+    },
   })
+  session.once('connect', () => session.setLocalWindowSize(LIMITS.guestSessionWindowBytes))
   session.on('error', () => session.destroy())
   session.on('goaway', () => session.destroy())
   ports.control.once('close', () => session.destroy())

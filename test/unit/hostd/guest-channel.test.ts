@@ -1,0 +1,31 @@
+/** What a guest may send beside payload, as it is counted. */
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import type { ClientHttp2Session } from 'node:http2'
+import { test } from 'node:test'
+import { Channel } from '../../../origin/hostd/guest/channel.ts'
+import { LIMITS } from '../../../shared/limits.ts'
+import { UNWATCHED } from '../../integration/guest/unwatched.ts'
+
+const MIB = 1024 * 1024
+
+/** Whether a guest is taken for a flood that has read and sent so many bytes in no time. */
+function isFlood(socket: { bytesRead: number; bytesWritten: number }): boolean {
+  let isDestroyed = false
+  const http2 = Object.assign(new EventEmitter(), { destroy: () => (isDestroyed = true) })
+  const counted = { bytesRead: 0, bytesWritten: 0 }
+  new Channel(http2 as unknown as ClientHttp2Session, counted, UNWATCHED.wire)
+  Object.assign(counted, socket)
+  http2.emit('close')
+  return isDestroyed
+}
+
+// Our agent acknowledges each 16 KiB of an upload in 26 bytes: on a fast machine that alone is more than a silent guest may say.
+test('an agent may acknowledge an upload, however fast it goes', () => {
+  assert.equal(isFlood({ bytesWritten: 1024 * MIB, bytesRead: (1024 * MIB * 26) / (16 * 1024) }), false)
+})
+
+test('an agent that sends more than acknowledgements is a flood, with an upload or without', () => {
+  assert.equal(isFlood({ bytesWritten: 0, bytesRead: 2 * MIB }), true)
+  assert.equal(isFlood({ bytesWritten: 64 * MIB, bytesRead: (64 * MIB) / LIMITS.guestPieceBytesMin + 2 * MIB }), true)
+})
