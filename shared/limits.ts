@@ -288,9 +288,9 @@ export const LIMITS = {
   egressRulesMax: 500,
   egressMethodsMax: 16,
   egressGlobCharsMax: 256,
-  egressGlobStarsMax: 8,
+  egressGlobStarsMax: 4,
   /** Of a path that is held against a glob. */
-  egressPathCharsMax: 2_048,
+  egressPathCharsMax: 1_024,
   egressPortsMax: 16,
   egressSecretsMax: 64,
   egressSecretCharsMax: 8 * 1024,
@@ -309,7 +309,8 @@ export const LIMITS = {
   egressHeadMs: 30_000,
   /** How often connections are looked at that may be slower than that. */
   egressHeadLookMs: 5_000,
-  egressIdleMs: 5 * 60_000,
+  /** Some APIs think for minutes before they say a word. */
+  egressIdleMs: 15 * 60_000,
   egressKeepAliveMs: 60_000,
   /** How long a connection may stay whose other side has ended. */
   egressLingerMs: 2_000,

@@ -1,6 +1,9 @@
 package main
 
-import "sync"
+import (
+	"os"
+	"sync"
+)
 
 type user struct {
 	name, home string
@@ -18,13 +21,21 @@ const searchPath = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 // wayOut leads programs to the proxy door. It is told of also while that is closed: then they hear why, and not that a name is unknown.
 var wayOut = map[string]string{
 	"http_proxy": proxyAddress, "https_proxy": proxyAddress, "HTTP_PROXY": proxyAddress, "HTTPS_PROXY": proxyAddress,
-	"no_proxy": notProxied, "NO_PROXY": notProxied,
 }
 
 const (
 	proxyAddress = "http://127.0.0.1:3128"
-	notProxied   = "localhost,127.0.0.1,::1"
+	ownAddresses = "localhost,127.0.0.1,::1,0.0.0.0"
 )
+
+// notProxied are the names under which a machine knows itself.
+func notProxied() map[string]string {
+	names := ownAddresses
+	if hostname, err := os.Hostname(); err == nil && hostname != "" {
+		names += "," + hostname
+	}
+	return map[string]string{"no_proxy": names, "NO_PROXY": names}
+}
 
 // environment is what every process starts with, under the environment of its own exec. The host sets it on waking, and may
 // change it later. It lives here and nowhere else, so that it is part of whatever is frozen, forked and restored.
@@ -53,7 +64,7 @@ func (e *environment) of(user user, command map[string]string) map[string]string
 	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	for _, layer := range []map[string]string{wayOut, e.egress.trust.variables(), e.variables, command} {
+	for _, layer := range []map[string]string{wayOut, notProxied(), e.egress.trust.variables(), e.variables, command} {
 		for name, value := range layer {
 			all[name] = value
 		}

@@ -33,6 +33,8 @@ export async function askFor(
     return { kind: 'refused', reason: verdict.reason }
   }
   if (target.refusal !== null) return refuse({ action: 'denied', reason: target.refusal })
+  // It is answered with what was sent, secrets included.
+  if (method === 'TRACE') return refuse({ action: 'denied', reason: 'request' })
   const judge = (): Verdict => judgeRequest(visitor.policy(), { host, port, method, path: target.path })
   const verdict = judge()
   const policy = visitor.policy()

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EGRESS_ACCEPT_PATH } from '../../../shared/contracts/guest-egress.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import type { OpenCall } from '../guest/open-call.ts'
 import type { GuestSession } from '../guest/session.ts'
 import { Connection } from './connection.ts'
 
@@ -39,25 +40,20 @@ async function waitInTurn(options: DoorOptions, places: Places): Promise<void> {
 
 /** Returns once a connection is being served. `done` is called when it is over, or when there was none. */
 async function acceptOne({ session, signal, serve }: DoorOptions, done: () => void): Promise<void> {
-  let isOpen = false
+  const call = { method: 'POST', path: EGRESS_ACCEPT_PATH, headers: {}, hasBody: true } as const
+  let stream: OpenCall['stream'] | null = null
   try {
-    const { stream, head } = (await session(signal)).call(
-      { method: 'POST', path: EGRESS_ACCEPT_PATH, headers: {}, hasBody: true },
-      signal,
-    )
+    const waiting = (await session(signal)).call(call, signal)
+    stream = waiting.stream
     // Whoever serves it hears of its errors, too.
-    stream.on('error', () => undefined)
-    const { status } = await head
-    if (status !== OK) {
-      stream.destroy()
-      throw new Error(`The agent has no door (${status}).`)
-    }
-    isOpen = true
-    stream.once('close', done)
-    if (stream.destroyed) return
+    stream.on('error', () => undefined).once('close', done)
+    const { status } = await waiting.head
+    if (status !== OK) throw new Error(`The agent has no door (${status}).`)
     serve(new Connection(stream))
-  } finally {
-    if (!isOpen) done()
+  } catch (error) {
+    if (stream === null) done()
+    else stream.destroy()
+    throw error
   }
 }
 

@@ -22,29 +22,50 @@ function piecesOf(glob: string): Piece[] {
 /** `*` is anything without a slash, `**` anything. All ways to read the stars are followed at once, so none is ever tried again. */
 export function fitsPath(glob: string, path: string): boolean {
   const pieces = piecesOf(glob)
-  let places = reachable(pieces, [0])
-  for (const character of path) {
-    const next = new Set<number>()
-    for (const place of places) {
+  const places = new Places(pieces)
+  places.begin(-1)
+  places.add(0)
+  for (let at = 0; at < path.length && places.now.length > 0; at += 1) {
+    const character = path[at]
+    for (const place of places.begin(at)) {
       const piece = pieces[place]
       if (piece === undefined) continue
-      if (piece.kind === 'anything' || (piece.kind === 'segment' && character !== '/')) next.add(place)
-      else if (piece.kind === 'text' && piece.character === character) next.add(place + 1)
+      if (piece.kind === 'anything' || (piece.kind === 'segment' && character !== '/')) places.add(place)
+      else if (piece.kind === 'text' && piece.character === character) places.add(place + 1)
     }
-    if (next.size === 0) return false
-    places = reachable(pieces, next)
   }
-  return places.has(pieces.length)
+  return places.now.includes(pieces.length)
 }
 
-/** A star may also be nothing. */
-function reachable(pieces: Piece[], from: Iterable<number>): Set<number> {
-  const places = new Set(from)
-  for (const place of places) {
-    const kind = pieces[place]?.kind
-    if (kind === 'segment' || kind === 'anything') places.add(place + 1)
+/** Where in a glob one may be, each place once. */
+class Places {
+  now: number[] = []
+  readonly #pieces: Piece[]
+  /** When each was added last. */
+  readonly #addedAt: Int32Array
+  #at = -2
+
+  constructor(pieces: Piece[]) {
+    this.#pieces = pieces
+    this.#addedAt = new Int32Array(pieces.length + 2).fill(this.#at)
   }
-  return places
+
+  /** Those of before; there are none now. */
+  begin(at: number): number[] {
+    const before = this.now
+    this.now = []
+    this.#at = at
+    return before
+  }
+
+  /** A star may also be nothing. */
+  add(place: number): void {
+    if (this.#addedAt[place] === this.#at) return
+    this.#addedAt[place] = this.#at
+    this.now.push(place)
+    const kind = this.#pieces[place]?.kind
+    if (kind === 'segment' || kind === 'anything') this.add(place + 1)
+  }
 }
 
 /**

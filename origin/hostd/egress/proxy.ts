@@ -38,6 +38,8 @@ export class EgressProxy {
       headersTimeout: LIMITS.egressHeadMs,
       connectionsCheckingInterval: LIMITS.egressHeadLookMs,
       keepAliveTimeout: LIMITS.egressKeepAliveMs,
+      // Whatever else a client would rather speak, it can do without.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
       // A body may take as long as it likes while something of it comes.
       requestTimeout: 0,
     })

@@ -2,12 +2,13 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { askFor } from './ask-for.ts'
+import type { Attempt } from './attempt.ts'
 import { answerHeaders } from './headers.ts'
 import { join } from './join.ts'
 import { refuseConnection } from './refuse.ts'
 import type { Visit, Ways } from './visit.ts'
 
-type Turned = { answer: IncomingMessage; socket: Duplex; head: Buffer }
+type Turned = { answer: IncomingMessage; socket: Duplex; head: Buffer } | { answer: IncomingMessage; socket: null }
 
 /** `early` is what the process said before it was answered. */
 export async function passUpgrade(
@@ -25,11 +26,15 @@ export async function passUpgrade(
     attempt.fail('unreachable')
     return refuseConnection(connection, 'unreachable')
   }
+  if (turned.socket === null) {
+    const isWhole = await sayInstead(turned.answer, connection, attempt)
+    return isWhole ? attempt.end(verdict) : attempt.fail('broken')
+  }
   const { answer, socket, head } = turned
   const forget = visit.visitor.onChange(() => {
     if (!stillMay()) socket.destroy()
   })
-  connection.write(headOf(answer))
+  connection.write(headOf(answer, ['Connection: Upgrade', `Upgrade: ${answer.headers.upgrade ?? ''}`]))
   connection.write(head)
   attempt.count('up', connection)
   const isWhole = await join(connection, socket, attempt, Promise.resolve(early))
@@ -38,21 +43,32 @@ export async function passUpgrade(
   else attempt.fail('broken')
 }
 
-/** Rejects when it stays what it is: then there is nothing to upgrade to. */
+/** Without a socket it stays what it is, and was answered. */
 function turnOf(upstream: ClientRequest): Promise<Turned> {
   return new Promise((resolve, reject) => {
     upstream.once('upgrade', (answer, socket, head) => resolve({ answer, socket, head }))
-    upstream.once('response', (answer) => {
-      answer.destroy()
-      reject(new Error('It stays what it is.'))
-    })
+    upstream.once('response', (answer) => resolve({ answer, socket: null }))
     upstream.on('error', reject).once('close', () => reject(new Error('It broke off.')))
   })
 }
 
-function headOf(answer: IncomingMessage): string {
+/** Whether all of it came. The end of the connection is the end of the answer. */
+function sayInstead(answer: IncomingMessage, connection: Duplex, attempt: Attempt): Promise<boolean> {
+  connection.write(headOf(answer, ['Connection: close']))
+  attempt.count('down', answer)
+  return new Promise((resolve) => {
+    answer
+      .on('error', () => undefined)
+      .once('close', () => {
+        if (!answer.complete) connection.destroy()
+        resolve(answer.complete)
+      })
+    answer.pipe(connection)
+  })
+}
+
+function headOf(answer: IncomingMessage, more: string[]): string {
   const raw = answerHeaders(answer.rawHeaders)
   const lines = raw.flatMap((text, at) => (at % 2 === 0 ? [`${text}: ${raw[at + 1] ?? ''}`] : []))
-  const turn = ['Connection: Upgrade', `Upgrade: ${answer.headers.upgrade ?? ''}`]
-  return `${[`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`, ...lines, ...turn].join('\r\n')}\r\n\r\n`
+  return `${[`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`, ...lines, ...more].join('\r\n')}\r\n\r\n`
 }

@@ -20,7 +20,6 @@ import { Daemon } from '../../harness/host-daemon.ts'
 import { type NameServer, startNameServer } from '../../harness/name-server.ts'
 import { create, exec, exitOf, spec, textOf } from './requests.ts'
 
-const MACHINE = { vcpus: 1, memoryMib: 512, diskMib: 2_048 }
 const PLACEHOLDER = 'atoll_secret_0123456789abcdef'
 const SECRET = 'sk-live-42'
 const COMMIT = '0123456789abcdef0123456789abcdef01234567'
@@ -73,7 +72,7 @@ const serve: RequestListener = ({ url = '', headers }, outgoing) => {
   }
   if (path.endsWith('/Packages')) return void outgoing.end('')
   if (path === '/simple/nothing/')
-    return void outgoing.end('<html><a href="nothing-1.0.tar.gz">nothing-1.0.tar.gz</a></html>')
+    return void outgoing.setHeader('content-type', 'text/html').end('<html><a href="nothing-1.0.tar.gz">nothing-1.0.tar.gz</a></html>')
   if (path === '/repository/info/refs') return void outgoing.end(`${COMMIT}\trefs/heads/main\n`)
   if (path === '/repository/HEAD') return void outgoing.end('ref: refs/heads/main\n')
   if (path === '/api') return void outgoing.end(`${headers.authorization ?? 'nothing'}\n`)
@@ -108,12 +107,12 @@ async function collect(): Promise<EgressEntry[]> {
 }
 
 async function run(id: string, line: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const stream = await exec(host, id, line)
+  const stream = await exec(host, id, line, { timeout_ms: 90_000 })
   return { code: exitOf(stream).exit_code, stdout: textOf(stream), stderr: textOf(stream, FRAME.stderr) }
 }
 
 test('a sandbox without a policy has no way out, and its programs hear so', async () => {
-  await create(host, spec('s', { machine: MACHINE }))
+  await create(host, spec('s'))
   const { stdout } = await run('s', 'curl -s -w " %{http_code}" http://api.test/; curl -sS https://api.test/ 2>&1')
   assert.match(stdout, /no way out.*\n 403/)
   assert.match(stdout, /CONNECT tunnel failed, response 403/)
@@ -126,12 +125,14 @@ test('curl, pip, apt and git go out unconfigured, also as root, to what is allow
   const { stdout, stderr } = await run(
     's',
     `curl -s ${api}/api; sudo curl -s ${api}/api
-     pip -q index versions nothing --index-url ${api}/simple --trusted-host api.test 2>&1 | head -1
+     pip --disable-pip-version-check index versions nothing --index-url ${api}/simple --trusted-host api.test
      echo "deb [trusted=yes] ${api} ./" | sudo tee /etc/apt/sources.list > /dev/null
      sudo rm -rf /etc/apt/sources.list.d
      sudo apt-get -q update -o Acquire::Languages=none 2>&1 | tail -2
      git ls-remote ${api}/repository
-     curl -s -o /dev/null -w '%{http_code} ' http://other.test:${plainPort}/ http://inside.test/ http://127.0.0.2:${plainPort}/`,
+     for url in http://other.test:${plainPort} http://inside.test http://127.0.0.2:${plainPort}; do
+       curl -s -o /dev/null -w '%{http_code} ' $url/
+     done`,
   )
   assert.match(stdout, /^nothing\nnothing\n/, stderr)
   assert.match(stdout, /nothing \(1\.0\)/)
@@ -163,7 +164,7 @@ test('a secret is put in outside of the machine, in TLS that curl, git, Python a
   )
   const lines = stdout.trim().split(/\n+/)
   assert.deepEqual(lines.slice(0, 4), [`Bearer ${SECRET}`, `Bearer ${SECRET}`, SECRET, SECRET], stderr)
-  assert.deepEqual(lines.slice(4), [`${COMMIT}\trefs/heads/main`, PLACEHOLDER])
+  assert.deepEqual(lines.slice(4), [`${COMMIT}\tHEAD`, `${COMMIT}\trefs/heads/main`, PLACEHOLDER])
   assert.ok(!JSON.stringify(await collect()).includes(SECRET))
   assert.ok(!host.log.includes(SECRET))
 })
@@ -182,7 +183,7 @@ test('a pause breaks off what is under way; resumed, forked, and after a killed 
   const ask = `curl -sS -H 'authorization: ${PLACEHOLDER}' https://api.test:${securePort}/api`
   const { stdout } = await run('s', `until [ -s /tmp/code ]; do sleep 0.1; done; ${ask}`)
   assert.equal(stdout, `${SECRET}\n`)
-  const forked = await host.send('POST', '/v1/vms/s/fork', { children: [spec('child', { machine: MACHINE })] })
+  const forked = await host.send('POST', '/v1/vms/s/fork', { children: [spec('child')] })
   assert.equal(forked.status, 200, forked.body)
   await host.signal('SIGKILL')
   await host.launch()

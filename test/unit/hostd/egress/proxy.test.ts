@@ -363,18 +363,26 @@ test('a head that is too large or no HTTP at all is answered and logged, and end
   assert.ok(world.log.every(({ reason }) => reason === 'request'))
 })
 
-test('a connection that is upgraded passes both ways', LIMIT, async () => {
-  const server = createHttpServer()
+test('a WebSocket passes both ways, and what is answered instead of one is passed on, too', LIMIT, async () => {
+  const server = createHttpServer(async (incoming, outgoing) =>
+    outgoing.end(`${incoming.headers.upgrade} ${await text(incoming)}`),
+  )
   server.on('upgrade', (incoming, socket) => {
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nupgrade: ws\r\nconnection: upgrade\r\nx-path: ${incoming.url}\r\n\r\nfirst`,
-    )
+    if (incoming.url === '/no') return void socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno')
+    const head = `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nx-path: ${incoming.url}`
+    socket.write(`${head}\r\n\r\nfirst`)
     socket.pipe(socket)
   })
   const port = await world.listen(server)
   world.allow('ws.test', [port])
-  const socket = connect(world.doorPort, '127.0.0.1').on('error', () => undefined)
-  socket.write(`GET http://ws.test:${port}/s HTTP/1.1\r\nhost: ws.test\r\nconnection: upgrade\r\nupgrade: ws\r\n\r\n`)
+  const ask = (path: string, more: string): Socket => {
+    const socket = connect(world.doorPort, '127.0.0.1').on('error', () => undefined)
+    socket.write(
+      `POST http://ws.test:${port}${path} HTTP/1.1\r\nhost: ws.test\r\nconnection: upgrade, close\r\n${more}`,
+    )
+    return socket
+  }
+  const socket = ask('/s', 'upgrade: websocket\r\n\r\n')
   let heard = ''
   while (!heard.endsWith('first')) heard += await nextText(socket)
   assert.match(heard, /^HTTP\/1.1 101 [\s\S]*x-path: \/s\r\n/)
@@ -382,4 +390,19 @@ test('a connection that is upgraded passes both ways', LIMIT, async () => {
   assert.equal(await nextText(socket), 'ping')
   socket.destroy()
   assert.equal((await lastEntry()).action, 'allowed')
+  assert.match(
+    await text(ask('/no', 'upgrade: websocket\r\n\r\n')),
+    /^HTTP\/1.1 401 Unauthorized\r\n[\s\S]*\r\n\r\nno$/,
+  )
+  assert.match(await text(ask('/', 'upgrade: h2c\r\ncontent-length: 2\r\n\r\nhi')), /200 OK[\s\S]*undefined hi/)
+})
+
+// A server would answer it with everything that it was sent.
+test('nothing is traced', LIMIT, async () => {
+  const port = await world.serve((_, outgoing) => outgoing.end())
+  world.allow('api.test', [port])
+  assert.equal(
+    (await world.get(`http://api.test:${port}/`, {}, { method: 'TRACE' })).headers['atoll-egress'],
+    'request',
+  )
 })
