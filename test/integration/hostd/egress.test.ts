@@ -72,7 +72,9 @@ const serve: RequestListener = ({ url = '', headers }, outgoing) => {
   }
   if (path.endsWith('/Packages')) return void outgoing.end('')
   if (path === '/simple/nothing/')
-    return void outgoing.setHeader('content-type', 'text/html').end('<html><a href="nothing-1.0.tar.gz">nothing-1.0.tar.gz</a></html>')
+    return void outgoing
+      .setHeader('content-type', 'text/html')
+      .end('<html><a href="nothing-1.0.tar.gz">nothing-1.0.tar.gz</a></html>')
   if (path === '/repository/info/refs') return void outgoing.end(`${COMMIT}\trefs/heads/main\n`)
   if (path === '/repository/HEAD') return void outgoing.end('ref: refs/heads/main\n')
   if (path === '/api') return void outgoing.end(`${headers.authorization ?? 'nothing'}\n`)
