@@ -9,13 +9,9 @@ import { SCOPES } from '../../../../shared/accounts.ts'
 import { ALL_ROUTES } from '../../../../shared/contracts/all-routes.ts'
 import type { Route } from '../../../../shared/contracts/route.ts'
 import { newApiKey } from '../../../../shared/ids.ts'
-import { startCodeAgent } from '../support/code-agent.ts'
 import { embedded, type TestServer } from '../support/databases.ts'
-import { type FileAgent, fileAgent } from '../support/file-agent.ts'
-import { joinedAgents } from '../support/joined-agents.ts'
-import { startProcessAgent } from '../support/process-agent.ts'
 import { startRegion, type TestRegion, textAt } from '../support/region.ts'
-import { startTerminalAgent } from '../support/terminal-agent.ts'
+import { type WholeAgent, wholeAgent } from '../support/whole-agent.ts'
 import { askRoute, type Heard, nameOf } from './ask-route.ts'
 import { neverMade, type Planted, plant, type Things } from './plant.ts'
 
@@ -25,18 +21,13 @@ describe('what a tenant has', { timeout: 120_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
-  let agent: FileAgent
+  let agent: WholeAgent
   let kept: string
   before(async () => {
     server = await embedded.open()
     region = await startRegion(await server.createDatabase())
-    agent = await fileAgent()
-    region.host.agent = joinedAgents([
-      ['/v1/files', agent.answer],
-      ['/v1/terminals', startTerminalAgent().serve],
-      ['/v1/code', startCodeAgent().serve],
-      ['/v1/', startProcessAgent().serve],
-    ])
+    agent = await wholeAgent()
+    region.host.agent = agent.answer
     planted = await plant(region)
     kept = await everythingOf(region, planted)
   })

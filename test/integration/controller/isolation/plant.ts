@@ -1,10 +1,7 @@
-/** A tenant who has one of everything: names that others may try, and in each a word that nobody else may ever read. */
+/** A tenant who has one of everything, in a region whose machines have a whole agent: names that others may try, and in each a word that nobody else may ever read. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { newId } from '../../../../shared/ids.ts'
-import { startCodeAgent } from '../support/code-agent.ts'
-import { joinedAgents } from '../support/joined-agents.ts'
 import { type Account, type Json, type TestRegion, textAt, until } from '../support/region.ts'
-import { startTerminalAgent } from '../support/terminal-agent.ts'
 
 export type Things = {
   sandbox: string
@@ -74,10 +71,6 @@ export async function plant(region: TestRegion): Promise<Planted> {
     'id',
   )
   const share = textAt(await make(`/v1/sandboxes/${sandbox}/shares`, {}), 'data', 'share_id')
-  region.host.agent ??= joinedAgents([
-    ['/v1/code', startCodeAgent().serve],
-    ['/v1/', startTerminalAgent().serve],
-  ])
   const terminal = textAt(await make(`/v1/sandboxes/${sandbox}/terminal`, {}), 'data', 'session_id')
   const context = textAt(await make(`/v1/sandboxes/${sandbox}/code/contexts`, {}), 'data', 'id')
   const templateName = `own-${randomUUID()}`

@@ -16,6 +16,7 @@ import { embedded, type TestServer } from '../support/databases.ts'
 import { fillRegion } from '../support/fill-region.ts'
 import { startRegion, type TestRegion } from '../support/region.ts'
 import { seedTenants } from '../support/seed-tenants.ts'
+import { type WholeAgent, wholeAgent } from '../support/whole-agent.ts'
 import { recordStatements } from './record-statements.ts'
 
 const ROWS = 50_000
@@ -34,6 +35,7 @@ describe(`in a region of ${ROWS} sandboxes`, { timeout: 150_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
+  let agent: WholeAgent | undefined
   /** Holds the leader's lock, so that the sweeps do not disturb what is counted. */
   let leader: pg.Client
   before(async () => {
@@ -44,6 +46,8 @@ describe(`in a region of ${ROWS} sandboxes`, { timeout: 150_000 }, () => {
     await leader.connect()
     await leader.query('select pg_advisory_lock($1, $2)', [LOCKS.region, LOCKS.reconciler])
     region = await startRegion(url)
+    agent = await wholeAgent()
+    region.host.agent = agent.answer
     planted = await plant(region)
     const tenants = (await seedTenants(region.sql, 50)).map(({ id }) => id)
     await fillRegion({ sql: region.sql, hosts: await addHosts(region), tenants }, ROWS)
@@ -52,6 +56,7 @@ describe(`in a region of ${ROWS} sandboxes`, { timeout: 150_000 }, () => {
   after(async () => {
     await leader?.end().catch(() => {})
     await region?.close()
+    await agent?.remove()
     await server?.remove()
   })
 
