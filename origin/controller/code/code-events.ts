@@ -57,7 +57,7 @@ function createStory(outputBytesMax: number) {
     piecesBytes += piece.length
     if (piecesBytes > LIMITS.codeMessageBytesMax) throw new FrameError('A result that is too large.')
     // The decoder hands out views of a buffer that may be reused; what is kept must be our own.
-    pieces.push(piece.slice())
+    pieces.push(new Uint8Array(piece))
   }
   const tell = ({ type, payload }: Frame<CodeFrameType>): CodeEvent | undefined => {
     switch (type) {
@@ -65,10 +65,10 @@ function createStory(outputBytesMax: number) {
         return { type: 'started', started: whole(payload, guestCodeStarted) }
       case CODE_FRAME.stdout:
         spend('stdout', payload.length)
-        return { type: 'stdout', bytes: payload.slice() }
+        return { type: 'stdout', bytes: new Uint8Array(payload) }
       case CODE_FRAME.stderr:
         spend('stderr', payload.length)
-        return { type: 'stderr', bytes: payload.slice() }
+        return { type: 'stderr', bytes: new Uint8Array(payload) }
       case CODE_FRAME.piece:
         spend('messages', payload.length)
         hold(payload)

@@ -1,12 +1,13 @@
 /** Makes a clone quick: under emulation its first commands are slow, because QEMU translates their code anew. */
 import { LIMITS } from '../../../shared/limits.ts'
+import { warmInterpreter } from '../guest-code.ts'
 import { runToEnd } from '../guest-run.ts'
 import { wakeNow } from '../guest-wake.ts'
 import { type Machine, resume, stop } from '../machine/machine.ts'
 import { type Site, startClone } from '../machine/start.ts'
 import { setNiceness } from '../qemu/processes.ts'
 import type { TemplateBase } from '../snapshot/layer-store.ts'
-import { PRIMING } from '../template/recipes.ts'
+import { PRIMING, primingCode, recipeOf } from '../template/recipes.ts'
 
 const BACKGROUND = 10
 const NORMAL = 0
@@ -20,6 +21,7 @@ export async function startPrimed(site: Site, template: TemplateBase): Promise<M
     const signal = AbortSignal.any([AbortSignal.timeout(LIMITS.restoreTimeoutMs), machine.died])
     const session = await machine.guest.session(signal)
     for (const exec of PRIMING) await runToEnd(session, { ...exec, wake: wakeNow('spare') }, signal)
+    for (const code of primingCode(recipeOf(template.template.name))) await warmInterpreter(session, code, signal)
     await stop(machine)
     await setNiceness(machine.pid, NORMAL)
     return machine

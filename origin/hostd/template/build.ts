@@ -3,6 +3,7 @@ import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
+import { warmInterpreter } from '../guest-code.ts'
 import { runToEnd } from '../guest-run.ts'
 import { wakeNow } from '../guest-wake.ts'
 import { filesOf } from '../machine/files.ts'
@@ -46,6 +47,7 @@ async function warmUp(machine: Machine, recipe: Recipe): Promise<void> {
   const session = await machine.guest.session(signal)
   await session.wake(wakeNow('template'), { signal })
   for (const exec of recipe.warmUp) await runToEnd(session, exec, signal)
+  for (const code of recipe.interpreters) await warmInterpreter(session, code, signal)
   // A clone must not wake up in the middle of a conversation that it alone remembers.
   await machine.guest.close()
 }

@@ -1,4 +1,5 @@
 /** The templates a host can make by itself, as data: what is run inside a freshly booted machine before it is frozen. */
+import type { CodeLanguage, GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import type { HostExec } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -12,6 +13,8 @@ export type Recipe = {
   /** That file system must fit. */
   diskMibMin: number
   warmUp: HostExec[]
+  /** What is run in the interpreters that a sandbox finds waiting for it, each with what it imports. */
+  interpreters: GuestCodeOrder[]
 }
 
 const command = (line: string): HostExec => ({
@@ -28,30 +31,52 @@ const everydayPrograms = command(
   'echo warm | cat; ls / >/dev/null; python3 -c "import json, os, sys"; node --version; git --version',
 )
 
+const code = (language: CodeLanguage, text: string): GuestCodeOrder => ({
+  code: text,
+  language,
+  env: {},
+  timeout_ms: LIMITS.bootTimeoutMs,
+  output_bytes_max: LIMITS.frameBytesMax,
+})
+
+/** Python takes a second to start under emulation and 9 MiB that all clones share; Node four and 45, so it waits to be wanted. */
+const python = [code('python', 'print(1)'), code('python', '1 + 1')]
+const javascript = [code('javascript', 'console.log(1)'), code('javascript', '1 + 1')]
+
 const shellOfAll = [command('echo $((1+1))'), command('true')]
 
-/** What a first script is likely to import: read once, and compiled once. */
-const dataScience = command('python3 -c "import numpy, pandas, scipy.stats, scipy.optimize, matplotlib.pyplot"')
+/** Under the names by which everybody calls them. What they do at their first use, such as finding fonts, is done here too. */
+const dataScience = [
+  code(
+    'python',
+    'import matplotlib, numpy, pandas, scipy, scipy.optimize, scipy.stats\nimport matplotlib.pyplot as plt, numpy as np, pandas as pd',
+  ),
+  code('python', 'display(pd.DataFrame({"a": np.arange(3.0)}).describe())'),
+  code('python', 'plt.plot([1, 2])\nplt.title("a")'),
+]
 const packageManager = command('npm --version; npx --version')
 
 export const RECIPES: Record<string, Recipe> = {
   default: {
-    revision: 2,
+    revision: 3,
     root: DEFAULT_ROOT,
     diskMibMin: LIMITS.diskMibMin,
     warmUp: [everydayPrograms, ...shellOfAll],
+    interpreters: python,
   },
   node: {
-    revision: 1,
+    revision: 2,
     root: DEFAULT_ROOT,
     diskMibMin: LIMITS.diskMibMin,
     warmUp: [everydayPrograms, packageManager, ...shellOfAll],
+    interpreters: javascript,
   },
   'python-datasci': {
-    revision: 1,
+    revision: 2,
     root: 'python-datasci',
     diskMibMin: 3_072,
-    warmUp: [everydayPrograms, dataScience, ...shellOfAll],
+    warmUp: [everydayPrograms, ...shellOfAll],
+    interpreters: [...dataScience, ...python],
   },
 }
 
@@ -68,4 +93,11 @@ export function recipeOf(name: string): Recipe {
  * again. The first command takes 180 ms of CPU, the third 18, the sixth 15; after that there is little left to win.
  */
 const PRIMING_COMMANDS = 6
+const PRIMING_CALLS = 2
 export const PRIMING: HostExec[] = Array.from({ length: PRIMING_COMMANDS }, () => command('echo $((1+1))'))
+
+/** The same of the interpreters that wait in it: their last calls, which want nothing but themselves. */
+export const primingCode = ({ interpreters }: Recipe): GuestCodeOrder[] => {
+  const last = interpreters.slice(-PRIMING_CALLS)
+  return [...last, ...last]
+}
