@@ -8,6 +8,7 @@
  *   npm run bench -- density         a hundred sandboxes alive at once; `--samples 10` makes ten
  *   npm run bench -- fork            forks, pauses and pools; `--samples 32` forks into 32 children as well
  *   npm run bench -- code            hot code at a region, beside its host alone
+ *   npm run bench -- files            one file up and down, on every way, beside the wire; `--samples 1024` has 1 GiB
  *   npm run bench -- streams         hot commands and streams at a region, and fifty streams at a time
  *
  * Read the ratios: this may be a noisy machine without virtualization. Nothing fails here; the report says what was measured.
@@ -22,9 +23,20 @@ const BENCHES = {
   fork: async (samples: number) => (await import('./fork/fork-bench.ts')).benchForks(samples),
   code: async (samples: number) => (await import('./code/code-bench.ts')).benchCode(samples),
   streams: async (samples: number) => (await import('./streams/streams-bench.ts')).benchStreams(samples),
+  files: async (mib: number) => (await import('./files/files-bench.ts')).benchFiles(mib),
   distance: async (samples: number) => (await import('./distance/distance-bench.ts')).benchDistance(samples),
 }
-const SAMPLES = { stack: 30, admission: 1_500, edge: 1_000, density: 100, fork: 5, code: 30, streams: 30, distance: 30 }
+const SAMPLES = {
+  stack: 30,
+  admission: 1_500,
+  edge: 1_000,
+  density: 100,
+  fork: 5,
+  code: 30,
+  streams: 30,
+  files: 128,
+  distance: 30,
+}
 
 const { values: flags, positionals } = parseArgs({
   options: { samples: { type: 'string' } },

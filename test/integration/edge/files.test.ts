@@ -6,29 +6,19 @@ import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type LocalEdge, startLocalEdge } from '../../../infra/edge/local-edge.ts'
-import { hashKey } from '../../../origin/controller/accounts/secrets.ts'
-import { DEFAULT_TIERS, type KeyRecord, SCOPES } from '../../../shared/accounts.ts'
+import type { LocalEdge } from '../../../infra/edge/local-edge.ts'
 import { childrenNamed, growthOf } from '../../harness/watch-memory.ts'
 import { embedded, type TestServer } from '../controller/support/databases.ts'
 import { type FileAgent, fileAgent } from '../controller/support/file-agent.ts'
 import type { Agent } from '../controller/support/host-double.ts'
-import {
-  type Account,
-  INTERNAL,
-  PEPPER,
-  startRegion,
-  type TestRegion,
-  textAt,
-  until,
-} from '../controller/support/region.ts'
-import { type SpawnedController, spawnController } from '../controller/support/spawn-controller.ts'
-import { PUBLIC_KEY, registryOf, SECRETS } from './stage/edge-stage.ts'
+import { type Account, startRegion, type TestRegion, textAt, until } from '../controller/support/region.ts'
+import type { SpawnedController } from '../controller/support/spawn-controller.ts'
+import { EDGE_ENV, type SpawnedSite, startSpawnedSite } from './stage/spawned-site.ts'
 
 const MIB = 1024 * 1024
 /** What Node's own collector leaves lying, and the windows of every connection on the way; a small part of what passes. */
 const GROWTH_BYTES_MAX = 96 * MIB
-const PASSING_BYTES = 256 * MIB
+const PASSING_BYTES = 192 * MIB
 
 describe('files through the edge', { timeout: 180_000 }, () => {
   let server: TestServer
@@ -36,39 +26,22 @@ describe('files through the edge', { timeout: 180_000 }, () => {
   let controller: SpawnedController
   let edge: LocalEdge
   let agent: FileAgent
+  let site: SpawnedSite
   let account: Account
   let sandbox: string
 
   before(async () => {
     server = await embedded.open()
     const database = await server.createDatabase()
-    const env = {
-      ATOLL_EDGE_JWKS: JSON.stringify({ keys: [{ ...PUBLIC_KEY.export({ format: 'jwk' }), kid: 'test-1' }] }),
-    }
-    region = await startRegion(database, { env })
+    region = await startRegion(database, { env: EDGE_ENV })
     agent = await fileAgent()
     region.host.agent = agent.answer
-    controller = spawnController(database, [region.host], undefined, env)
-    await controller.start()
-    account = await region.newKey()
-    const { tenant, keyId: id, key, tier } = account
-    const record: KeyRecord = {
-      ...{ id, tenant, tier, scopes: [...SCOPES] },
-      ...{ status: 'active', expires: null, keyVersion: 1 },
-    }
-    edge = await startLocalEdge({
-      host: '127.0.0.1',
-      port: 0,
-      secrets: { ...SECRETS, KEY_PEPPER: PEPPER, INTERNAL_TOKEN: INTERNAL },
-      registry: registryOf({ url: controller.url ?? '' }, { url: 'http://127.0.0.1:9' }),
-      tiers: DEFAULT_TIERS,
-      keys: { [hashKey(PEPPER, key)]: record },
-    })
+    site = await startSpawnedSite({ database, region, hosts: [region.host] })
+    ;({ controller, edge, account } = site)
     sandbox = await create()
   })
   after(async () => {
-    await edge?.stop()
-    await controller?.kill()
+    await site?.stop()
     await region?.close()
     await agent?.remove()
     await server?.remove()
@@ -83,7 +56,7 @@ describe('files through the edge', { timeout: 180_000 }, () => {
   }
   const read = async (path: string): Promise<string> => (await ask(`/files${path}`)).text()
 
-  test('a file of 256 MiB goes up and comes down at constant memory in every process on the way', async (t) => {
+  test('a file of 192 MiB goes up and comes down at constant memory in every process on the way', async (t) => {
     const { agent: before } = region.host
     t.after(() => {
       region.host.agent = before
