@@ -1,7 +1,7 @@
 /**
  * The HTTP/2 of one session, and what is counted of it so that a hostile agent cannot keep this process busy.
  *
- *   bytes    what comes must be mostly payload that somebody reads: window updates, padding, resets, tiny pieces are none
+ *   bytes    what comes must be mostly payload that somebody reads or will: window updates, padding, resets, tiny pieces are none
  *   frames   of output are read no faster than so many a second; whoever sends more is held up, as by a slow reader
  */
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
@@ -22,6 +22,8 @@ export class Channel {
   readonly #wire: Wire
   readonly #socket: Counted
   #payloadBytes = 0
+  /** What they hold unread is payload, too: as much as fits into the windows of many slow readers comes at once. */
+  readonly #streams = new Set<ClientHttp2Stream>()
   #seen = { read: 0, written: 0, payload: 0, atMs: performance.now() }
   #frames: { left: number; atMs: number } = { left: LIMITS.guestFramesPerSecMax, atMs: performance.now() }
 
@@ -43,6 +45,7 @@ export class Channel {
   /** The bytes of an answer. What is still on its way when the reader leaves was asked for, too. */
   async *read(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array> {
     let isWhole = false
+    this.#streams.add(stream)
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         this.notePayload(chunk.length)
@@ -50,6 +53,7 @@ export class Channel {
       }
       isWhole = true
     } finally {
+      this.#streams.delete(stream)
       if (!isWhole) this.notePayload(LIMITS.guestWindowBytes)
     }
   }
@@ -59,8 +63,12 @@ export class Channel {
    * there. What is on its way when it breaks was asked for, too.
    */
   counted(stream: ClientHttp2Stream): ClientHttp2Stream {
+    this.#streams.add(stream)
     stream.pause().on('data', (chunk: Buffer) => this.notePayload(chunk.length))
-    return stream.once('close', () => this.notePayload(LIMITS.guestWindowBytes))
+    return stream.once('close', () => {
+      this.#streams.delete(stream)
+      this.notePayload(LIMITS.guestWindowBytes)
+    })
   }
 
   notePayload(bytes: number): void {
@@ -82,7 +90,8 @@ export class Channel {
 
   #look(): void {
     const { bytesRead: read, bytesWritten: written } = this.#socket
-    const now = { read, written, payload: this.#payloadBytes, atMs: performance.now() }
+    const unreadBytes = [...this.#streams].reduce((bytes, stream) => bytes + stream.readableLength, 0)
+    const now = { read, written, payload: this.#payloadBytes + unreadBytes, atMs: performance.now() }
     const last = this.#seen
     this.#seen = now
     this.#wire.noteBytes('in', now.read - last.read)
