@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"sync"
 	"time"
 )
@@ -107,19 +106,15 @@ func (t *terminal) hasEnded() bool {
 	}
 }
 
-// resize is everybody's: the last who says a size has it.
-func (t *terminal) resize(size terminalSize) error {
+// resize is everybody's: the last who says a size has it. One that is about to end takes none any more.
+func (t *terminal) resize(size terminalSize) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if size == t.size || t.hasEnded() {
-		return nil
-	}
-	if err := t.pty.resize(size); err != nil && err != os.ErrClosed {
-		return err
+	if size == t.size || t.pty.resize(size) != nil {
+		return
 	}
 	t.size = size
 	t.screen.tell()
-	return nil
 }
 
 func (t *terminal) sizeNow() terminalSize {

@@ -171,4 +171,3 @@ func (s *seat) hearEnd() {
 		s.Fatalf("after the exit code came %v", err)
 	}
 }
-

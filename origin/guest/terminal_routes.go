@@ -9,7 +9,7 @@ import (
 
 const terminalsPath = "/v1/terminals"
 
-// handleTerminals: the words that are answered stand in shared/contracts/guest-terminals.ts.
+// handle answers what a host asks about terminals; the routes and words stand in shared/contracts/guest-terminals.ts.
 func (t *terminals) handle(response http.ResponseWriter, request *http.Request) {
 	id, deed, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(request.URL.Path, terminalsPath), "/"), "/")
 	switch {

@@ -108,5 +108,6 @@ func (v *viewer) resize(payload []byte) error {
 		return err
 	}
 	v.told.Store(size)
-	return v.terminal.resize(size)
+	v.terminal.resize(size)
+	return nil
 }

@@ -1,6 +1,7 @@
 /** Terminals as people use them: xterm.js on a WebSocket through the edge on workerd, and a real shell in a real machine behind it. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TERMINAL_CLOSE } from '../../../shared/terminal-frames.ts'
 import { type Api, apiAt, record } from '../../harness/api.ts'
 import { type LocalStack, waitFor } from '../../harness/local-stack.ts'
@@ -13,8 +14,8 @@ type Begun = { sandbox: string; session: string; ws_url: string }
 export function terminalPromises(stackOf: () => LocalStack): void {
   const edge: Api = (path, call) => apiAt(stackOf().dev().edge, stackOf().dev().api_key)(path, call)
   const keyed = (): Record<string, string> => ({ authorization: `Bearer ${stackOf().dev().api_key}` })
-  async function begin(body: object = {}, known?: string): Promise<Begun> {
-    const sandbox = known ?? record(await edge('/v1/sandboxes', { body: {}, headers: { 'x-region': 'eu1' } })).id
+  async function begin(body: object = {}, settings: object = {}): Promise<Begun> {
+    const sandbox = record(await edge('/v1/sandboxes', { body: settings, headers: { 'x-region': 'eu1' } })).id
     const answer = await edge(`/v1/sandboxes/${sandbox}/terminal`, { body })
     assert.equal(answer.status, 201, JSON.stringify(answer.body))
     const { session_id: session, ws_url } = answer.body.data as { session_id: string; ws_url: string }
@@ -105,5 +106,18 @@ export function terminalPromises(stackOf: () => LocalStack): void {
     client.type('exit 7\r')
     assert.equal(await client.closed, TERMINAL_CLOSE.over)
     assert.equal(client.exitCode(), 7)
+  })
+
+  // Somebody thinks for a while, and somebody has gone home: only the second one's machine may be put aside.
+  test('typing keeps an idle sandbox awake, and looking at its terminal does not', async (t) => {
+    const idle = await begin({}, { idle_timeout_sec: 4 })
+    const client = await connect(t, idle.ws_url)
+    for (let typed = 0; typed < 12; typed += 1) {
+      client.type('#')
+      await sleep(500)
+    }
+    assert.equal(record(await edge(`/v1/sandboxes/${idle.sandbox}`)).state, 'running')
+    assert.equal(await client.closed, TERMINAL_CLOSE.paused)
+    assert.equal(record(await edge(`/v1/sandboxes/${idle.sandbox}`)).state, 'paused')
   })
 }
