@@ -557,7 +557,9 @@ export const LIMITS = {
   /** How soon a build is begun that nobody of this process knew of, and how soon one hears that it was cancelled. */
   buildsLookMs: 250,
   buildWatchMs: 250,
-  /** How long what starts with a template may take until it is ready, and how often it is asked. */
+  /** How long what starts with a template is watched: until then it has ended if it was not started well. */
+  buildStartMs: 1_000,
+  /** How long it may take until it is ready, and how often it is asked. */
   buildReadySecMax: 120,
   buildReadyTryMs: 1_000,
   buildReadyTrySecMax: 30,
@@ -573,6 +575,7 @@ export const LIMITS = {
   buildLogPollMs: 200,
   /** Of what a step printed, in the error of its build. */
   buildErrorOutputCharsMax: 4_096,
+  buildErrorLinesMax: 100,
   /** Steps that are kept for the next build of a tenant, and how long they are kept unused. */
   buildCachePerTenantMax: 40,
   buildCacheUnusedMs: 7 * 24 * 3_600_000,

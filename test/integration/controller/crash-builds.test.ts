@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { auditRegion } from './support/audit-region.ts'
 import { type HostDouble, startHostDouble } from './support/host-double.ts'
 import { type ControllerProcess, startControllerProcess } from './support/process.ts'
+import { startProcessAgent } from './support/process-agent.ts'
 import { at, textAt, until } from './support/region.ts'
 
 /** The work of a controller that died is left alone for a while. */
@@ -12,9 +13,11 @@ const SETTLE_MS = 40_000
 describe('a controller that is killed while it builds', { timeout: 120_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
+  const agent = startProcessAgent()
   const never = Promise.withResolvers<void>()
   before(async () => {
     host = await startHostDouble('h1')
+    host.agent = agent.serve
     controller = await startControllerProcess(host)
   })
   after(async () => {
@@ -45,7 +48,7 @@ describe('a controller that is killed while it builds', { timeout: 120_000 }, ()
     const stepped = await begin('stepped', { steps })
     await until('the long step', async () => statesOf(await read(stepped))[1] === 'running')
     host.upsets.snapshots.push({ kind: 'hang_after', until: never.promise })
-    const versioned = await begin('versioned', { startCmd: 'remember whole' })
+    const versioned = await begin('versioned', { startCmd: 'serve', readyCmd: 'remember whole' })
     await until('its version to be taken', () => host.upsets.snapshots.length === 0)
     assert.equal(textAt(await read(versioned), 'state'), 'snapshotting')
     await controller.kill('SIGKILL')
@@ -53,7 +56,11 @@ describe('a controller that is killed while it builds', { timeout: 120_000 }, ()
     for (const build of [stepped, versioned])
       await until(`${build} to be ready`, async () => textAt(await read(build), 'state') === 'ready', SETTLE_MS)
     assert.deepEqual(statesOf(await read(stepped)), ['done', 'done', 'done'])
-    // What runs in every sandbox of it was started in a second one.
+    // What is not kept was done in both sandboxes, and a service was started in both.
+    assert.deepEqual(
+      agent.starts.map(({ argv }) => argv.at(-1)),
+      ['serve', 'serve'],
+    )
     assert.deepEqual(['remember first', 'remember second', 'remember whole'].map(ran), [1, 1, 2])
     for (const [name, expected] of [
       ['stepped', 'first second'],

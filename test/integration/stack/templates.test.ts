@@ -87,6 +87,11 @@ test('what was built is there in every machine that is made of it: files, enviro
     await said(id, '/opt/tool/bin/greet; od -An -tx1 /srv/raw; stat -c %U:%a /srv/raw'),
     'hello atoll\n 00 ff 0a\nroot:644',
   )
+  const processes = await region.ask(`/v1/sandboxes/${id}/processes`)
+  assert.deepEqual(
+    (at(processes.json, 'data') as unknown[]).map((one) => [at(one, 'name'), at(one, 'status')]),
+    [['start', 'running']],
+  )
   const beat = Number(await said(id, 'cat /dev/shm/beat'))
   await until('the service to go on', async () => Number(await said(id, 'cat /dev/shm/beat')) > beat, BUILD_MS)
   assert.equal((await region.ask(`/v1/sandboxes/${id}`, { method: 'DELETE' })).status, 204)
@@ -109,7 +114,7 @@ test('a step that fails says what it printed; what was done before it is not don
 })
 
 test('a build goes on from its last step when its controller was started anew', async () => {
-  const build = await begin('tool', ['/opt/tool/bin/greet > greeting', 'echo waits; sleep 4; echo waited'])
+  const build = await begin('tool', ['/opt/tool/bin/greet > greeting', 'echo waits; sleep 2; echo waited'])
   await until('the last step', async () => statesOf(await read(build))[3] === 'running', BUILD_MS)
   await region.restart()
   const record = await ended(build)
@@ -118,4 +123,30 @@ test('a build goes on from its last step when its controller was started anew', 
   const log = await region.ask(`/v1/sandbox-template-builds/${build}/logs`)
   const lines = (at(log.json, 'data') as unknown[]).map((line) => textAt(line, 'line'))
   assert.equal(lines.filter((line) => line === 'waited').length, 1)
+})
+
+const REGISTRIES = ['http://deb.debian.org/debian/dists/stable/InRelease', 'https://registry.npmjs.org/left-pad']
+const PROBE_MS = 3_000
+
+/** As a sandbox would reach them: by name, without a proxy of this machine's own. */
+async function unreachable(): Promise<string | undefined> {
+  const probes = REGISTRIES.map(async (url) => {
+    const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(PROBE_MS) }).catch(() => null)
+    return response?.ok === true ? [] : [new URL(url).host]
+  })
+  const [first] = (await Promise.all(probes)).flat()
+  return first
+}
+
+test('packages are installed through the way out that a build has for them', { timeout: 2 * BUILD_MS }, async (t) => {
+  const away = await unreachable()
+  if (away !== undefined) return t.skip(`${away} cannot be reached from this machine`)
+  made(await post('/v1/sandbox-templates', { name: 'packed' }))
+  const build_spec = {
+    ...MACHINE,
+    packages: { apt: ['jq'], npm: ['left-pad'] },
+    steps: [{ run: 'jq --version; npm ls --global left-pad' }],
+  }
+  const record = await ended(made(await post('/v1/sandbox-templates/packed/builds', { build_spec })))
+  assert.equal(at(record, 'state'), 'ready', JSON.stringify(at(record, 'error')))
 })

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { AppError } from '../../../../shared/errors.ts'
 import { refused } from '../support/memories.ts'
+import { startProcessAgent } from '../support/process-agent.ts'
 import { type Account, at, type TestRegion, textAt, until } from '../support/region.ts'
 import { readSse } from '../support/sse.ts'
 
@@ -138,13 +139,31 @@ export function templatePromises(regionOf: () => TestRegion): void {
       ['step_failed', 2, 7],
     )
     assert.equal(at(record, 'version'), null)
-    const said = await ended(key, await begin(key, 'web', { build_spec: { startCmd: 'serve', readyCmd: 'exit 0' } }))
-    assert.equal(at(said, 'state'), 'ready')
     const left = await regionOf().sql(
       `select id from sandbox where tenant = $1 and state not in ('destroyed', 'error')`,
       [tenant],
     )
     assert.deepEqual(left, [])
+  })
+
+  test('what starts with a template is a process of its own, and one that is not started well ends the build', async () => {
+    const agent = startProcessAgent()
+    regionOf().host.agent = agent.serve
+    try {
+      const { key } = await fresh()
+      await named(key, 'web')
+      await built(key, 'web', { build_spec: { startCmd: 'serve', readyCmd: 'exit 0', workdir: '/app', user: 'root' } })
+      const [started] = agent.starts
+      assert.deepEqual(
+        [started?.argv.at(-1), started?.cwd, started?.user, started?.name, started?.timeout_ms],
+        ['serve', '/app', 'root', 'start', 0],
+      )
+      agent.refusal = { status: 422, code: 'process_not_started' }
+      const refusal = await ended(key, await begin(key, 'web', { build_spec: { startCmd: 'nothing' } }))
+      assert.deepEqual([at(refusal, 'state'), at(refusal, 'error', 'code')], ['failed', 'start_failed'])
+    } finally {
+      regionOf().host.agent = null
+    }
   })
 
   test('its log is told as it is said, and goes on after the last line that a reader has', async () => {
