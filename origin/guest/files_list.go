@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,10 +14,10 @@ import (
 
 // fileList is an answer that grows entry by entry and stops when it is as much as anybody reads.
 type fileList struct {
-	Path       string            `json:"path"`
-	PathBase64 string            `json:"path_base64,omitempty"`
-	Entries    []json.RawMessage `json:"entries"`
-	Truncated  bool              `json:"truncated"`
+	Path       string `json:"path"`
+	PathBase64 string `json:"path_base64,omitempty"`
+	Truncated  bool   `json:"truncated"`
+	entries    [][]byte
 	limit      int
 	bytes      int
 }
@@ -23,7 +25,7 @@ type fileList struct {
 var errListFull = errors.New("the list is full")
 
 func newFileList(path filePath, limit int) *fileList {
-	return &fileList{Path: textOf(string(path)), PathBase64: base64Of(string(path)), Entries: []json.RawMessage{}, limit: limit}
+	return &fileList{Path: textOf(string(path)), PathBase64: base64Of(string(path)), limit: limit}
 }
 
 // add returns where the entry stands.
@@ -32,23 +34,23 @@ func (l *fileList) add(facts fileFacts) (index int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(l.Entries) >= l.limit || l.bytes+len(encoded) > fileListBytesMax {
+	if len(l.entries) >= l.limit || l.bytes+len(encoded) > fileListBytesMax {
 		return 0, errListFull
 	}
 	l.bytes += len(encoded)
-	l.Entries = append(l.Entries, encoded)
-	return len(l.Entries) - 1, nil
+	l.entries = append(l.entries, encoded)
+	return len(l.entries) - 1, nil
 }
 
 // mark says of a directory in the list why it was not looked into.
 func (l *fileList) mark(index int, reason string) error {
 	var facts fileFacts
-	if err := json.Unmarshal(l.Entries[index], &facts); err != nil {
+	if err := json.Unmarshal(l.entries[index], &facts); err != nil {
 		return err
 	}
 	facts.Unread = reason
 	encoded, err := json.Marshal(facts)
-	l.Entries[index] = encoded
+	l.entries[index] = encoded
 	return err
 }
 
@@ -59,6 +61,31 @@ func (l *fileList) cut(err error) error {
 		return nil
 	}
 	return err
+}
+
+// answer writes the entries one by one: all of them together are in memory only once.
+func (l *fileList) answer(response http.ResponseWriter) error {
+	head, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	response.Header().Set("content-type", "application/json")
+	gathered := bufio.NewWriterSize(response, fileChunkBytes)
+	_, _ = gathered.Write(bytes.TrimSuffix(head, []byte("}")))
+	separator := `,"entries":[`
+	for _, entry := range l.entries {
+		_, _ = gathered.WriteString(separator)
+		_, _ = gathered.Write(entry)
+		separator = ","
+	}
+	if len(l.entries) == 0 {
+		_, _ = gathered.WriteString(separator)
+	}
+	_, _ = gathered.WriteString("]}")
+	if gathered.Flush() != nil {
+		return errBrokenOff
+	}
+	return nil
 }
 
 func handleFileList(response http.ResponseWriter, request *http.Request, who user, path filePath) error {
@@ -94,8 +121,7 @@ func handleFileList(response http.ResponseWriter, request *http.Request, who use
 	if err := list.cut(err); err != nil {
 		return err
 	}
-	writeJSON(response, http.StatusOK, list)
-	return nil
+	return list.answer(response)
 }
 
 // factsOf needs the rights of the user only for what a link leads to.

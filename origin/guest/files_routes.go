@@ -15,17 +15,17 @@ type fileHandler func(response http.ResponseWriter, request *http.Request) error
 var fileRoutes = map[string]map[string]fileHandler{
 	"":            {"GET": ofPath(handleFileRead), "HEAD": ofPath(handleFileRead), "PUT": ofPath(handleFileWrite)},
 	"/stat":       {"GET": ofPath(handleFileStat)},
-	"/list":       {"GET": ofPath(handleFileList)},
-	"/search":     {"GET": ofPath(handleFileSearch)},
+	"/list":       {"GET": wholeTurns.wait(ofPath(handleFileList))},
+	"/search":     {"GET": wholeTurns.wait(ofPath(handleFileSearch))},
 	"/watch":      {"GET": ofPath(handleWatch)},
-	"/unpack":     {"PUT": ofPath(handleUnpack)},
-	"/pack":       {"POST": ofOrder(handlePack)},
+	"/unpack":     {"PUT": archiveTurns.orRefuse(ofPath(handleUnpack))},
+	"/pack":       {"POST": archiveTurns.orRefuse(ofOrder(handlePack))},
 	"/mkdir":      {"POST": ofOrder(handleMkdir)},
 	"/move":       {"POST": ofOrder(handleMove)},
 	"/copy":       {"POST": ofOrder(handleCopy)},
 	"/remove":     {"POST": ofOrder(handleRemove)},
 	"/chmod":      {"POST": ofOrder(handleChmod)},
-	"/write-many": {"POST": ofOrder(handleWriteMany)},
+	"/write-many": {"POST": wholeTurns.wait(ofOrder(handleWriteMany))},
 }
 
 func addFileRoutes(routes *http.ServeMux) {

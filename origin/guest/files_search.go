@@ -46,8 +46,7 @@ func handleFileSearch(response http.ResponseWriter, request *http.Request, who u
 	if err := list.cut(err); err != nil {
 		return err
 	}
-	writeJSON(response, http.StatusOK, list)
-	return nil
+	return list.answer(response)
 }
 
 func passOver(walkedDirectory, error) error { return nil }

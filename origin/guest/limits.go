@@ -90,6 +90,8 @@ const (
 	closedModesMax      = 10_000
 	archiveHeaderBytes  = 1 << 20
 	archiveRestBytes    = 1 << 20
+	wholeAtOnceMax      = 4
+	archivesAtOnceMax   = 16
 	watchedMax          = 8_192
 	watchGatherWait     = 50 * time.Millisecond
 	watchGatheredMax    = 1_024
