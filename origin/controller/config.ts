@@ -22,7 +22,7 @@
  *   ATOLL_OPERATOR_TOKEN    the bearer token of the people who run this; without it, the routes of operators are shut
  *   ATOLL_WEBHOOK_ALLOW_PRIVATE  true: webhooks may have private addresses and plain http, as on a local stack; false
  *   ATOLL_EGRESS_DEFAULT    deny or allow: whether sandboxes of which nobody says where they may go may go to the public internet; deny
- *   ATOLL_EGRESS_PRIVATE    allow or refuse: whether names may lead them to private addresses, where their host allows it, too; refuse
+ *   ATOLL_EGRESS_ALLOW_PRIVATE  true: names may lead sandboxes to private addresses, where their host allows it, too; false
  *   ATOLL_DEFAULT_SIZE      xs, small, medium, large or xl; small
  *   ATOLL_TEMPLATE_ALIASES  foreign names of templates: alias=template, joined by commas
  *   ATOLL_SEED_FILE         tenants and keys to know from the start: accounts/seed.ts
@@ -108,7 +108,7 @@ const schema = z
     ATOLL_OPERATOR_TOKEN: z.string().min(16).optional(),
     ATOLL_WEBHOOK_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
     ATOLL_EGRESS_DEFAULT: z.enum(EGRESS_EFFECTS).default('deny'),
-    ATOLL_EGRESS_PRIVATE: z.enum(['allow', 'refuse']).default('refuse'),
+    ATOLL_EGRESS_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
     ATOLL_DEFAULT_SIZE: z.enum(SIZE_NAMES).default('small'),
     ATOLL_TEMPLATE_ALIASES: pairs
       .default([
@@ -146,7 +146,7 @@ const schema = z
       previewUrl: env.ATOLL_PREVIEW_URL,
       operatorToken: env.ATOLL_OPERATOR_TOKEN,
       webhookReach: env.ATOLL_WEBHOOK_ALLOW_PRIVATE === 'true' ? ('anywhere' as const) : ('public' as const),
-      egress: { default_effect: env.ATOLL_EGRESS_DEFAULT, allow_private: env.ATOLL_EGRESS_PRIVATE === 'allow' },
+      egress: { default_effect: env.ATOLL_EGRESS_DEFAULT, allow_private: env.ATOLL_EGRESS_ALLOW_PRIVATE === 'true' },
       defaultSize: env.ATOLL_DEFAULT_SIZE,
       templateAliases: env.ATOLL_TEMPLATE_ALIASES,
       seedFile: env.ATOLL_SEED_FILE,

@@ -90,6 +90,16 @@ export const EGRESS_AUDIT_ROUTES = {
     status: 200,
     answer: z.object({ data: z.array(auditRecord), next_cursor: z.string().nullable() }),
   }),
+  follow: route({
+    method: 'GET',
+    path: '/v1/sandboxes/:id/audit/stream',
+    class: 'read',
+    scope: 'egress:read',
+    summary:
+      'Where a sandbox goes, and where it is not let, as it happens; `Last-Event-ID` goes on where a stream broke off.',
+    status: 200,
+    stream: 'text/event-stream',
+  }),
   get: route({
     method: 'GET',
     path: '/v1/egress/audit/:id',

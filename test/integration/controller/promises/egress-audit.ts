@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { EGRESS_AUDIT_ROUTES } from '../../../../shared/contracts/egress-audit.ts'
 import type { EgressEntry } from '../../../../shared/contracts/host-egress.ts'
 import { type Account, at, type TestRegion, textAt, until } from '../support/region.ts'
+import { readSse } from '../support/sse.ts'
 import { keyOfUser } from '../support/user-key.ts'
 
 export function egressAuditPromises(regionOf: () => TestRegion): void {
@@ -111,6 +112,36 @@ export function egressAuditPromises(regionOf: () => TestRegion): void {
         ['seen.example', 1, 'allow'],
       ],
     )
+  })
+
+  test('a stream tells of one sandbox as it goes out, goes on where it broke off, and ends with it', async () => {
+    const { key } = await regionOf().newKey()
+    const [id, other] = [await create({ key }), await create({ key })]
+    happened(id, { path: '/before' })
+    await untilTold(key, 1)
+    const follow = (headers: Record<string, string> = {}) =>
+      readSse(`${regionOf().url}/v1/sandboxes/${id}/audit/stream`, { authorization: `Bearer ${key}`, ...headers })
+    const first = await follow()
+    happened(other, { path: '/other' })
+    happened(id, { path: '/one' })
+    const [one] = await first.take(1)
+    assert.deepEqual([one?.event, one?.data.type, one?.data.path], ['egress', 'egress', '/one'])
+    first.close()
+    happened(id, { path: '/two' })
+    await untilTold(key, 4)
+    const second = await follow({ 'last-event-id': one?.id ?? '' })
+    happened(id, { path: '/three' })
+    assert.deepEqual(
+      (await second.take(2)).map(({ data }) => data.path),
+      ['/two', '/three'],
+    )
+    const wrong = await follow({ 'last-event-id': 'aud_1' })
+    assert.equal(wrong.status, 422)
+    await regionOf().ask(`/v1/sandboxes/${id}`, { method: 'DELETE', key })
+    await second.ended()
+    assert.equal(second.frames.at(-1)?.event, 'end')
+    const { key: stranger } = await regionOf().newKey()
+    assert.equal((await regionOf().ask(`/v1/sandboxes/${id}/audit/stream`, { key: stranger })).status, 404)
   })
 
   // A customer's own machine may say anything.
