@@ -1,6 +1,6 @@
 /**
- * An upload on its way through the Worker: any number of bytes, never more of them in memory than one piece, and a note of when the
- * last piece moved, by which a slow sender is told from one who is gone and from a region that takes nothing.
+ * An upload of whatever length on its way through the Worker: never more of it in memory than one piece, and a note of when the last
+ * piece moved, by which a slow sender is told from one who is gone and from a region that takes nothing.
  */
 import { AppError } from '../../shared/errors.ts'
 import { LIMITS } from '../../shared/limits.ts'

@@ -115,7 +115,7 @@ func TestASearchFindsNamesAndPaths(t *testing.T) {
 	if len(told) != 2 || !isCut {
 		t.Errorf("%v %v", told, isCut)
 	}
-	for _, pattern := range []string{"", "[", strings.Repeat("x", 256)} {
+	for _, pattern := range []string{"", "[", strings.Repeat("x", 4_097)} {
 		ask.mustRefuse(ask.send("GET", "/search", url.Values{"path": {ask.home}, "pattern": {pattern}}, nil, nil), "path_invalid")
 	}
 }

@@ -69,7 +69,7 @@ const (
 
 // Of files.
 const (
-	patternBytesMax     = 255
+	patternBytesMax     = 4_096
 	messageBytesMax     = 1_000
 	openTriesMax        = 64
 	fileChunkBytes      = 64 << 10

@@ -26,46 +26,11 @@ import {
   queryPath,
   userField,
 } from './file-fields.ts'
+import { depth, flag, limit, writeManyBody } from './file-requests.ts'
 import { route } from './route.ts'
 
 const SCOPE = 'sandboxes:exec' as const
 const one = z.object({ data: fileRecord })
-const flag = z.enum(['true', 'false'])
-
-const depth = (of: number) =>
-  z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(LIMITS.fileDepthMax)
-    .default(of)
-    .describe(`How many levels below the path. Default: ${of}.`)
-const limit = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .max(LIMITS.fileEntriesMax)
-  .optional()
-  .describe(`How many entries at most. Default: ${LIMITS.fileEntriesMax}.`)
-
-const writeManyBody = z.object({
-  user: userField,
-  files: z
-    .array(
-      z
-        .object({
-          path: pathField('Where'),
-          content_base64: z.string().optional().describe('The content in base64, by the name that other clients have.'),
-          ...contentShape,
-          content: contentShape.content.optional(),
-        })
-        .transform(({ content_base64, content, ...file }) => ({ ...file, content: content ?? content_base64 ?? '' }))
-        .refine(isContent, NOT_CONTENT),
-    )
-    .min(1)
-    .max(LIMITS.fileWritesMax)
-    .describe(`The files, ${LIMITS.fileWritesMax} at most.`),
-})
 
 export const FILE_ROUTES = {
   write: route({
