@@ -54,10 +54,12 @@ export function terminalPromises(stackOf: () => LocalStack): void {
 
     for (const byte of Buffer.from('echo "<€漢🙂>"\r')) client.send(Uint8Array.of(byte))
     await client.sees('\n<€漢🙂>')
-    client.type('sleep 1000\r')
-    await client.sees('sleep 1000')
+    // Who says it is who runs in the foreground by then.
+    client.type('sh -c \'echo rea""dy; exec sleep 1000\'\r')
+    await client.sees('\nready')
     client.send(Uint8Array.of(3))
-    await client.sees('^C')
+    client.type('echo code-$?\r')
+    await client.sees('\ncode-130')
   })
 
   test('another viewer, at the region itself, sees the same, and is told of the size that the first one says', async (t) => {
