@@ -5,7 +5,7 @@
  * that was asked for. The host journals the policy: a daemon that is killed enforces it again when it comes back. A child of a fork has its
  * parent's unless its spec gives one; a restore in place and a merge keep that of the name. Rules are looked at in their order, and the
  * first that fits decides; who orders them is the controller. What a rule cannot open, whatever it says: mail ports, and addresses
- * that are not of the public internet, unless the policy allows those and the host's own configuration does, too.
+ * that are not of the public internet, unless the policy allows those and the host's own configuration does, too. Traffic keeps no sandbox awake.
  */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'

@@ -18,12 +18,16 @@ export const sandboxUsage = z.object({
     .describe(
       'Processor time of its machine since that was started, in milliseconds; 0 when it cannot be measured now.',
     ),
-  network_ingress_bytes: z.literal(0).describe('Always 0: there is no network.'),
-  network_egress_bytes: z.literal(0).describe('Always 0: there is no network.'),
+  network_ingress_bytes: z
+    .int()
+    .describe(
+      'What came in through its way out since its machine was taken up by its host, in bytes; 0 when it cannot be measured now.',
+    ),
+  network_egress_bytes: z.int().describe('What went out through it, likewise.'),
   measurement_status: z
     .object({
       active_cpu: measured,
-      network: z.literal('unavailable'),
+      network: measured,
       provisioned_resources: z.literal('measured'),
     })
     .describe('What of this is measured.'),
