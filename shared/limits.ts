@@ -580,7 +580,7 @@ export const LIMITS = {
   buildCachePerTenantMax: 40,
   buildCacheUnusedMs: 7 * 24 * 3_600_000,
   /** How often what builds have left is looked for, and how many of each kind at a time. */
-  buildsSettleMs: 2_000,
+  buildsSettleMs: 5_000,
   buildsSettledMax: 50,
   /** After it ended without becoming a version. */
   endedBuildKeptMs: 14 * 24 * 3_600_000,

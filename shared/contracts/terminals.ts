@@ -49,8 +49,8 @@ const BODY = {
     .min(1)
     .max(LIMITS.pathCharsMax)
     .regex(/^\//, { error: 'must be an absolute path' })
-    .default('/workspace')
-    .describe('Where it begins. Default: `/workspace`.'),
+    .optional()
+    .describe('Where it begins. Default: where commands of its template run, `/workspace`.'),
   env: envSchema
     .default({})
     .describe("Variables of its own, over the sandbox's. `TERM` is `xterm-256color` unless this says otherwise."),

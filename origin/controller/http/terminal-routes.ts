@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { wordFor } from '../accounts/make-browser-word.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { findForChange } from '../sandboxes/find-sandbox.ts'
+import { workdirOf } from '../templates/template-settings.ts'
 import { beginTerminal, endTerminal, listTerminals } from '../terminals/manage-terminals.ts'
 import { socketUrl, toTerminalRecord } from '../terminals/record.ts'
 import { type Call, json, type Serve } from './serve-route.ts'
@@ -21,7 +22,11 @@ const asking = ({ principal, reference, caller, arrival }: Asked) => ({
 export function serveTerminals(serve: Serve<Principal>): void {
   serve(TERMINAL_ROUTES.create, async (call) => {
     const { controller, principal } = call
-    const { terminal, sandbox } = await beginTerminal(controller, asking(call), call.body)
+    const { db } = controller.database
+    const found = await findForChange(db, principal, call.reference, controller.region.code)
+    const cwd = call.body.cwd ?? (await workdirOf(db, found))
+    const inside = { waker: principal, found, caller: call.caller, timing: call.arrival.timing }
+    const { terminal, sandbox } = await beginTerminal(controller, inside, { ...call.body, cwd })
     const scope = TERMINAL_ROUTES.connect.scope
     const word = await wordFor(controller.database.db, principal, { scopes: [scope], sandbox })
     const ticket = await controller.accounts.words.makeTicket(word)

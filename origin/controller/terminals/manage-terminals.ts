@@ -9,12 +9,12 @@ import {
 } from '../../../shared/contracts/guest-terminals.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import { askGuest, type GuestAsking, readGuestJson } from '../sandboxes/ask-guest.ts'
+import { askGuest, type FoundAsking, type GuestAsking, readGuestJson } from '../sandboxes/ask-guest.ts'
 
 /** The terminal, and the id of its sandbox. Throws terminal_limit, terminal_not_started, and what `askGuest` throws. */
 export async function beginTerminal(
   controller: Controller,
-  asking: GuestAsking,
+  asking: FoundAsking,
   order: GuestTerminalOrder,
 ): Promise<{ terminal: GuestTerminal; sandbox: string }> {
   const answer = await askGuest(controller, asking, {

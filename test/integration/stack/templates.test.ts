@@ -118,18 +118,6 @@ test('a step that fails says what it printed; what was done before it is not don
   await until('nothing to be left', async () => (await daemon.inventory()).vms.length === 0, BUILD_MS)
 })
 
-test('a build goes on from its last step when its controller was started anew', async () => {
-  const build = await begin('tool', ['/opt/tool/bin/greet > greeting', 'echo waits; sleep 2; echo waited'])
-  await until('the last step', async () => statesOf(await read(build))[3] === 'running', BUILD_MS)
-  await region.restart()
-  const record = await ended(build)
-  assert.equal(at(record, 'state'), 'ready', JSON.stringify(at(record, 'error')))
-  assert.deepEqual(statesOf(record), ['cached', 'cached', 'cached', 'done'])
-  const log = await region.ask(`/v1/sandbox-template-builds/${build}/logs`)
-  const lines = (at(log.json, 'data') as unknown[]).map((line) => textAt(line, 'line'))
-  assert.equal(lines.filter((line) => line === 'waited').length, 1)
-})
-
 const PROBE_MS = 3_000
 
 /** As a sandbox would reach it: by a name that has a public address, trusting those that everybody trusts. Why not, if not. */

@@ -303,7 +303,7 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const { key } = await fresh()
     const first = `remember ${randomUUID()}`
     await named(key, 'web')
-    const id = await begin(key, 'web', { build_spec: { steps: run(first, 'sleep 2', 'remember done') } })
+    const id = await begin(key, 'web', { build_spec: { steps: run(first, 'sleep 1', 'remember done') } })
     await until('the second step', async () => statesOf(await read(key, id))[1] === 'running', 10_000)
     const lost = textAt(await read(key, id), 'sandbox_id')
     assert.equal((await regionOf().ask(`/v1/sandboxes/${lost}`, { method: 'DELETE', key })).status, 204)
