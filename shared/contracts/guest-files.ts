@@ -36,6 +36,7 @@
  *                                                            No name climbs, nothing is written through a link, no device is made.
  *   GET  /v1/files/watch ? path user recursive               200, lines of `guestWatchLine`, the first of them `ready`
  *
+ * Archives are bounded in how many are under way at a time; one more is refused as `sandbox_busy`.
  * Refused: 422, `{"code", "message"}`; shared/contracts/guest-refusals.ts lists the codes, shared/errors.ts has their rows.
  */
 import * as z from 'zod'
