@@ -74,8 +74,7 @@ export const EGRESS_AUDIT_ROUTES = {
     path: '/v1/egress/audit/suggestions',
     class: 'list',
     scope: 'egress:read',
-    summary:
-      'List hosts that were refused in the last day for want of a rule, most often refused first in each region.',
+    summary: 'List hosts that were refused in the last day for want of a rule, newest first.',
     query: suggestionsQuery,
     status: 200,
     answer: z.object({ data: z.array(suggestionRecord), next_cursor: z.null() }),

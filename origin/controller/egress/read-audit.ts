@@ -101,7 +101,7 @@ export async function suggestHosts(db: Db, reach: Reach, query: SuggestionsQuery
       ),
     )
     .groupBy(egressAudit.host, egressAudit.port)
-    .orderBy(desc(count), egressAudit.host)
+    .orderBy(desc(sql`max(${egressAudit.id})`))
     .limit(LIMITS.egressSuggestionsMax)
   return rows.map(({ last, ...row }) => ({ ...row, effect: 'allow', last_seen_at: last.toISOString() }))
 }

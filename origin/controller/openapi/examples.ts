@@ -60,4 +60,17 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandbox-templates/:id/builds': { tags: ['stable'] },
   'POST /v1/webhooks': { url: 'https://example.com/hooks', events: ['sandbox.*'] },
   'PATCH /v1/webhooks/:id': { active: false },
+  'PATCH /v1/egress/policies': { mode: 'audit_only' },
+  'POST /v1/egress/allowlist': { host: '*.pypi.org', effect: 'allow', methods: ['GET'] },
+  'POST /v1/egress/secrets': {
+    name: 'OpenAI',
+    value: 'sk-...',
+    hosts: ['api.openai.com'],
+    expose_as_env: 'OPENAI_API_KEY',
+  },
+  'POST /v1/egress/bindings': {
+    secret_id: 'esec_01k2v5w9m3q8r7t6y4z2a1b0c9',
+    resource_id: 'sbx_usw1_01k2v5w9m3q8r7t6y4z2a1b0c9xyz',
+    resource_type: 'sandbox',
+  },
 }

@@ -108,8 +108,8 @@ export function egressAuditPromises(regionOf: () => TestRegion): void {
     assert.deepEqual(
       data.map(({ host, count, effect }) => [host, count, effect]),
       [
-        ['want.example', 3, 'allow'],
         ['seen.example', 1, 'allow'],
+        ['want.example', 3, 'allow'],
       ],
     )
   })
