@@ -70,7 +70,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   },
   'POST /v1/egress/bindings': {
     secret_id: 'esec_01k2v5w9m3q8r7t6y4z2a1b0c9',
-    resource_id: 'sbx_usw1_01k2v5w9m3q8r7t6y4z2a1b0c9xyz',
+    resource_id: 'sbx_usw1_01kdvdna0007enw3ahrz6dmv29wek',
     resource_type: 'sandbox',
   },
 }
