@@ -576,8 +576,9 @@ export const LIMITS = {
   /** Of what a step printed, in the error of its build. */
   buildErrorOutputCharsMax: 4_096,
   buildErrorLinesMax: 100,
-  /** Steps that are kept for the next build of a tenant, and how long they are kept unused. */
+  /** Steps that are kept for the next build of a tenant: how many, what they take on hosts beside the newest, and for how long unused. */
   buildCachePerTenantMax: 40,
+  buildCacheBytesPerTenantMax: 4 * 1024 * 1024 * 1024,
   buildCacheUnusedMs: 7 * 24 * 3_600_000,
   /** How often what builds have left is looked for, and how many of each kind at a time. */
   buildsSettleMs: 5_000,

@@ -1,5 +1,5 @@
 /** Ends what builds have left that their controllers did not live to end, and steps that nobody goes on from any more. The leader's work. */
-import { and, asc, eq, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, not, or, type SQL, sql } from 'drizzle-orm'
 import { LIMITS } from '../../../../shared/limits.ts'
 import type { Controller } from '../../controller.ts'
 import { snapshot } from '../../database/schema/snapshots.ts'
@@ -41,25 +41,38 @@ const readLeft = ({ database }: Controller): Promise<{ id: string }[]> =>
     )
     .limit(LIMITS.buildsSettledMax)
 
-/** Unused for long, more than a tenant may have, or without a snapshot that will ever be ready. The newest are the last to go. */
+/**
+ * Unused for long, more than a tenant may have by number or by size, or without a snapshot that will ever be ready. The newest are the last to
+ * go, and the newest of all stays however large it is: a build that is interrupted goes on from there.
+ */
 async function readUseless({ database: { db } }: Controller): Promise<Pick<StepRow, 'tenant' | 'key' | 'snapshot'>[]> {
   const { tenant, key, usedAt } = templateStep
-  const place = sql<number>`row_number() over (partition by ${tenant} order by ${usedAt} desc)`.as('place')
+  const newestFirst = sql`partition by ${tenant} order by ${usedAt} desc, ${key}`
+  const before = sql`coalesce(sum(${snapshot.bytes}) over (${newestFirst} rows between unbounded preceding and 1 preceding), 0)`
   const ranked = db
-    .select({ tenant, key, snapshot: templateStep.snapshot, usedAt, place })
+    .select({
+      tenant,
+      key,
+      usedAt,
+      snapshot: templateStep.snapshot,
+      isReady: sql<boolean>`coalesce(${snapshot.state} = 'ready', false)`.as('is_ready'),
+      place: sql<number>`row_number() over (${newestFirst})`.as('place'),
+      bytesBefore: sql<number>`${before}`.as('bytes_before'),
+    })
     .from(templateStep)
+    .leftJoin(snapshot, eq(snapshot.id, templateStep.snapshot))
     .as('ranked')
-  const old = sql`${ranked.usedAt} < clock_timestamp() - make_interval(secs => ${LIMITS.buildCacheUnusedMs / MS_PER_SEC})`
-  const settled = sql`${ranked.usedAt} < clock_timestamp() - make_interval(secs => ${(2 * LIMITS.hostCopyMs) / MS_PER_SEC})`
+  const olderThan = (ms: number): SQL =>
+    sql`${ranked.usedAt} < clock_timestamp() - make_interval(secs => ${ms / MS_PER_SEC})`
   return db
     .select({ tenant: ranked.tenant, key: ranked.key, snapshot: ranked.snapshot })
     .from(ranked)
-    .leftJoin(snapshot, eq(snapshot.id, ranked.snapshot))
     .where(
       or(
-        old,
-        sql`${ranked.place} > ${LIMITS.buildCachePerTenantMax}`,
-        and(settled, or(isNull(snapshot.id), ne(snapshot.state, 'ready'))),
+        olderThan(LIMITS.buildCacheUnusedMs),
+        gt(ranked.place, LIMITS.buildCachePerTenantMax),
+        gt(ranked.bytesBefore, LIMITS.buildCacheBytesPerTenantMax),
+        and(olderThan(2 * LIMITS.hostCopyMs), not(ranked.isReady)),
       ),
     )
     .orderBy(asc(ranked.usedAt))

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { AppError } from '../../../../shared/errors.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { refused } from '../support/memories.ts'
 import { startProcessAgent } from '../support/process-agent.ts'
 import { type Account, at, type TestRegion, textAt, until } from '../support/region.ts'
@@ -377,5 +378,24 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const narrow = await regionOf().newKey({ tenant, scopes: ['sandboxes:read', 'sandboxes:write'] })
     refused(await post('/v1/sandbox-templates/web/builds', {}, { key: narrow.key }), 403, 'insufficient_scope')
     await built(narrow.key, 'web', { build_spec: { steps: run('remember it') } })
+  })
+
+  test('what steps take is bounded: those that were used longest ago go, and the newest stays', async () => {
+    const { key, tenant } = await fresh()
+    await named(key, 'web', { steps: run('remember a', 'remember b', 'remember c') })
+    await built(key, 'web')
+    await regionOf().sql(`update snapshot set bytes = $2 where tenant = $1`, [
+      tenant,
+      LIMITS.buildCacheBytesPerTenantMax,
+    ])
+    const kept = () =>
+      regionOf().sql<{ snapshot: string }>('select snapshot from template_step where tenant = $1', [tenant])
+    const all = await kept()
+    await until('two of them to stay', async () => (await kept()).length === 2, 2 * LIMITS.buildsSettleMs)
+    const stay = new Set((await kept()).map(({ snapshot }) => snapshot))
+    const gone = all.find(({ snapshot }) => !stay.has(snapshot))
+    await until('the other to be gone', () => !regionOf().host.snapshots.has(gone?.snapshot ?? ''))
+    const record = await built(key, 'web')
+    assert.deepEqual(statesOf(record), ['cached', 'cached', 'cached'])
   })
 }
