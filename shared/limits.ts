@@ -242,6 +242,8 @@ export const LIMITS = {
   accelProbeMs: 20_000,
   templatesPerHostMax: 24,
   templateLockMs: 300_000,
+  /** From the boot of a template's machine to its end: under emulation, imports of large packages take most of it. */
+  templateWarmUpMs: 240_000,
   standbyAfterSecMax: 365 * 24 * 3_600,
   /** How often it is looked whether a paused sandbox should go from memory to disk, and when one that could not is tried again. */
   standbyLookMs: 500,

@@ -17,6 +17,8 @@ type codeContext struct {
 
 	start       startDriver
 	environment func() map[string]string
+	// prelude is what a new process runs first; nil is nothing.
+	prelude func() *codeCall
 
 	turn *codeTurn
 
@@ -90,6 +92,13 @@ func (c *codeContext) ready(isWarmUp bool) (driver *codeDriver, started codeStar
 	c.interrupt = make(chan struct{}, 1)
 	c.driver.watchMemory()
 	return c.driver, codeStarted{c.id, c.calls}, restarted, nil
+}
+
+// hasBegun is whether there is a process in which the next call runs. The caller has the turn.
+func (c *codeContext) hasBegun() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.driver != nil && !c.driver.isGone()
 }
 
 // run is one call from its begin to its end. The caller has the turn.

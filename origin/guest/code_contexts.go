@@ -20,10 +20,14 @@ type codeContexts struct {
 
 	mutex sync.Mutex
 	all   map[string]*codeContext
+	// preludes are what the default context of a language runs first, by the language.
+	preludes map[string]codeCall
 }
 
 func newCodeContexts(start startDriver, environment *environment) *codeContexts {
-	return &codeContexts{start: start, environment: environment, folder: "/workspace", serial: newCodeTurn(), all: map[string]*codeContext{}}
+	return &codeContexts{
+		start: start, environment: environment, folder: "/workspace", serial: newCodeTurn(), all: map[string]*codeContext{}, preludes: map[string]codeCall{},
+	}
 }
 
 // codeRefusal is what is refused, with a code of the error table (shared/contracts/guest-refusals.ts).
@@ -100,6 +104,22 @@ func (a *codeContexts) add(id, language, cwd string) (*codeContext, *codeRefusal
 	return made, nil
 }
 
+func (a *codeContexts) setPrelude(language string, call codeCall) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.preludes[language] = call
+}
+
+// preludeOf is nil for a context that somebody has made.
+func (a *codeContexts) preludeOf(id string, language codeLanguage) *codeCall {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if prelude, isThere := a.preludes[language.name]; isThere && id == defaultContextID(language.name) {
+		return &prelude
+	}
+	return nil
+}
+
 func (a *codeContexts) make(id string, language codeLanguage, cwd string) *codeContext {
 	return &codeContext{
 		id:          id,
@@ -109,6 +129,7 @@ func (a *codeContexts) make(id string, language codeLanguage, cwd string) *codeC
 		createdAt:   time.Now(),
 		start:       a.start,
 		environment: func() map[string]string { return a.environment.of(users["sandbox"], nil) },
+		prelude:     func() *codeCall { return a.preludeOf(id, language) },
 		turn:        newCodeTurn(),
 	}
 }

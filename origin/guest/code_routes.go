@@ -31,6 +31,8 @@ type codeOrder struct {
 	ContextID      string            `json:"context_id"`
 	IsPassing      bool              `json:"is_passing"`
 	IsSerial       bool              `json:"is_serial"`
+	IsPrelude      bool              `json:"is_prelude"`
+	IsLazy         bool              `json:"is_lazy"`
 	Env            map[string]string `json:"env"`
 	Cwd            *string           `json:"cwd"`
 	TimeoutMs      int64             `json:"timeout_ms"`
@@ -90,10 +92,25 @@ func runInTurn(ctx context.Context, in *codeContext, call codeCall, frames *fram
 		return codeEnd{}, refused
 	}
 	defer in.turn.giveBack()
-	return in.run(ctx, call, frames)
+	wasLost := false
+	if prelude := in.prelude(); prelude != nil && !in.hasBegun() {
+		end, _ := runUnheard(ctx, in, *prelude)
+		wasLost = end.ContextRestarted
+	}
+	end, refused := in.run(ctx, call, frames)
+	end.ContextRestarted = end.ContextRestarted || wasLost
+	return end, refused
 }
 
-// handleWarmUp runs code that nobody sees in the default context of a language, so that whoever has the machine later finds it quick.
+func runUnheard(ctx context.Context, in *codeContext, call codeCall) (codeEnd, *codeRefusal) {
+	frames := newFrameWriter(&unheard{http.Header{}})
+	end, refused := in.run(ctx, call, frames)
+	frames.writeExited(end)
+	return end, refused
+}
+
+// handleWarmUp runs code that nobody sees in the default context of a language, so that whoever has the machine later finds it
+// quick. A prelude is run again whenever that context begins anew; a lazy one is run only then.
 func handleWarmUp(response http.ResponseWriter, request *http.Request, contexts *codeContexts) {
 	var order codeOrder
 	if !readJSON(response, request, &order) {
@@ -106,17 +123,29 @@ func handleWarmUp(response http.ResponseWriter, request *http.Request, contexts 
 	}
 	call := order.call()
 	call.isWarmUp = true
-	frames := newFrameWriter(&unheard{http.Header{}})
-	end, refused := runInTurn(request.Context(), context, call, frames)
-	frames.writeExited(end)
-	switch {
-	case refused != nil:
-		refuseCode(response, refused)
-	case end.ExitCode != 0:
-		refuseCode(response, &codeRefusal{"process_not_started", "What should have made it quick has failed."})
-	default:
-		response.WriteHeader(http.StatusNoContent)
+	if order.IsPrelude {
+		contexts.setPrelude(order.Language, call)
 	}
+	if !order.IsLazy {
+		refused = warmUp(request.Context(), context, call)
+	}
+	if refused != nil {
+		refuseCode(response, refused)
+		return
+	}
+	response.WriteHeader(http.StatusNoContent)
+}
+
+func warmUp(ctx context.Context, in *codeContext, call codeCall) *codeRefusal {
+	if refused := in.turn.take(ctx); refused != nil {
+		return refused
+	}
+	defer in.turn.giveBack()
+	end, refused := runUnheard(ctx, in, call)
+	if refused == nil && end.ExitCode != 0 {
+		refused = &codeRefusal{"process_not_started", "What should have made it quick has failed."}
+	}
+	return refused
 }
 
 // unheard is an answer that nobody reads.

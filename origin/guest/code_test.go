@@ -170,6 +170,29 @@ func TestAWarmedContextCountsFromItsFirstRealCallAndDrawsItsOwnNumbers(t *testin
 	}
 }
 
+func TestAPreludeIsRunWheneverTheDefaultContextBegins(t *testing.T) {
+	agent := serveCode(t)
+	agent.contexts.folder = "/tmp"
+	for _, field := range []string{"is_prelude", "is_lazy"} {
+		order := with(with(python("import os; word = 'prelude'"), "is_prelude", true), field, true)
+		if warm := agent.ask("POST", "/warm", order); warm.StatusCode != http.StatusNoContent {
+			t.Fatalf("%d", warm.StatusCode)
+		}
+		story := agent.run(python("word"), "")
+		if len(story.results) != 1 || story.started.ExecutionCount != 1 || story.end.ContextRestarted {
+			t.Fatalf("%s: %+v %+v", field, story, story.end)
+		}
+		agent.run(python("os._exit(1)"), "")
+		if again := agent.run(python("word"), ""); len(again.results) != 1 {
+			t.Fatalf("%s: %+v", field, again)
+		}
+		agent.ask("POST", "/contexts/ctx_python/restart", nil)
+	}
+	if own := agent.run(python("word"), agent.newContext("python")); own.failure["name"] != "NameError" {
+		t.Fatalf("%+v", own)
+	}
+}
+
 func TestShellTextCarriesAnyCode(t *testing.T) {
 	folder, gone := "/a b", "it's"
 	text, err := asShellText(driverCall{Code: "echo 'x'", Env: map[string]string{"A": "b'c"}, Environment: map[string]*string{"B": &gone, "C": nil}, Cwd: &folder})

@@ -1,15 +1,11 @@
 /** Makes an interpreter of a guest quick before anybody has it: it runs what nobody sees and nobody counts. */
 import { constants } from 'node:http2'
-import type { GuestCodeOrder } from '../../shared/contracts/guest-code.ts'
+import type { GuestWarmUp } from '../../shared/contracts/guest-code.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { GuestSession } from './guest/session.ts'
 
 /** Throws AppError('boot_failed') when the code fails: a machine in which it does is not worth keeping. */
-export async function warmInterpreter(
-  session: GuestSession,
-  order: GuestCodeOrder,
-  signal: AbortSignal,
-): Promise<void> {
+export async function warmInterpreter(session: GuestSession, order: GuestWarmUp, signal: AbortSignal): Promise<void> {
   const headers = { 'content-type': 'application/json' }
   const { stream, head } = session.call({ method: 'POST', path: '/v1/code/warm', headers, hasBody: true }, signal)
   stream.on('error', () => {}).end(JSON.stringify(order))

@@ -6,7 +6,7 @@
  *
  *   POST   /v1/code  guestCodeOrder             200, frames (CODE_FRAME): started, then output, results and failures in any order,
  *                                               exited. The head comes when it is the call's turn. Resetting the stream interrupts it.
- *   POST   /v1/code/warm  guestCodeOrder        204 when it has run in the default context; nobody's call counts it
+ *   POST   /v1/code/warm  guestWarmUp           204 when it has run in the default context; nobody's call counts it
  *   GET    /v1/code/contexts                    `guestCodeContexts`, in the order in which they were made
  *   POST   /v1/code/contexts  {language, cwd}   201, `guestCodeContext`
  *   DELETE /v1/code/contexts/ID                 204. What runs in it is killed.
@@ -51,6 +51,14 @@ export const guestCodeOrder = z.object({
   output_bytes_max: z.int().positive(),
 })
 export type GuestCodeOrder = z.infer<typeof guestCodeOrder>
+
+export const guestWarmUp = guestCodeOrder.pick({ code: true, language: true, timeout_ms: true }).extend({
+  /** Remembered, one for each language: the default context runs it first whenever its process begins anew. */
+  is_prelude: z.boolean().optional(),
+  /** Only then, and not now. */
+  is_lazy: z.boolean().optional(),
+})
+export type GuestWarmUp = z.infer<typeof guestWarmUp>
 
 export const guestContextId = z.string().regex(/^ctx_[0-9a-z]{1,32}$/)
 

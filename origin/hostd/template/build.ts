@@ -42,12 +42,12 @@ export async function buildTemplate(
 }
 
 async function warmUp(machine: Machine, recipe: Recipe): Promise<void> {
-  const signal = AbortSignal.any([AbortSignal.timeout(LIMITS.bootTimeoutMs), machine.died])
+  const signal = AbortSignal.any([AbortSignal.timeout(LIMITS.templateWarmUpMs), machine.died])
   await resume(machine)
   const session = await machine.guest.session(signal)
   await session.wake(wakeNow('template'), { signal })
   for (const exec of recipe.warmUp) await runToEnd(session, exec, signal)
-  for (const code of recipe.interpreters) await warmInterpreter(session, code, signal)
+  for (const code of [...recipe.imports, ...recipe.interpreters]) await warmInterpreter(session, code, signal)
   // A clone must not wake up in the middle of a conversation that it alone remembers.
   await machine.guest.close()
 }

@@ -1,5 +1,5 @@
 /** The templates a host can make by itself, as data: what is run inside a freshly booted machine before it is frozen. */
-import type { CodeLanguage, GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
+import type { CodeLanguage, GuestWarmUp } from '../../../shared/contracts/guest-code.ts'
 import type { HostExec } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -13,8 +13,10 @@ export type Recipe = {
   /** That file system must fit. */
   diskMibMin: number
   warmUp: HostExec[]
-  /** What is run in the interpreters that a sandbox finds waiting for it, each with what it imports. */
-  interpreters: GuestCodeOrder[]
+  /** What the default context of a language has imported, also after a restart, and in a machine that had to be booted. */
+  imports: GuestWarmUp[]
+  /** What makes the interpreters quick that wait in a machine of the template. */
+  interpreters: GuestWarmUp[]
 }
 
 const command = (line: string): HostExec => ({
@@ -31,12 +33,10 @@ const everydayPrograms = command(
   'echo warm | cat; ls / >/dev/null; python3 -c "import json, os, sys"; node --version; git --version',
 )
 
-const code = (language: CodeLanguage, text: string): GuestCodeOrder => ({
+const code = (language: CodeLanguage, text: string): GuestWarmUp => ({
   code: text,
   language,
-  env: {},
   timeout_ms: LIMITS.bootTimeoutMs,
-  output_bytes_max: LIMITS.frameBytesMax,
 })
 
 /** Python takes a second to start under emulation and 9 MiB that all clones share; Node four and 45, so it waits to be wanted. */
@@ -45,12 +45,18 @@ const javascript = [code('javascript', 'console.log(1)'), code('javascript', '1 
 
 const shellOfAll = [command('echo $((1+1))'), command('true')]
 
-/** Under the names by which everybody calls them. What they do at their first use, such as finding fonts, is done here too. */
+/** Under the names by which everybody calls them. */
+const dataImports = [
+  {
+    ...code(
+      'python',
+      'import matplotlib, numpy, pandas, scipy, scipy.optimize, scipy.stats\nimport matplotlib.pyplot as plt, numpy as np, pandas as pd',
+    ),
+    is_prelude: true,
+  },
+]
+/** What they do at their first use, such as finding fonts. */
 const dataScience = [
-  code(
-    'python',
-    'import matplotlib, numpy, pandas, scipy, scipy.optimize, scipy.stats\nimport matplotlib.pyplot as plt, numpy as np, pandas as pd',
-  ),
   code('python', 'display(pd.DataFrame({"a": np.arange(3.0)}).describe())'),
   code('python', 'plt.plot([1, 2])\nplt.title("a")'),
 ]
@@ -62,6 +68,7 @@ export const RECIPES: Record<string, Recipe> = {
     root: DEFAULT_ROOT,
     diskMibMin: LIMITS.diskMibMin,
     warmUp: [everydayPrograms, ...shellOfAll],
+    imports: [],
     interpreters: python,
   },
   node: {
@@ -69,6 +76,7 @@ export const RECIPES: Record<string, Recipe> = {
     root: DEFAULT_ROOT,
     diskMibMin: LIMITS.diskMibMin,
     warmUp: [everydayPrograms, packageManager, ...shellOfAll],
+    imports: [],
     interpreters: javascript,
   },
   'python-datasci': {
@@ -76,6 +84,7 @@ export const RECIPES: Record<string, Recipe> = {
     root: 'python-datasci',
     diskMibMin: 3_072,
     warmUp: [everydayPrograms, ...shellOfAll],
+    imports: dataImports,
     interpreters: [...dataScience, ...python],
   },
 }
@@ -97,7 +106,7 @@ const PRIMING_CALLS = 2
 export const PRIMING: HostExec[] = Array.from({ length: PRIMING_COMMANDS }, () => command('echo $((1+1))'))
 
 /** The same of the interpreters that wait in it: their last calls, which want nothing but themselves. */
-export const primingCode = ({ interpreters }: Recipe): GuestCodeOrder[] => {
+export const primingCode = ({ interpreters }: Recipe): GuestWarmUp[] => {
   const last = interpreters.slice(-PRIMING_CALLS)
   return [...last, ...last]
 }

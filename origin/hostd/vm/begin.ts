@@ -8,6 +8,7 @@ import type { HostExec, HostReady } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Frame } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { warmInterpreter } from '../guest-code.ts'
 import { wakeNow } from '../guest-wake.ts'
 import type { Host } from '../host.ts'
 import { describe } from '../log.ts'
@@ -15,6 +16,7 @@ import { type Machine, resume } from '../machine/machine.ts'
 import { startBlank, startClone } from '../machine/start.ts'
 import { startFromSnapshot } from '../snapshot/restore.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { recipeOf } from '../template/recipes.ts'
 import { postponed } from './deadlines.ts'
 import { heedKept } from './heed-kept.ts'
 import { giveUpMachine, own } from './own.ts'
@@ -70,8 +72,20 @@ export async function bootCold(wish: Wish): Promise<Begun> {
   const { host, vm } = wish
   const { template, machine } = vm.spec
   const begun = await host.gate.pass(async () => begin(wish, await startBlank(host.site, template, machine), 'cold'))
+  await announceImports(wish, begun.machine)
   host.templates.ensureLater(template, machine, () => host.gate.idle())
   return begun
+}
+
+/** They take seconds, so they wait until somebody runs code. It never rejects: the machine is good for everything else. */
+async function announceImports({ host, vm }: Wish, machine: Machine): Promise<void> {
+  try {
+    const signal = AbortSignal.any([AbortSignal.timeout(LIMITS.guestRequestMs), vm.ending.signal, machine.died])
+    for (const code of recipeOf(vm.spec.template).imports)
+      await warmInterpreter(await machine.guest.session(signal), { ...code, is_lazy: true }, signal)
+  } catch (error) {
+    host.log('imports-failed', { id: vm.id, ...describe(error) })
+  }
 }
 
 /** The wish that was withdrawn, or whose sandbox is being destroyed, is not tried again. */

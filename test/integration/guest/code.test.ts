@@ -102,23 +102,3 @@ test('a timeout interrupts the code, what heeds none is killed, and both say wha
     ['ctx_python', false],
   ])
 })
-
-// Numbers for whoever looks: they hold nothing, because this machine is emulated and shared.
-test('how long calls take', async (t) => {
-  for (const [language, code] of [
-    ['python', 'print(1)'],
-    ['javascript', 'console.log(1)'],
-    ['bash', 'echo 1'],
-  ] as const) {
-    const { stream, head } = begin(session, 'POST', `/v1/code/contexts/ctx_${language}/restart`)
-    assert.equal((await head).status, 200)
-    stream.resume()
-    const times: number[] = []
-    for (let call = 0; call < 10; call++) {
-      const began = performance.now()
-      assert.equal((await runCode(session, code, { language })).stdout, '1\n')
-      times.push(Math.round(performance.now() - began))
-    }
-    t.diagnostic(`${language}: ${times.join(' ')} ms`)
-  }
-})

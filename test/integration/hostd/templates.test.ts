@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { SIZES } from '../../../shared/machines.ts'
 import { Daemon } from '../../harness/host-daemon.ts'
+import { runPython } from './code-calls.ts'
 import { create, exitOf, shell, spec, textOf } from './requests.ts'
 
 let host: Daemon
@@ -29,6 +30,29 @@ test('python-datasci has numpy, pandas, scipy and matplotlib, also for the Pytho
   )
   assert.equal(exitOf(stream).exit_code, 0, textOf(stream, 5))
   assert.equal(textOf(stream), '/opt/venv/bin/python3\n6 0.5 PNG\n')
+})
+
+test('the Python that waits in python-datasci has them imported, also when its machine had to be booted', async (t) => {
+  const look = 'pd.DataFrame({"a": [1, 2, 3]}).describe()'
+  const times: number[] = []
+  while (times.length < 10) {
+    const { results, ms } = await runPython(host, 'data', look)
+    assert.match(results[0]?.html ?? '', /<table/)
+    times.push(Math.round(ms))
+  }
+  const plot = await runPython(
+    host,
+    'data',
+    'plt.plot(np.arange(3)); scipy.stats.norm.cdf(0), matplotlib.get_backend()',
+  )
+  assert.deepEqual(
+    plot.results.map(({ text, png, is_main_result }) => [is_main_result ? text : '', png?.slice(0, 10)]),
+    [
+      ["(0.5, 'agg')", undefined],
+      ['', 'iVBORw0KGg'],
+    ],
+  )
+  t.diagnostic(`describe() in a machine that was just booted: ${times.join(' ')} ms`)
 })
 
 test('node has npm and npx, and the default one has them too', async () => {
