@@ -343,12 +343,16 @@ export const LIMITS = {
   /** How often changes that concern many sandboxes are carried to their hosts, and how many of them a turn takes and tells at a time. */
   egressSettleMs: 500,
   egressSettleRowsMax: 500,
+  /** How long whoever changes where one sandbox may go waits for its host to go by it. */
+  egressToldMs: 3_000,
   /** Longer than a create takes from when it reads what its tenant says of egress until its row is there. */
   egressSettleLagMs: 60_000,
   egressSettleAtOnceMax: 8,
   /** How often what sandboxes asked of the world is collected from their hosts. */
   egressCollectMs: 1_000,
   egressCollectPagesMax: 20,
+  /** Entries that one statement writes. */
+  egressCollectRowsMax: 1_000,
   egressAuditKeptMs: 7 * 24 * 3_600_000,
   /** How far back suggestions look, and how many there are. */
   egressSuggestionsMs: 24 * 3_600_000,

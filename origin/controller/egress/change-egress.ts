@@ -1,4 +1,5 @@
 /** A change of what a tenant says of egress: a write of the accounts, which those whom it concerns go by before it is answered, where that can be. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { LIMITS } from '../../../shared/limits.ts'
 import { changeAccounts } from '../accounts/change-accounts.ts'
@@ -19,9 +20,18 @@ export async function changeEgress<T>(
   work: (tx: AccountTx, version: number) => Promise<Changed<T>>,
 ): Promise<T> {
   const { value, resource } = await changeAccounts(controller, principal, (tx, version) => work(tx, version))
-  if (resource !== null) await settleNow(controller, resource)
+  if (resource !== null) await settleSoon(controller, resource)
   else controller.background.follow(settleTenant(controller, principal.tenant))
   return value
+}
+
+/** A host that hangs keeps nobody from an answer for long. */
+async function settleSoon(controller: Controller, id: string): Promise<void> {
+  const settled = settleNow(controller, id)
+  controller.background.follow(settled)
+  const patience = new AbortController()
+  await Promise.race([settled, sleep(LIMITS.egressToldMs, undefined, { signal: patience.signal }).catch(() => {})])
+  patience.abort()
 }
 
 /** A host that cannot be told now is told by the reconciler; other regions follow the accounts. */

@@ -44,7 +44,8 @@ function takeOver(controller: Controller, host: string, { after, entries, next }
       host,
       entries.filter(({ seq }) => seq > after),
     )
-    if (written.length > 0) await tx.insert(egressAudit).values(written)
+    for (let at = 0; at < written.length; at += LIMITS.egressCollectRowsMax)
+      await tx.insert(egressAudit).values(written.slice(at, at + LIMITS.egressCollectRowsMax))
     await tx.execute(sql`update egress_reader set seq = ${next} where host = ${host}`)
   })
 }
