@@ -1,12 +1,11 @@
 /** Deletes a template with all of its versions, or one build with its version. What their snapshots took is freed afterwards. */
-import { and, eq, inArray, isNotNull, or, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, or } from 'drizzle-orm'
 import { AppError } from '../../../shared/errors.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { AccountTx } from '../accounts/write-account.ts'
 import type { Controller } from '../controller.ts'
-import { snapshot } from '../database/schema/snapshots.ts'
 import { type BuildRow, type TemplateRow, template, templateBuild } from '../database/schema/templates.ts'
-import { forgetSnapshot } from '../snapshots/discard-snapshot.ts'
+import { forgetSnapshot, markDeleting } from '../snapshots/discard-snapshot.ts'
 import { isEnded, OPEN_STATES } from './builds/build-life.ts'
 import { noBuild } from './builds/find-build.ts'
 import { noTemplate, requireTemplateOwner } from './find-template.ts'
@@ -27,7 +26,7 @@ export async function removeTemplate(controller: Controller, principal: Principa
     const gone = await tx.delete(templateBuild).where(all).returning({ snapshot: templateBuild.snapshot })
     const removed = await tx.delete(template).where(eq(template.id, id)).returning({ id: template.id })
     if (removed.length === 0) throw noTemplate()
-    return markDeleting(tx, gone)
+    return markDeleting(tx, snapshotsOf(gone))
   })
   for (const one of kept) await forgetSnapshot(controller, one)
 }
@@ -50,7 +49,7 @@ export async function removeBuild(
       .returning({ snapshot: templateBuild.snapshot })
     if (gone.length === 0) throw noBuild()
     if (row.version !== null) await dropTags(tx, of.id, row.version)
-    return markDeleting(tx, gone)
+    return markDeleting(tx, snapshotsOf(gone))
   })
   for (const one of kept) await forgetSnapshot(controller, one)
 }
@@ -61,18 +60,7 @@ async function dropTags(tx: AccountTx, id: string, version: number): Promise<voi
   await tx.update(template).set({ tags }).where(eq(template.id, id))
 }
 
-/** From now on they are for nobody but their hosts, which the reconciler tells if we do not come to it. */
-const markDeleting = (tx: AccountTx, gone: { snapshot: string | null }[]) =>
-  tx
-    .update(snapshot)
-    .set({ state: 'deleting', changedAt: sql`clock_timestamp()` })
-    .where(
-      inArray(
-        snapshot.id,
-        gone.flatMap(({ snapshot: id }) => id ?? []),
-      ),
-    )
-    .returning({ id: snapshot.id, host: snapshot.host })
+const snapshotsOf = (gone: { snapshot: string | null }[]): string[] => gone.flatMap(({ snapshot }) => snapshot ?? [])
 
 const notEnded = (): AppError =>
   new AppError('build_not_ended', 'A build is still under way, or its sandbox is being ended.', { retryAfterSec: 1 })

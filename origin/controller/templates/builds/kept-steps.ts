@@ -9,7 +9,7 @@ import { type SnapshotRow, snapshot } from '../../database/schema/snapshots.ts'
 import { templateStep } from '../../database/schema/templates.ts'
 import { describeError } from '../../log.ts'
 import { readSandbox } from '../../sandboxes/find-sandbox.ts'
-import { discardSnapshot } from '../../snapshots/discard-snapshot.ts'
+import { forgetSnapshot, markDeleting } from '../../snapshots/discard-snapshot.ts'
 import { newSnapshotId, takeSnapshot } from '../../snapshots/take-snapshot.ts'
 import type { PlannedStep } from './plan-steps.ts'
 import { Interrupted } from './trouble.ts'
@@ -48,8 +48,7 @@ export async function keepStep(work: Work, sandbox: SandboxRow, step: PlannedSte
   const { db } = controller.database
   const id = newSnapshotId(controller)
   const place = { tenant: row.tenant, key: step.key }
-  const before = await replace(controller, place, id)
-  if (before !== undefined) await discardSnapshot(controller, before)
+  for (const before of await replace(controller, place, id)) await forgetSnapshot(controller, before)
   try {
     await takeSnapshot(controller, sandbox, { id, comment: null, owner: row.id })
   } catch (thrown) {
@@ -61,12 +60,12 @@ export async function keepStep(work: Work, sandbox: SandboxRow, step: PlannedSte
   }
 }
 
-/** The snapshot that had the key before. */
+/** What had the key before, to be forgotten. */
 const replace = (
   { database }: Controller,
   { tenant, key }: { tenant: string; key: string },
   id: string,
-): Promise<string | undefined> =>
+): Promise<{ id: string; host: string }[]> =>
   database.db.transaction(async (tx) => {
     const here = and(eq(templateStep.tenant, tenant), eq(templateStep.key, key))
     const [before] = await tx.select({ snapshot: templateStep.snapshot }).from(templateStep).where(here).for('update')
@@ -75,16 +74,19 @@ const replace = (
       .insert(templateStep)
       .values({ tenant, key, ...written })
       .onConflictDoUpdate({ target: [templateStep.tenant, templateStep.key], set: written })
-    return before?.snapshot
+    return before === undefined ? [] : markDeleting(tx, [before.snapshot])
   })
 
-/** The key goes first: what has none is used by nobody. */
+/** The key and its snapshot go together: what is named by nothing would be kept for ever. */
 export async function forgetKept(
   controller: Controller,
   { tenant, key, snapshot: id }: { tenant: string; key: string; snapshot: string },
 ): Promise<void> {
-  await controller.database.db
-    .delete(templateStep)
-    .where(and(eq(templateStep.tenant, tenant), eq(templateStep.key, key), eq(templateStep.snapshot, id)))
-  await discardSnapshot(controller, id)
+  const marked = await controller.database.db.transaction(async (tx) => {
+    await tx
+      .delete(templateStep)
+      .where(and(eq(templateStep.tenant, tenant), eq(templateStep.key, key), eq(templateStep.snapshot, id)))
+    return markDeleting(tx, [id])
+  })
+  for (const one of marked) await forgetSnapshot(controller, one)
 }
