@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-const testWait = 10 * time.Second
+const testWait = 60 * time.Second
 
 // beginHere starts a shell without a control group, which is all that differs from a machine.
 func beginHere(order terminalOrder, on *pty) (terminalShell, *refusal) {
