@@ -46,6 +46,7 @@ const (
 	heldEndedMax          = 32
 	outputReadersMax      = 128
 	ringBytesMax          = 128 << 10
+	bulkBytesLeast        = 4 << 10
 	outputBufferBytes     = frameChunkBytes + 1<<10
 	nameBytesMax          = 512
 	shownBytesMax         = 1 << 10

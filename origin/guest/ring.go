@@ -41,9 +41,16 @@ func newRing() *ring {
 
 func streamIndex(kind frameType) int { return int(kind - frameStdout) }
 
-// write puts in one chunk of output, as pump calls it.
+// write puts in one chunk of output, as pump calls it. A process that prints much is not read again at once: read after each of its
+// writes it would get less of the processor than one whose pipe is always full, and its output would cost more.
 func (r *ring) write(kind frameType, buffer []byte, payloadBytes int) {
-	payload := buffer[frameHeaderBytes:][:payloadBytes]
+	r.add(kind, buffer[frameHeaderBytes:][:payloadBytes])
+	if payloadBytes >= bulkBytesLeast && payloadBytes < frameChunkBytes {
+		time.Sleep(outputFlushWait)
+	}
+}
+
+func (r *ring) add(kind frameType, payload []byte) {
 	now := time.Now().UnixMilli()
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

@@ -13,13 +13,17 @@ export type Fairness = {
 
 const STREAMS = 50
 const SECONDS = 10
+/** Shorter ones would measure how fast one processor makes JSON of lines. */
+const LINE_CHARS = 1_000
 const SETTLE_MS = 3_000
+/** Software emulation is slow to start as many commands. */
+const BEGIN_MS = 120_000
 
 export async function measureFairness(stage: Stage): Promise<Fairness> {
   const leaving = new AbortController()
   const counts = new Array<number>(STREAMS).fill(0)
   const readers = counts.map(async (_, index) => {
-    const command = `yes 'what is printed without end, by number ${index}'`
+    const command = `yes ${'x'.repeat(LINE_CHARS)}`
     const answer = await stage.send('/exec/stream', { command }, NDJSON, leaving.signal)
     if (answer.status !== 200) throw new Error(`Stream ${index}: ${answer.status} ${await answer.text()}`)
     for await (const chunk of answer.body ?? []) counts[index] = (counts[index] ?? 0) + chunk.length
@@ -40,7 +44,8 @@ export async function measureFairness(stage: Stage): Promise<Fairness> {
 }
 
 async function allBegun(counts: number[]): Promise<void> {
-  while (counts.includes(0)) await pause(50)
+  for (const deadlineMs = Date.now() + BEGIN_MS; counts.includes(0); await pause(50))
+    if (Date.now() > deadlineMs) throw new Error(`Some streams got nothing within ${BEGIN_MS} ms.`)
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -25,7 +25,7 @@ export async function setStage(): Promise<Stage> {
 
 export const NDJSON = { accept: 'application/x-ndjson' }
 
-export type Said = { type: string; ts: string; line?: string }
+export type Said = { type: string; line?: string }
 
 /** The events of a stream, as they come. */
 export async function* eventsOf(answer: Response): AsyncGenerator<Said> {

@@ -36,12 +36,12 @@ ${row('at a region', exec.region)}
 ${row('at a region, as a stream', exec.stream)}
 ${row('of that the process itself', exec.process)}
 
-A line is at the client within ${FIRST_BYTE_MS} ms of the write in the guest (p50): ${verdict(firstByte.atMost.p50 <= FIRST_BYTE_MS)}.
+What a process writes when it is given a line is at the client at most ${FIRST_BYTE_MS} ms after the answer that it was given it (p50): ${verdict(firstByte.afterAnswer.p50 <= FIRST_BYTE_MS)}.
 
 | one line | p50 | p95 | min | max |
 |---|---|---|---|---|
-${row('from the write to the client, at most', firstByte.atMost)}
-${row('from the request that writes to stdin to its echo', firstByte.echo)}
+${row('after the answer to the request that writes to stdin', firstByte.afterAnswer)}
+${row('after that request was sent', firstByte.echo)}
 
 ${fairness.streams} streams at a time out of one sandbox, each of a command that prints without end, for ${fairness.seconds} s: the one that got most got ${fairness.spread.toFixed(2)} times as much as the one that got least, ${verdict(fairness.spread <= SPREAD_MAX)} within ${SPREAD_MAX}.
 

@@ -5,8 +5,8 @@ import { createSmall, type RealRegion, startRealRegion } from '../../harness/rea
 import { type Answer, type Ask, at, textAt, until } from '../controller/support/region.ts'
 import { readSse, type SseReader } from '../controller/support/sse.ts'
 
-/** Takes more memory than its own group may have, of which there is less than of the machine's: an emulated one is slow to fill. */
-const GREEDY = `cd /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup) && echo 40M > memory.max && exec python3 -c "x = b'x' * (64 << 20)"`
+/** Wants more memory than its own group may have from now on: to fill a whole machine would take an emulated one too long. */
+const GREEDY = `cd /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup) && echo 24M > memory.max; head -c 48M /dev/zero | tail > /dev/null`
 const UNDO_GREEDY = 'for limit in /sys/fs/cgroup/sandbox/*/memory.max; do echo max > $limit; done'
 
 let real: RealRegion
@@ -27,7 +27,7 @@ const start = async (command: string, more: object = {}): Promise<string> => {
 }
 const processOf = async (pid: string) => (await ask(`/processes/${pid}`)).json.data as Record<string, unknown>
 const ended = async (pid: string): Promise<Record<string, unknown>> => {
-  await until('the process to end', async () => (await processOf(pid)).status === 'exited')
+  await until('the process to end', async () => (await processOf(pid)).status === 'exited', 60_000)
   return processOf(pid)
 }
 const follow = (pid: string, headers: Record<string, string> = {}): Promise<SseReader> =>
@@ -204,6 +204,21 @@ test('the environment is listed and changed for what is started afterwards, with
   assert.equal((await ask('/env/SECRET', { method: 'DELETE' })).status, 204)
   assert.equal(await seen(), '/\n')
   assert.ok(!JSON.stringify(real.region.logs).includes('s3cret'))
+})
+
+test('a fork has its parent’s processes and environment, and each ends by itself', async () => {
+  const pid = await start('sleep 600')
+  await ask('/env', { method: 'PUT', body: { vars: [{ key: 'WHO', value: 'both' }] } })
+  const forked = await post('/fork', {})
+  assert.equal(forked.status, 201, forked.text)
+  const child = textAt(forked.json, 'data', 'id')
+  const { region } = real
+  assert.equal((await ask(`/processes/${pid}`, { method: 'DELETE' })).status, 204)
+  const copy = await region.ask(`/v1/sandboxes/${child}/processes/${pid}`)
+  assert.equal(textAt(copy.json, 'data', 'status'), 'running')
+  const env = await region.ask(`/v1/sandboxes/${child}/env`)
+  assert.deepEqual(env.json.data, [{ key: 'WHO', value: 'both', encrypted: false }])
+  assert.equal((await region.ask(`/v1/sandboxes/${child}`, { method: 'DELETE' })).status, 204)
 })
 
 test('a daemon that starts anew finds every process where it was', async () => {

@@ -34,7 +34,7 @@ test('an agent that sends more than acknowledgements is a flood, with an upload 
   assert.equal(isFlood({ bytesWritten: 64 * MIB, bytesRead: (64 * MIB) / LIMITS.guestPieceBytesMin + 2 * MIB }), true)
 })
 
-// Fifty readers that are slower than their sandbox once had it ended: what came within their windows was in nobody's count.
+// Fifty readers that are slower than their sandbox would have it ended: as much as fits into their windows comes at once.
 test('what slow readers have been sent and have not read yet is payload, too', () => {
   const streams = 50
   const bytesRead = streams * LIMITS.guestWindowBytes
