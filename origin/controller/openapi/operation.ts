@@ -36,7 +36,7 @@ export function operationOf(route: Route, components: Components) {
     tags: [tagOf(route)],
     // Pages show a summary as it is, without the marks of code.
     summary: route.summary.replaceAll('`', ''),
-    ...(route.scope === null ? {} : { description: `Needs the scope \`${route.scope}\`.` }),
+    ...(route.scope === null ? {} : { description: needsOf(route) }),
     security: route.class === 'open' ? [] : [{ apiKey: route.scope === null ? [] : [route.scope] }],
     parameters: [...pathParameters(route), ...queryParameters(route, components), ...headerParameters(route)],
     ...(route.upload === true ? { requestBody: UPLOAD } : {}),
@@ -59,6 +59,9 @@ export function operationOf(route: Route, components: Components) {
     },
   }
 }
+
+const needsOf = ({ scope, link }: Route): string =>
+  `Needs the scope \`${scope}\`${link === true ? ', or a link that was signed for this very request' : ''}.`
 
 /** A door of another contract has errors of its own form. */
 const errorsOf = (route: Route) =>

@@ -18,7 +18,7 @@ import { EDGE_ENV, type SpawnedSite, startSpawnedSite } from './stage/spawned-si
 const MIB = 1024 * 1024
 /** What Node's own collector leaves lying, and the windows of every connection on the way; a small part of what passes. */
 const GROWTH_BYTES_MAX = 96 * MIB
-const PASSING_BYTES = 192 * MIB
+const PASSING_BYTES = 144 * MIB
 
 describe('files through the edge', { timeout: 180_000 }, () => {
   let server: TestServer
@@ -56,7 +56,7 @@ describe('files through the edge', { timeout: 180_000 }, () => {
   }
   const read = async (path: string): Promise<string> => (await ask(`/files${path}`)).text()
 
-  test('a file of 192 MiB goes up and comes down at constant memory in every process on the way', async (t) => {
+  test('a file of 144 MiB goes up and comes down at constant memory in every process on the way', async (t) => {
     const { agent: before } = region.host
     t.after(() => {
       region.host.agent = before

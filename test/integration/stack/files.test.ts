@@ -12,9 +12,9 @@ import { at, textAt } from '../controller/support/region.ts'
 import { readSse } from '../controller/support/sse.ts'
 
 const MIB = 1024 * 1024
-const PASSING_BYTES = 48 * MIB
+const PASSING_BYTES = 32 * MIB
 /** Beyond what a daemon has that has carried a file before. */
-const GROWTH_BYTES_MAX = 32 * MIB
+const GROWTH_BYTES_MAX = 24 * MIB
 
 describe('files of a machine', { timeout: 400_000 }, () => {
   let real: RealRegion
@@ -55,11 +55,11 @@ describe('files of a machine', { timeout: 400_000 }, () => {
     assert.equal(textAt(found, 'data', 'entries', '0', 'path'), '/workspace/a/b.txt')
   })
 
-  test('48 MiB go up and come down byte for byte, and hardly any of it stays in the daemon', async (t) => {
+  test('32 MiB go up and come down byte for byte, and hardly any of it stays in the daemon', async (t) => {
     const sent = randomBytes(PASSING_BYTES)
     const sum = createHash('sha256').update(sent).digest('hex')
     const { pid } = real.daemon
-    assert.equal((await put('/workspace/before', sent.subarray(0, 16 * MIB))).status, 200)
+    assert.equal((await put('/workspace/before', sent.subarray(0, 8 * MIB))).status, 200)
     const up = await growthOf(pid, async () => assert.equal((await put('/workspace/big', sent)).status, 200))
     assert.equal((await exec('sha256sum < big')).split(' ')[0], sum)
     const hash = createHash('sha256')
