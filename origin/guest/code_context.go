@@ -44,27 +44,10 @@ type codeCall struct {
 	isWarmUp bool
 }
 
-// codeEnd is how a call ended; shared/contracts/guest-code.ts says what each field means.
-type codeEnd struct {
-	ExitCode         int    `json:"exit_code"`
-	Reason           string `json:"reason"`
-	DurationMs       int64  `json:"duration_ms"`
-	StdoutTruncated  bool   `json:"stdout_truncated"`
-	StderrTruncated  bool   `json:"stderr_truncated"`
-	ResultsTruncated bool   `json:"results_truncated"`
-	ContextRestarted bool   `json:"context_restarted"`
-}
-
 type codeStarted struct {
 	ContextID      string `json:"context_id"`
 	ExecutionCount int64  `json:"execution_count"`
 }
-
-const (
-	reasonInterrupted = "interrupted"
-
-	exitInterrupted = 130
-)
 
 // ready returns the process that runs the next call, and what is said of it. The caller has the turn.
 func (c *codeContext) ready(isWarmUp bool) (driver *codeDriver, started codeStarted, restarted bool, refused *codeRefusal) {
@@ -169,27 +152,6 @@ func (c *codeContext) await(ctx context.Context, driver *codeDriver, done <-chan
 			}
 		}
 	}
-}
-
-func endOfCode(reason string, exitCode int) codeEnd {
-	switch {
-	case reason == reasonTimeout:
-		exitCode = exitTimedOut
-	case reason == reasonInterrupted && exitCode == 0:
-		// The code has caught the interrupt and ended well.
-		reason = reasonExit
-	}
-	return codeEnd{ExitCode: exitCode, Reason: reason}
-}
-
-func endOfDriver(reason string, driver *codeDriver) codeEnd {
-	switch {
-	case reason == reasonTimeout:
-		return codeEnd{ExitCode: exitTimedOut, Reason: reason, ContextRestarted: true}
-	case reason == reasonInterrupted:
-		return codeEnd{ExitCode: exitInterrupted, Reason: reason, ContextRestarted: true}
-	}
-	return codeEnd{ExitCode: exitCode(driver.reason, driver.status), Reason: driver.reason, ContextRestarted: true}
 }
 
 // describe says to the driver what to run, and what has changed around it since it was last told.

@@ -1,7 +1,7 @@
 /** Code that runs in a sandbox, in contexts that keep its state from call to call. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.ts'
-import { CODE_LANGUAGES, CODE_REASONS } from './guest-code.ts'
+import { CODE_LANGUAGES, CODE_REASONS, codeError, codeResult } from './code-fields.ts'
 import { route } from './route.ts'
 import { boundedText, envSchema, plainText } from './sandbox-fields.ts'
 
@@ -33,28 +33,6 @@ export const codeBody = z.object({
   language: codeLanguage.default('python').describe('Default: `python`.'),
 })
 export type CodeBody = z.infer<typeof codeBody>
-
-const form = (what: string) => z.string().optional().describe(what)
-export const codeResult = z.object({
-  text: z.string().describe('As the language writes it.'),
-  html: form('Where the object offers it, as are all that follow.'),
-  markdown: form('Markdown.'),
-  svg: form('An SVG.'),
-  png: form('A PNG, in base64.'),
-  jpeg: form('A JPEG, in base64.'),
-  latex: form('LaTeX.'),
-  json: z.json().optional().describe('JSON.'),
-  is_main_result: z.boolean().describe('It is the value of the last expression, and was not shown by the way.'),
-  is_truncated: z.boolean().describe('A form was too large and is cut or left out.'),
-})
-export type CodeResult = z.infer<typeof codeResult>
-
-export const codeError = z.object({
-  name: z.string().describe('Its type.'),
-  value: z.string().describe('Its message.'),
-  traceback: z.array(z.string()).describe('Line by line.'),
-})
-export type CodeError = z.infer<typeof codeError>
 
 const endShape = {
   exit_code: z

@@ -18,9 +18,7 @@
 import * as z from 'zod'
 import { FRAME } from '../frames.ts'
 import { LIMITS } from '../limits.ts'
-
-export const CODE_LANGUAGES = ['python', 'javascript', 'bash'] as const
-export type CodeLanguage = (typeof CODE_LANGUAGES)[number]
+import { CODE_LANGUAGES, CODE_REASONS } from './code-fields.ts'
 
 /** A result or a failure is JSON of any length: pieces, and a last one whose type says what all of it is. */
 export const CODE_FRAME = {
@@ -68,30 +66,6 @@ export const guestCodeStarted = z.object({
   execution_count: z.int().min(0),
 })
 export type GuestCodeStarted = z.infer<typeof guestCodeStarted>
-
-const form = z.string().optional()
-export const guestCodeResult = z.object({
-  text: z.string(),
-  html: form,
-  markdown: form,
-  svg: form,
-  png: form,
-  jpeg: form,
-  latex: form,
-  json: z.json().optional(),
-  is_main_result: z.boolean(),
-  is_truncated: z.boolean(),
-})
-export type GuestCodeResult = z.infer<typeof guestCodeResult>
-
-export const guestCodeFailure = z.object({
-  name: z.string(),
-  value: z.string(),
-  traceback: z.array(z.string()),
-})
-export type GuestCodeFailure = z.infer<typeof guestCodeFailure>
-
-export const CODE_REASONS = ['exit', 'signal', 'timeout', 'interrupted', 'out_of_memory'] as const
 
 export const guestCodeEnd = z.object({
   exit_code: z.int().min(0).max(255),

@@ -1,15 +1,13 @@
 /** What happens while code runs, out of the frames of its agent. They are a hostile guest's: parsed by schema, and bounded. */
+
 import type * as z from 'zod'
+import { type CodeError, type CodeResult, codeError, codeResult } from '../../../shared/contracts/code-fields.ts'
 import {
   CODE_FRAME,
   type CodeFrameType,
   type GuestCodeEnd,
-  type GuestCodeFailure,
-  type GuestCodeResult,
   type GuestCodeStarted,
   guestCodeEnd,
-  guestCodeFailure,
-  guestCodeResult,
   guestCodeStarted,
 } from '../../../shared/contracts/guest-code.ts'
 import { type Frame, FrameDecoder, FrameError } from '../../../shared/frames.ts'
@@ -18,8 +16,8 @@ import { LIMITS } from '../../../shared/limits.ts'
 export type CodeEvent =
   | { type: 'started'; started: GuestCodeStarted }
   | { type: 'stdout' | 'stderr'; bytes: Uint8Array }
-  | { type: 'result'; result: GuestCodeResult }
-  | { type: 'error'; error: GuestCodeFailure }
+  | { type: 'result'; result: CodeResult }
+  | { type: 'error'; error: CodeError }
   | { type: 'end'; end: GuestCodeEnd }
 
 /** In batches, as they come. The last one is `end`; what ends without it was cut. Throws for what no agent of ours says. */
@@ -75,10 +73,10 @@ function createStory(outputBytesMax: number) {
         return undefined
       case CODE_FRAME.result:
         spend('messages', payload.length)
-        return { type: 'result', result: whole(payload, guestCodeResult) }
+        return { type: 'result', result: whole(payload, codeResult) }
       case CODE_FRAME.failure:
         spend('messages', payload.length)
-        return { type: 'error', error: whole(payload, guestCodeFailure) }
+        return { type: 'error', error: whole(payload, codeError) }
       case CODE_FRAME.exited:
         state = 'over'
         return { type: 'end', end: whole(payload, guestCodeEnd) }

@@ -1,5 +1,7 @@
 /** The whole of a call in one answer, for callers who do not follow it. */
-import type { CodeAnswer, CodeError, CodeResult } from '../../../shared/contracts/code.ts'
+
+import type { CodeAnswer } from '../../../shared/contracts/code.ts'
+import type { CodeError, CodeResult } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeStarted } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { endFields } from './end-fields.ts'

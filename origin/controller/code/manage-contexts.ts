@@ -1,7 +1,8 @@
 /** Making, listing, restarting and ending the contexts of a sandbox: its agent is asked, and what it says is checked. */
+
 import type { CodeContextRecord } from '../../../shared/contracts/code.ts'
+import type { CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import {
-  type CodeLanguage,
   type GuestCodeContext,
   guestCodeContext,
   guestCodeContexts,

@@ -1,7 +1,9 @@
 /** Runs code in a sandbox, which is woken for it. It is sent once: whoever loses the answer must look at what it did. */
+
 import * as z from 'zod'
 import type { CodeBody } from '../../../shared/contracts/code.ts'
-import type { CodeLanguage, GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
+import type { CodeLanguage } from '../../../shared/contracts/code-fields.ts'
+import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'

@@ -1,5 +1,6 @@
 /** The templates a host can make by itself, as data: what is run inside a freshly booted machine before it is frozen. */
-import type { CodeLanguage, GuestWarmUp } from '../../../shared/contracts/guest-code.ts'
+import type { CodeLanguage } from '../../../shared/contracts/code-fields.ts'
+import type { GuestWarmUp } from '../../../shared/contracts/guest-code.ts'
 import type { HostExec } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'

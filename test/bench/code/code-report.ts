@@ -1,5 +1,5 @@
 /** What was found about code at a region, as a table for each language. */
-import { CODE_LANGUAGES, type CodeLanguage } from '../../../shared/contracts/guest-code.ts'
+import { CODE_LANGUAGES, type CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import type { Quantiles } from '../quantiles.ts'
 import type { CodeTimes } from './measure-code.ts'
 

@@ -1,5 +1,6 @@
 /** Hot code at a region, beside the same code as its host alone passes it to the agent: turn by turn, so that both meet the same noise. */
-import { CODE_LANGUAGES, type CodeLanguage, type GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
+import { CODE_LANGUAGES, type CodeLanguage } from '../../../shared/contracts/code-fields.ts'
+import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Quantiles, quantilesOf } from '../quantiles.ts'
 import { eventsOf, NDJSON, type Stage } from '../streams/stage.ts'

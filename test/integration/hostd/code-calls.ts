@@ -1,13 +1,15 @@
 /** Code in a machine of a host, as a controller has it run. */
+
 import { Pool } from 'undici'
 import { type CodeEvent, codeEvents } from '../../../origin/controller/code/code-events.ts'
-import type { GuestCodeOrder, GuestCodeResult } from '../../../shared/contracts/guest-code.ts'
+import type { CodeResult } from '../../../shared/contracts/code-fields.ts'
+import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import type { Daemon } from '../../harness/host-daemon.ts'
 
 const OUTPUT_BYTES_MAX = 64 * 1024
 const TIMEOUT_MS = 60_000
 
-export type Ran = { results: GuestCodeResult[]; shown: string | undefined; count: number; ms: number }
+export type Ran = { results: CodeResult[]; shown: string | undefined; count: number; ms: number }
 
 /** In the Python that every machine has. */
 export async function runPython(host: Daemon, id: string, code: string): Promise<Ran> {

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { type Api, apiAt, output, record } from '../../harness/api.ts'
 import { type LocalStack, removeStack, startLocalStack, waitFor } from '../../harness/local-stack.ts'
+import { codePromises } from './code-promises.ts'
 import { terminalPromises } from './terminal-promises.ts'
 
 /** The server that anybody would try first, and one that takes up WebSockets with nothing but Node. */
@@ -116,3 +117,4 @@ test('a port on which nothing listens, and a sandbox that is gone, say so', asyn
 })
 
 terminalPromises(() => stack)
+codePromises(() => stack)
