@@ -116,7 +116,10 @@ function speakHttp2(ports: Ports): ClientHttp2Session {
       maxFrameSize: LIMITS.guestPieceBytesMax,
     },
   })
-  session.once('connect', () => session.setLocalWindowSize(LIMITS.guestSessionWindowBytes))
+  session.once('connect', () => {
+    // It may have been given up in the moment in which it came about.
+    if (!session.destroyed) session.setLocalWindowSize(LIMITS.guestSessionWindowBytes)
+  })
   session.on('error', () => session.destroy())
   session.on('goaway', () => session.destroy())
   ports.control.once('close', () => session.destroy())

@@ -46,7 +46,7 @@ test('routes of the contracts are known in both spellings, and what is not known
   assert.equal(classOf('PUT', `/v1/sandboxes/${ID}/files/a/b/c`), 'change sandboxes:exec code')
   assert.equal(classOf('GET', `/v1/sandboxes/${ID}/files`), 'read sandboxes:exec code')
   assert.equal(classOf('POST', `/v1/sandboxes/${ID}/files/a/b`), 'change - code')
-  assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change - code')
+  assert.equal(classOf('POST', `/podflare/v1/sandboxes/${ID}/exec`), 'change sandboxes:exec code')
   assert.equal(classOf('POST', '/podflare/v1/sandboxes'), 'create sandboxes:write none')
   assert.equal(classOf('DELETE', `/podflare/v1/sandboxes/${ID}`), 'change sandboxes:write code')
   assert.equal(classOf('GET', '/v1/templates'), 'read - none')
