@@ -90,8 +90,7 @@ export class Egress {
     const before = this.#policies.get(vm.id)
     if (before === undefined || before.revision < setting.revision) {
       this.#policies.set(vm.id, setting)
-      this.tend(vm)
-      for (const look of this.#looks.get(vm) ?? []) look()
+      this.follow(vm)
     }
     return this.revisionOf(vm.id) ?? setting.revision
   }
@@ -100,6 +99,12 @@ export class Egress {
   wordsFor(id: string): GuestEgress {
     const policy = this.#policies.policyOf(id)
     return { is_open: policy !== null, ca_pem: needsAuthority(policy) ? this.#authority.pem : null }
+  }
+
+  /** Another policy is this machine's now, by a word or by another name: its door is as it should be, and what it does not allow breaks. */
+  follow(vm: Vm): void {
+    this.tend(vm)
+    for (const look of this.#looks.get(vm) ?? []) look()
   }
 
   /** Opens and shuts the door of one sandbox as it should be. Safe to repeat. */

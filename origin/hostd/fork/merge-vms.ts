@@ -61,7 +61,7 @@ async function merge(host: Host, parent: Vm, winner: Vm): Promise<VmRecord> {
     winner.mergedFrom = before
     throw error
   })
-  host.egress.tend(winner)
+  host.egress.follow(winner)
   await session
     .wake(wakeNow(parent.spec.hostname, { egress: host.egress.wordsFor(parent.id) }))
     .catch((error) => host.log('wake-failed', { id: parent.id, ...describe(error) }))
