@@ -6,6 +6,8 @@ import type { Db } from '../database/connect.ts'
 /** `isReady`: it has a machine that can be told; else it is on its way to one. */
 export type Stale = { id: string; host: string; isReady: boolean }
 
+const IS_THERE = sql.raw(`state <> 'destroyed' and state <> 'error' and released_at is null`)
+
 /** The last change. Whatever has a lower version can be seen, too, because accounts are written one after the other. */
 export async function lastChange(db: Db): Promise<number> {
   const { rows } = await db.execute<{ last: string | null }>(sql`
@@ -29,9 +31,14 @@ export async function findStale(db: Db, place: number): Promise<Stale[]> {
       ) every_change group by tenant, resource
     )
     select s.id, s.host, s.state not in ('creating', 'provisioning') as "isReady"
-    from sandbox s join changed on changed.tenant = s.tenant and (changed.resource is null or changed.resource = s.id)
-    where s.released_at is null and s.state not in ('destroyed', 'error')
-    group by s.id having coalesce(s.egress_version, 0) < max(changed.version)
+    from changed cross join lateral (
+      select id, host, state, egress_version from sandbox
+      where tenant = changed.tenant and id = changed.resource and ${IS_THERE}
+      union all
+      select id, host, state, egress_version from sandbox
+      where changed.resource is null and tenant = changed.tenant and ${IS_THERE}
+    ) s
+    group by s.id, s.host, s.state, s.egress_version having coalesce(s.egress_version, 0) < max(changed.version)
     order by s.state in ('creating', 'provisioning'), random() limit ${LIMITS.egressSettleRowsMax}`)
   return rows
 }
