@@ -313,6 +313,8 @@ export const LIMITS = {
   egressHeadLookMs: 5_000,
   /** Some APIs think for minutes before they say a word. */
   egressIdleMs: 15 * 60_000,
+  /** Requests that a client sends before it was answered; apt sends 10. */
+  egressPipelinedMax: 64,
   egressKeepAliveMs: 60_000,
   /** How long a connection may stay whose other side has ended. */
   egressLingerMs: 2_000,

@@ -36,15 +36,19 @@ export async function askFor(
   // It is answered with what was sent, secrets included.
   if (method === 'TRACE') return refuse({ action: 'denied', reason: 'request' })
   const judge = (): Verdict => judgeRequest(visitor.policy(), { host, port, method, path: target.path })
-  const verdict = judge()
-  const policy = visitor.policy()
-  if (verdict.action === 'denied' || policy === null) return refuse(verdict)
-  const found = await findWay(ways, policy, host)
+  const first = judge()
+  const asked = visitor.policy()
+  if (first.action === 'denied' || asked === null) return refuse(first)
+  const found = await findWay(ways, asked, host)
   if (found.kind === 'refused') {
     if (found.reason === 'address') return refuse({ action: 'denied', reason: 'address' })
     attempt.fail(found.reason)
     return { kind: 'refused', reason: found.reason }
   }
+  // While the name was looked up, another policy may have come.
+  const verdict = judge()
+  const policy = visitor.policy()
+  if (verdict.action === 'denied' || policy === null) return refuse(verdict)
   const { scheme } = target
   // In the clear, everybody on the way could read a secret.
   const secrets = scheme === 'https' ? secretsFor(policy, host) : []

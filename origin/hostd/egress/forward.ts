@@ -12,6 +12,7 @@ export async function forward(
   visit: Visit,
   { incoming, outgoing, agent }: { incoming: IncomingMessage; outgoing: ServerResponse; agent: Upstream['agent'] },
 ): Promise<void> {
+  if (incoming.socket.destroyed) return
   const going = await askFor(ways, visit, incoming, { agent })
   if (going.kind === 'refused') return refuseRequest(outgoing, going.reason)
   const { upstream, verdict, attempt, stillMay } = going
@@ -21,6 +22,8 @@ export async function forward(
   attempt.count('up', incoming)
   incoming.pipe(upstream)
   outgoing.once('close', () => upstream.destroy())
+  // Who left while the name was looked up is not heard to leave again.
+  if (incoming.socket.destroyed) upstream.destroy()
   try {
     const answer = await headOf(upstream)
     attempt.count('down', answer)
@@ -33,6 +36,8 @@ export async function forward(
   } finally {
     forget()
     upstream.destroy()
+    // A host may answer without hearing everything; the rest would keep the connection from its next request.
+    incoming.unpipe(upstream).resume()
   }
 }
 
@@ -55,6 +60,7 @@ function passOn(answer: IncomingMessage, outgoing: ServerResponse): Promise<bool
       })
     outgoing.on('error', () => undefined).once('close', () => resolve(outgoing.writableFinished && answer.complete))
     outgoing.once('finish', () => resolve(answer.complete))
+    if (outgoing.closed) resolve(false)
     answer.pipe(outgoing)
   })
 }

@@ -15,7 +15,12 @@ import { refuseRequest } from './refuse.ts'
 import { passUpgrade } from './upgrade.ts'
 import type { Visit, Visitor, Ways } from './visit.ts'
 
-type Line = Visit & { agent: Agent | false }
+type Line = Visit & {
+  agent: Agent | false
+  /** Over when what came last has been answered. */
+  turn: Promise<void>
+  waiting: number
+}
 
 /** What an unreadable request is answered, by Node's codes. */
 const UNREADABLE: Record<string, string> = {
@@ -61,15 +66,16 @@ export class EgressProxy {
     const agent = visit.inside?.scheme === 'https' && new Agent({ keepAlive: true, maxSockets: 1 })
     if (agent) connection.once('close', () => agent.destroy())
     connection.on('error', () => undefined)
-    this.#lines.set(connection, { ...visit, agent })
+    this.#lines.set(connection, { ...visit, agent, turn: Promise.resolve(), waiting: 0 })
     this.#server.emit('connection', connection)
   }
 
   #listen(server: Server): void {
     server.on('request', (incoming, outgoing) => {
       const line = this.#lineOf(incoming)
-      const done = forward(this.#ways, line, { incoming, outgoing, agent: line.agent })
-      this.#heed(done, () => refuseRequest(outgoing, 'request'))
+      if (line.waiting >= LIMITS.egressPipelinedMax) return void incoming.socket.destroy()
+      const forwarded = () => forward(this.#ways, line, { incoming, outgoing, agent: line.agent })
+      this.#heed(inTurn(line, forwarded), () => refuseRequest(outgoing, 'request'))
     })
     server.on('connect', (incoming, connection, early) => {
       const enter = (inner: Duplex, visit: Visit): void => this.#enter(inner, visit)
@@ -108,4 +114,14 @@ export class EgressProxy {
     // It is not read any more, so it would never be seen to end.
     setTimeout(() => connection.destroy(), LIMITS.egressLingerMs).unref()
   }
+}
+
+/** Node hands out at once what a client asks before it was answered. Asked on one after the other, a connection has one to the outside at a time. */
+function inTurn(line: Line, work: () => Promise<void>): Promise<void> {
+  line.waiting += 1
+  const done = line.turn.then(work).finally(() => {
+    line.waiting -= 1
+  })
+  line.turn = done.catch(() => undefined)
+  return done
 }

@@ -36,10 +36,13 @@ export async function passThrough(passage: Passage): Promise<void> {
     return refuseConnection(connection, 'unreachable')
   }
   // Judged by the name alone, it must not go on as a connection whose requests are to be seen.
-  const forget = visitor.onChange(() => {
+  const look = (): void => {
     const now = judgeConnection(visitor.policy(), target)
     if (now.action === 'denied' || now.inspects) outside.destroy()
-  })
+  }
+  const forget = visitor.onChange(look)
+  // While the host was looked for, another policy may have come.
+  look()
   welcome(connection)
   attempt.count('up', connection)
   const first = readGreeting(connection, early).then((greeting) => {

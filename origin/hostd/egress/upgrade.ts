@@ -19,28 +19,36 @@ export async function passUpgrade(
   const going = await askFor(ways, visit, incoming, { agent: false, upgrade: incoming.headers.upgrade ?? '' })
   if (going.kind === 'refused') return refuseConnection(connection, going.reason)
   const { upstream, verdict, attempt, stillMay } = going
-  connection.once('close', () => upstream.destroy())
-  upstream.end()
-  const turned = await turnOf(upstream).catch(() => null)
-  if (turned === null) {
-    attempt.fail('unreachable')
-    return refuseConnection(connection, 'unreachable')
-  }
-  if (turned.socket === null) {
-    const isWhole = await sayInstead(turned.answer, connection, attempt)
-    return isWhole ? attempt.end(verdict) : attempt.fail('broken')
-  }
-  const { answer, socket, head } = turned
+  let outside: ClientRequest | Duplex = upstream
   const forget = visit.visitor.onChange(() => {
-    if (!stillMay()) socket.destroy()
+    if (!stillMay()) outside.destroy()
   })
+  try {
+    connection.once('close', () => upstream.destroy())
+    // Who left while the name was looked up is not heard to leave again.
+    if (connection.destroyed) upstream.destroy()
+    else upstream.end()
+    const turned = await turnOf(upstream).catch(() => null)
+    if (turned === null) {
+      attempt.fail('unreachable')
+      return refuseConnection(connection, 'unreachable')
+    }
+    outside = turned.socket ?? upstream
+    if (await passOn(turned, connection, attempt, early)) attempt.end(verdict)
+    else attempt.fail('broken')
+  } finally {
+    forget()
+  }
+}
+
+/** Whether both ended in order. */
+function passOn(turned: Turned, connection: Duplex, attempt: Attempt, early: Buffer): Promise<boolean> {
+  const { answer, socket } = turned
+  if (socket === null) return sayInstead(answer, connection, attempt)
   connection.write(headOf(answer, ['Connection: Upgrade', `Upgrade: ${answer.headers.upgrade ?? ''}`]))
-  connection.write(head)
+  connection.write(turned.head)
   attempt.count('up', connection)
-  const isWhole = await join(connection, socket, attempt, Promise.resolve(early))
-  forget()
-  if (isWhole) attempt.end(verdict)
-  else attempt.fail('broken')
+  return join(connection, socket, attempt, Promise.resolve(early))
 }
 
 /** Without a socket it stays what it is, and was answered. */

@@ -406,3 +406,73 @@ test('nothing is traced', LIMIT, async () => {
     'request',
   )
 })
+
+test(
+  'what is asked in a row before it was answered is asked for one after the other, and answered in order',
+  LIMIT,
+  async () => {
+    let [now, most] = [0, 0]
+    const port = await world.serve(async (incoming, outgoing) => {
+      most = Math.max(most, ++now)
+      await sleep(5)
+      now -= 1
+      outgoing.end(`[${incoming.url}]`)
+    })
+    world.allow('api.test', [port])
+    const ask = (count: number): Socket => {
+      const socket = connect(world.doorPort, '127.0.0.1').on('error', () => undefined)
+      const line = (at: number) => `GET http://api.test:${port}/${at} HTTP/1.1\r\nhost: api.test\r\n\r\n`
+      socket.write(Array.from({ length: count }, (_, at) => line(at)).join(''))
+      return socket
+    }
+    const socket = ask(10)
+    let said = ''
+    while (!said.includes('[/9]')) said += await nextText(socket)
+    assert.deepEqual(
+      said.match(/\[.*?\]/g),
+      Array.from({ length: 10 }, (_, at) => `[/${at}]`),
+    )
+    assert.equal(most, 1)
+    socket.destroy()
+    const flood = ask(2_000).resume()
+    await new Promise((resolve) => flood.once('close', resolve))
+    await sleep(50)
+    assert.equal(most, 1)
+    assert.ok(world.log.length < 100, `${world.log.length} were asked for`)
+  },
+)
+
+test('who leaves, or may not any more, while a name is looked up has nothing asked of the host', LIMIT, async () => {
+  let requests = 0
+  const port = await world.serve((_, outgoing) => {
+    requests += 1
+    outgoing.end()
+  })
+  const heads = [
+    `GET http://api.test:${port}/ HTTP/1.1\r\nhost: api.test\r\n\r\n`,
+    `POST http://api.test:${port}/ HTTP/1.1\r\nhost: api.test\r\ncontent-length: 5\r\n\r\n`,
+    `GET http://api.test:${port}/ HTTP/1.1\r\nhost: api.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`,
+  ]
+  for (const head of heads)
+    for (const happens of ['leaves', 'closed']) {
+      world.allow('api.test', [port])
+      const before = world.log.length
+      const socket = connect(world.doorPort, '127.0.0.1').on('error', () => undefined)
+      const gone = new Promise((resolve) => socket.once('close', resolve))
+      const asked = new Promise<void>((resolve) => {
+        world.names = async () => {
+          resolve()
+          if (happens === 'leaves') socket.destroy()
+          else world.change(CLOSED)
+          await sleep(50)
+          return ['127.0.0.1']
+        }
+      })
+      socket.write(head)
+      await asked
+      await until(() => world.log.length > before)
+      socket.destroy()
+      await gone
+    }
+  assert.equal(requests, 0)
+})

@@ -30,7 +30,7 @@ export class World {
   readonly bytes = { up: 0, down: 0 }
   readonly failures: unknown[] = []
   /** What names lead to; asked anew every time. */
-  names: (host: string) => string[] = () => ['127.0.0.1']
+  names: (host: string) => string[] | Promise<string[]> = () => ['127.0.0.1']
   readonly #servers: Server[] = []
   readonly #sockets = new Set<Socket>()
   readonly #looks = new Set<() => void>()
@@ -52,7 +52,7 @@ export class World {
     const directory = await mkdtemp(join(tmpdir(), 'egress-'))
     const [inner, outer] = [await Authority.open(directory), await Authority.open(await mkdtemp(join(directory, 'o-')))]
     const names = async (host: string) =>
-      world.names(host).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
+      (await world.names(host)).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
     const ways = { authority: inner, names, reach, trusted: [outer.pem] }
     const world: World = new World(inner, outer, new EgressProxy(ways, (error) => world.failures.push(error)))
     world.#undo.push(() => rm(directory, { recursive: true, force: true }))
