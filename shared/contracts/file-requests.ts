@@ -28,11 +28,23 @@ export const writeManyBody = z.object({
       z
         .object({
           path: pathField('Where'),
-          content_base64: z.string().optional().describe('The content in base64, by the name that other clients have.'),
+          content_base64: z
+            .string()
+            .optional()
+            .describe('The content in base64, by the name that other clients have. Give either this or `content`.'),
           ...contentShape,
           content: contentShape.content.optional(),
         })
-        .transform(({ content_base64, content, ...file }) => ({ ...file, content: content ?? content_base64 ?? '' }))
+        // A name that is misspelt would empty the file.
+        .refine((file) => (file.content === undefined) !== (file.content_base64 === undefined), {
+          error: 'give either content or content_base64',
+          path: ['content'],
+        })
+        .transform(({ content_base64, content, encoding, ...file }) => ({
+          ...file,
+          content: content ?? content_base64 ?? '',
+          encoding: content === undefined ? ('base64' as const) : encoding,
+        }))
         .refine(isContent, NOT_CONTENT),
     )
     .min(1)

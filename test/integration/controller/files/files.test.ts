@@ -69,6 +69,25 @@ describe('files', { timeout: 120_000 }, () => {
     }
   })
 
+  // A field of another name is ignored, so a file without content would be emptied by a slip of the pen.
+  test('of several files one without content, or with two, is refused before any is written', async () => {
+    const sandbox = await create()
+    await post(sandbox, '/files', { path: '/kept', content: base64('kept') })
+    const written = { path: '/kept', content_base64: base64('new') }
+    for (const wrong of [
+      { path: '/kept' },
+      { path: '/kept', contentBase64: base64('x') },
+      { ...written, content: base64('x') },
+    ]) {
+      const refused = await post(sandbox, '/files/write-many', { files: [written, wrong] })
+      assert.deepEqual([refused.status, await codeOf(refused)], [422, 'invalid_request'])
+    }
+    assert.equal(await (await ask(sandbox, '/files/kept')).text(), 'kept')
+    // What its name says to be base64 is that, whatever `encoding` says of `content`.
+    await post(sandbox, '/files/write-many', { files: [{ ...written, encoding: 'utf8' }] })
+    assert.equal(await (await ask(sandbox, '/files/kept')).text(), 'new')
+  })
+
   test('base64 of every dialect is taken up to the bound of a body, and what is none is refused', async () => {
     const sandbox = await create()
     const bytes = Buffer.from([251, 255, 190, 1])
