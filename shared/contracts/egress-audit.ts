@@ -10,6 +10,16 @@ const days = LIMITS.egressAuditKeptMs / 86_400_000
 export const auditQuery = z.object({
   resource_id: z.string().max(LIMITS.nameCharsMax).optional().describe('Only this sandbox, by id. Default: all.'),
   resource_type: z.string().max(LIMITS.nameCharsMax).optional().describe('Always `sandbox`.'),
+  external_user_id: z
+    .string()
+    .max(LIMITS.externalIdCharsMax)
+    .optional()
+    .describe('Only of sandboxes of this user of yours. Default: all.'),
+  external_workspace_id: z
+    .string()
+    .max(LIMITS.externalIdCharsMax)
+    .optional()
+    .describe('Only of sandboxes with this `external_workspace_id`. Default: all.'),
   host: z.string().max(LIMITS.hostNameCharsMax).optional().describe('Only to this host. Default: all.'),
   action: z
     .enum(EGRESS_ACTIONS)

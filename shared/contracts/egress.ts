@@ -85,6 +85,10 @@ export type RuleRecord = z.infer<typeof ruleRecord>
 
 const listQuery = pageQuery.extend(resourceQuery)
 export type EgressListQuery = z.infer<typeof listQuery>
+const rulesQuery = listQuery.extend({
+  policy_id: z.string().max(LIMITS.nameCharsMax).optional().describe('Only those of this policy. Default: all.'),
+})
+export type RulesQuery = z.infer<typeof rulesQuery>
 const onePolicy = z.object({ data: policyRecord })
 
 export const EGRESS_ROUTES = {
@@ -143,7 +147,7 @@ export const EGRESS_ROUTES = {
     class: 'home',
     scope: 'egress:read',
     summary: 'List the rules, newest first.',
-    query: listQuery,
+    query: rulesQuery,
     status: 200,
     answer: z.object({ data: z.array(ruleRecord), next_cursor: z.string().nullable() }),
   }),

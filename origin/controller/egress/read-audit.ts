@@ -1,5 +1,5 @@
 /** What was taken over of where sandboxes went, as far as it exists for whoever asks. */
-import { and, desc, eq, gt, lt, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, lt, ne, type SQL, sql } from 'drizzle-orm'
 import type {
   AuditQuery,
   AuditRecord,
@@ -10,6 +10,7 @@ import { parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { type AuditRow, egressAudit } from '../database/schema/egress.ts'
+import { sandbox } from '../database/schema/sandboxes.ts'
 import { notACursor } from '../not-a-cursor.ts'
 import type { Reach } from '../sandboxes/find-sandbox.ts'
 import { cut, noSuch } from './rows-of-tenant.ts'
@@ -38,9 +39,23 @@ const within = ({ tenant, externalUser, sandbox }: Reach): SQL[] => [
   ...(externalUser === null ? [] : [eq(egressAudit.externalUser, externalUser)]),
   ...(sandbox === null ? [] : [eq(egressAudit.sandbox, sandbox)]),
 ]
+type Narrowing = typeof egressAudit.host | typeof egressAudit.sandbox | typeof egressAudit.externalUser
 /** No store takes NUL, so nothing has it. */
-const same = (column: typeof egressAudit.host | typeof egressAudit.sandbox, wanted: string | undefined): SQL[] =>
+const same = (column: Narrowing, wanted: string | undefined): SQL[] =>
   wanted === undefined ? [] : [wanted.includes('\0') ? sql`false` : eq(column, wanted)]
+
+const ofWorkspace = (db: Db, tenant: string, wanted: string | undefined): SQL[] =>
+  wanted === undefined
+    ? []
+    : [
+        inArray(
+          egressAudit.sandbox,
+          db
+            .select({ id: sandbox.id })
+            .from(sandbox)
+            .where(and(eq(sandbox.tenant, tenant), eq(sandbox.externalWorkspaceId, wanted))),
+        ),
+      ]
 
 /** Newest first. The cursor may be another region's: it is a place in time, for lists over regions. Throws invalid_request. */
 export async function listAudit(db: Db, reach: Reach, query: AuditQuery) {
@@ -53,6 +68,8 @@ export async function listAudit(db: Db, reach: Reach, query: AuditQuery) {
       and(
         ...within(reach),
         ...same(egressAudit.sandbox, query.resource_id),
+        ...same(egressAudit.externalUser, query.external_user_id),
+        ...ofWorkspace(db, reach.tenant, query.external_workspace_id),
         ...same(egressAudit.host, query.host?.toLowerCase()),
         ...(query.action === undefined ? [] : [eq(egressAudit.action, query.action)]),
         ...(query.since === undefined ? [] : [gt(egressAudit.insertedAt, new Date(query.since))]),

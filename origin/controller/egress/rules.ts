@@ -1,6 +1,6 @@
 /** Rules of one tenant: listed, made and removed. A rule is never changed, so that what the log names is what decided. */
 import { and, desc, eq, isNull } from 'drizzle-orm'
-import type { CreateRuleBody, EgressListQuery, RuleRecord } from '../../../shared/contracts/egress.ts'
+import type { CreateRuleBody, RuleRecord, RulesQuery } from '../../../shared/contracts/egress.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { newAccountId } from '../accounts/account-id.ts'
@@ -37,7 +37,7 @@ export const toRuleRecord = (row: RuleRow): RuleRecord => ({
   created_at: row.createdAt.toISOString(),
 })
 
-export async function listRules(db: Db, tenant: string, query: EgressListQuery) {
+export async function listRules(db: Db, tenant: string, query: RulesQuery) {
   const found = await db
     .select()
     .from(egressRule)
@@ -45,6 +45,7 @@ export async function listRules(db: Db, tenant: string, query: EgressListQuery) 
       and(
         kept(egressRule, tenant),
         query.resource_id === undefined ? undefined : eq(egressRule.resource, plainId(query.resource_id)),
+        query.policy_id === undefined ? undefined : eq(egressRule.policy, plainId(query.policy_id)),
         await belowCursor(db, egressRule, tenant, query),
       ),
     )

@@ -131,6 +131,10 @@ export function egressPromises(regionOf: () => TestRegion, server: () => TestSer
     const rule = await allow(tenant, 'in.example', { policy_id })
     assert.equal(at(rule.json, 'data', 'resource_id'), id)
     assert.deepEqual(hostsOf(id), ['in.example'])
+    const beside = await allow(tenant, 'beside.example', { resource_id: id })
+    const ofPolicy = await done(ask(tenant.key, 'GET', `/v1/egress/allowlist?policy_id=${policy_id}`))
+    assert.deepEqual(at(ofPolicy.json, 'data'), [at(rule.json, 'data')])
+    await done(ask(tenant.key, 'DELETE', `/v1/egress/allowlist/${textAt(beside.json, 'data', 'id')}`))
     assert.equal(
       (await ask(tenant.key, 'POST', '/v1/egress/allowlist', { host: 'a.io', effect: 'allow', policy_id: 'x' })).status,
       404,
