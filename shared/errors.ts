@@ -322,7 +322,7 @@ export const ERRORS = {
     next: 'Delete contexts that are no longer needed, or use one that is there.',
   },
 
-  // Files of a sandbox.
+  // Processes of a sandbox.
   process_not_found: {
     status: 404,
     retry: 'never',
@@ -332,6 +332,8 @@ export const ERRORS = {
   process_ended: { status: 409, retry: 'never', next: 'Read what it said, or start it again.' },
   stdin_closed: { status: 409, retry: 'never', next: 'Start the process with an open stdin to write to it.' },
   stdin_full: { status: 409, retry: 'later', next: 'Send the rest when the process reads its stdin again.' },
+
+  // Files of a sandbox.
   file_not_found: { status: 404, retry: 'never', next: 'Check the path; list its directory to see what is there.' },
   path_invalid: {
     status: 400,

@@ -33,7 +33,7 @@ const shareWords = {
 export const shareAnswer = z.object({
   data: z.object({
     id: z.string(),
-    share_token_prefix: z.string().describe('How the token begins, to tell it from others.'),
+    share_token_prefix: z.string().describe('How the token begins; all of them begin alike.'),
     share_token_expires_at: z.iso.datetime().describe('When the link is no longer good.'),
     ...shareWords,
   }),

@@ -79,7 +79,9 @@ const createShape = {
     ),
   idle_timeout_sec: idleTimeoutSecSchema
     .optional()
-    .describe('Seconds without a command or a visitor after which the same happens. Default: 0, which is never.'),
+    .describe(
+      'Seconds without a command, a visitor or another call into it after which the same happens. Default: 0, which is never.',
+    ),
   always_on: z
     .boolean()
     .optional()
@@ -213,6 +215,9 @@ export const execBody = z
   .object({
     ...execShape,
     ...codeInExec,
+    timeout: execShape.timeout.describe(
+      `Seconds. When they are over the process and its children are killed, and exit_code is 124. Default: ${LIMITS.execTimeoutSecDefault}; ${LIMITS.execTimeoutSecMax} for a command that is told as it runs.`,
+    ),
     detached: z
       .boolean()
       .optional()
@@ -272,7 +277,7 @@ export const updateBody = z.object({
     .describe('Seconds. From now on; what runs ends this long after the request.'),
   idle_timeout_sec: idleTimeoutSecSchema
     .optional()
-    .describe('Seconds without a command or a visitor after which it stops; 0 is never.'),
+    .describe('Seconds without a command, a visitor or another call into it after which it stops; 0 is never.'),
 })
 export type UpdateBody = z.infer<typeof updateBody>
 

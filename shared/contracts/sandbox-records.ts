@@ -42,7 +42,9 @@ export const sandboxRecord = z.object({
     .int()
     .nullable()
     .describe('Milliseconds until its time is over; null when no time ends it now.'),
-  idle_timeout_sec: z.int().describe('Seconds without a command or a visitor after which it stops; 0 is never.'),
+  idle_timeout_sec: z
+    .int()
+    .describe('Seconds without a command, a visitor or another call into it after which it stops; 0 is never.'),
   always_on: z.boolean().describe('Whether no time stops it.'),
   persistent: z.boolean().describe('Whether it is paused when its time is over (true) or destroyed (false).'),
   boot_path: z
