@@ -335,7 +335,7 @@ export const ERRORS = {
 
   // Files of a sandbox.
   file_not_found: { status: 404, retry: 'never', next: 'Check the path; list its directory to see what is there.' },
-  path_invalid: {
+  invalid_path: {
     status: 400,
     retry: 'never',
     next: 'Send an absolute path, or one below /workspace, of names of 255 bytes at most, whose links do not go in circles.',

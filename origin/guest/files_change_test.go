@@ -116,7 +116,7 @@ func TestASearchFindsNamesAndPaths(t *testing.T) {
 		t.Errorf("%v %v", told, isCut)
 	}
 	for _, pattern := range []string{"", "[", strings.Repeat("x", 4_097)} {
-		ask.mustRefuse(ask.send("GET", "/search", url.Values{"path": {ask.home}, "pattern": {pattern}}, nil, nil), "path_invalid")
+		ask.mustRefuse(ask.send("GET", "/search", url.Values{"path": {ask.home}, "pattern": {pattern}}, nil, nil), "invalid_path")
 	}
 }
 
@@ -164,7 +164,7 @@ func TestWhatIsRemovedIsGoneAndNothingElse(t *testing.T) {
 	mustBe(t, ask.names(""), []string{"kept"})
 	mustBe(t, ask.read("kept/file"), "kept")
 	ask.mustRefuse(ask.post("/remove", map[string]any{"path": ask.path("tree")}), "file_not_found")
-	ask.mustRefuse(ask.post("/remove", map[string]any{"path": "/", "recursive": true}), "path_invalid")
+	ask.mustRefuse(ask.post("/remove", map[string]any{"path": "/", "recursive": true}), "invalid_path")
 	// Who may not remove the directory itself keeps what is in it.
 	ask.mustRefuse(ask.post("/remove", map[string]any{"path": ask.home, "recursive": true}), "permission_denied")
 	mustBe(t, ask.names(""), []string{"kept"})
@@ -190,7 +190,7 @@ func TestAMoveIsOneStepAndReplacesOnlyWhatItMay(t *testing.T) {
 	mustBe(t, []string{ask.read("to"), facts.Name}, []string{"moved", "to"})
 	ask.mustRefuse(ask.post("/move", order), "file_not_found")
 	ask.write("dir/x", "")
-	ask.mustRefuse(ask.post("/move", map[string]any{"from": ask.path("dir"), "to": ask.path("dir/in/itself")}), "path_invalid")
+	ask.mustRefuse(ask.post("/move", map[string]any{"from": ask.path("dir"), "to": ask.path("dir/in/itself")}), "invalid_path")
 	ask.mustRefuse(ask.post("/move", map[string]any{"from": ask.path("to"), "to": ask.path("dir")}), "is_a_directory")
 	ask.as(ask.post("/move", map[string]any{"from": ask.path("dir"), "to": ask.path("new/parent/dir")}), nil)
 	mustBe(t, ask.names("new/parent/dir"), []string{"x"})

@@ -190,7 +190,7 @@ func mayHold(directory int, name string, source int) error {
 		return err
 	}
 	if inner == outer || outer == "/" || strings.HasPrefix(inner, outer+"/") {
-		return refuseFile("path_invalid", "%s cannot be copied into itself.", textOf(outer))
+		return refuseFile("invalid_path", "%s cannot be copied into itself.", textOf(outer))
 	}
 	return nil
 }

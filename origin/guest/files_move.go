@@ -34,7 +34,7 @@ func handleMove(ctx context.Context, response http.ResponseWriter, order *moveOr
 		return err
 	}
 	if from == "/" || to == "/" {
-		return refuseFile("path_invalid", "The root of the machine is not moved.")
+		return refuseFile("invalid_path", "The root of the machine is not moved.")
 	}
 	if strings.HasPrefix(string(to), string(from)+"/") {
 		return intoItself(from)
@@ -77,7 +77,7 @@ func rename(from, to filePath, keepsOther bool) error {
 }
 
 func intoItself(from filePath) error {
-	return refuseFile("path_invalid", "%s cannot be moved into itself.", textOf(string(from)))
+	return refuseFile("invalid_path", "%s cannot be moved into itself.", textOf(string(from)))
 }
 
 // moveAcross copies to the other file system, and removes what was copied when the copy is there.

@@ -32,13 +32,13 @@ func (p filePath) below(relative string) filePath {
 func newFilePath(asked string) (filePath, error) {
 	switch {
 	case asked == "":
-		return "", refuseFile("path_invalid", "A path is needed.")
+		return "", refuseFile("invalid_path", "A path is needed.")
 	case len(asked) >= unix.PathMax:
-		return "", refuseFile("path_invalid", "A path has less than %d bytes.", unix.PathMax)
+		return "", refuseFile("invalid_path", "A path has less than %d bytes.", unix.PathMax)
 	case strings.IndexByte(asked, 0) >= 0:
-		return "", refuseFile("path_invalid", "A path has no NUL in it.")
+		return "", refuseFile("invalid_path", "A path has no NUL in it.")
 	case climbs(asked):
-		return "", refuseFile("path_invalid", "%s climbs out of where it begins.", textOf(asked))
+		return "", refuseFile("invalid_path", "%s climbs out of where it begins.", textOf(asked))
 	case asked[0] == '/':
 		return filePath(path.Clean(asked)), nil
 	default:
@@ -72,7 +72,7 @@ func pathOfQuery(query url.Values) (filePath, error) {
 	}
 	decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
-		return "", refuseFile("path_invalid", "path_base64 is not base64url.")
+		return "", refuseFile("invalid_path", "path_base64 is not base64url.")
 	}
 	return newFilePath(string(decoded))
 }

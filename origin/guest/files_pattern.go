@@ -11,7 +11,7 @@ type namePattern func(name, relative string) bool
 // newNamePattern reads a pattern: with a slash it is for the path, without for the name, and without any sign for a part of it.
 func newNamePattern(pattern string) (namePattern, error) {
 	if pattern == "" || len(pattern) > patternBytesMax {
-		return nil, refuseFile("path_invalid", "A pattern has 1 to %d bytes.", patternBytesMax)
+		return nil, refuseFile("invalid_path", "A pattern has 1 to %d bytes.", patternBytesMax)
 	}
 	hasSigns, hasSlash := strings.ContainsAny(pattern, `*?[\`), strings.Contains(pattern, "/")
 	if !hasSigns {
@@ -25,7 +25,7 @@ func newNamePattern(pattern string) (namePattern, error) {
 	parts := strings.Split(strings.Trim(pattern, "/"), "/")
 	for _, part := range parts {
 		if _, err := path.Match(part, ""); err != nil {
-			return nil, refuseFile("path_invalid", "%s is not a pattern.", textOf(pattern))
+			return nil, refuseFile("invalid_path", "%s is not a pattern.", textOf(pattern))
 		}
 	}
 	if !hasSlash {

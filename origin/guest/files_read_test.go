@@ -92,10 +92,10 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	}
 	cases := map[string]string{
 		ask.path("nothing"): "file_not_found", ask.home: "is_a_directory", ask.path("pipe"): "not_a_file", "/dev/null": "not_a_file",
-		"/dev/zero": "not_a_file", ask.path("loop"): "path_invalid", ask.path("file/x"): "not_a_directory",
-		ask.path(strings.Repeat("n", 256)): "path_invalid", "": "path_invalid", "/../etc/passwd": "path_invalid",
-		"../etc/passwd": "path_invalid", "a/../../x": "path_invalid", "/a\x00b": "path_invalid",
-		"/" + strings.Repeat("a/", 2_100): "path_invalid", "/etc/shadow": "permission_denied",
+		"/dev/zero": "not_a_file", ask.path("loop"): "invalid_path", ask.path("file/x"): "not_a_directory",
+		ask.path(strings.Repeat("n", 256)): "invalid_path", "": "invalid_path", "/../etc/passwd": "invalid_path",
+		"../etc/passwd": "invalid_path", "a/../../x": "invalid_path", "/a\x00b": "invalid_path",
+		"/" + strings.Repeat("a/", 2_100): "invalid_path", "/etc/shadow": "permission_denied",
 	}
 	began := time.Now()
 	for path, code := range cases {
@@ -140,7 +140,7 @@ func TestTheAgentsOwnPrivilegesOpenNothingToTheUser(t *testing.T) {
 		fmt.Sprintf("/proc/%d/root%s", parent, secret),
 	} {
 		answer := ask.get(path)
-		if code := ask.refused(answer); code != "permission_denied" && code != "path_invalid" {
+		if code := ask.refused(answer); code != "permission_denied" && code != "invalid_path" {
 			t.Errorf("%s: %q %.60q", path, code, answer.body)
 		}
 	}

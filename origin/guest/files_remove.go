@@ -34,7 +34,7 @@ func handleRemove(ctx context.Context, response http.ResponseWriter, order *remo
 
 func removePath(ctx context.Context, who user, path filePath, isRecursive bool) (removed int, err error) {
 	if path == "/" {
-		return 0, refuseFile("path_invalid", "The root of the machine is not removed.")
+		return 0, refuseFile("invalid_path", "The root of the machine is not removed.")
 	}
 	directory := -1
 	var name string

@@ -156,7 +156,7 @@ func TestAWriteGoesThroughALinkToWhereItLeads(t *testing.T) {
 	if info, _ := os.Lstat(ask.path("second")); info.Mode()&os.ModeSymlink == 0 {
 		t.Error("the link is gone")
 	}
-	ask.mustRefuse(ask.put(ask.path("loop"), []byte("x")), "path_invalid")
+	ask.mustRefuse(ask.put(ask.path("loop"), []byte("x")), "invalid_path")
 }
 
 func TestNamesOfAnyBytesAreKept(t *testing.T) {
@@ -212,7 +212,7 @@ func TestManyFilesAreWrittenInOneRequestAndEachSaysHowItWent(t *testing.T) {
 	for _, each := range answer.Files {
 		codes = append(codes, each["code"])
 	}
-	want := []any{nil, "permission_denied", nil, "path_invalid", "not_a_directory"}
+	want := []any{nil, "permission_denied", nil, "invalid_path", "not_a_directory"}
 	for index := range want {
 		if codes[index] != want[index] {
 			t.Errorf("%v, want %v", codes, want)

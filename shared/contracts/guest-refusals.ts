@@ -22,7 +22,7 @@ export const GUEST_REFUSALS = [
   'context_limit',
   // Files (origin/guest/files_refusal.go).
   'file_not_found',
-  'path_invalid',
+  'invalid_path',
   'is_a_directory',
   'not_a_directory',
   'not_a_file',

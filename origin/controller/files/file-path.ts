@@ -31,7 +31,7 @@ function decoded(text: string): Buffer {
   return Buffer.concat([...pieces, Buffer.from(text.slice(at))])
 }
 
-/** Throws path_invalid for what no kernel takes as a path, and for text that has no bytes. */
+/** Throws invalid_path for what no kernel takes as a path, and for text that has no bytes. */
 export function bytesOf(path: FilePath): Uint8Array {
   if (typeof path === 'string' && !path.isWellFormed()) throw invalid('A path has half of a character.')
   const bytes = path instanceof Uint8Array ? path : typeof path === 'string' ? Buffer.from(path) : unpacked(path)
@@ -60,4 +60,4 @@ export function filesPath(
   return `files${verb}?${[`path=${escaped(bytesOf(path))}`, ...rest].join('&')}`
 }
 
-const invalid = (message: string): AppError => new AppError('path_invalid', message)
+const invalid = (message: string): AppError => new AppError('invalid_path', message)

@@ -107,7 +107,7 @@ async function sign(call: Call<Routes['sign']>): Promise<Outcome> {
   const { id } = await findForChange(controller.database.db, principal, reference, controller.region.code)
   const links = await linkMaker(controller, principal, { sandbox: id, origin, ttlSec })
   const below = escaped(bytesOf(path)).replace(/^\/+/, '')
-  if (below === '') throw new AppError('path_invalid', 'The root is no file.')
+  if (below === '') throw new AppError('invalid_path', 'The root is no file.')
   const target = `/v1/sandboxes/${id}/files/${below}${user === undefined ? '' : `?user=${user}`}`
   const url = await links.link(method, target)
   return json({ data: { url, method, path: `/${textOf(path).replace(/^\/+/, '')}`, expires_at: links.expiresAt } })

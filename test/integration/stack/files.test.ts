@@ -85,7 +85,7 @@ describe('files of a machine', { timeout: 400_000 }, () => {
     assert.equal(data.entries.length, names.length)
     assert.ok(data.entries.some(({ name_base64 }) => name_base64 === Buffer.from([0xff, 0xfe]).toString('base64')))
     assert.ok(data.entries.some(({ name }) => name === 'a\nb'))
-    assert.equal(await codeOf(await put(`/workspace/names/${'n'.repeat(256)}`, '')), 'path_invalid')
+    assert.equal(await codeOf(await put(`/workspace/names/${'n'.repeat(256)}`, '')), 'invalid_path')
     assert.equal((await ask('/files/workspace/names/%FF%FE', { method: 'DELETE' })).status, 200)
     assert.equal(await exec('ls names | wc -l'), '4\n')
   })
@@ -94,7 +94,7 @@ describe('files of a machine', { timeout: 400_000 }, () => {
     await exec('ln -s loop loop; mkfifo pipe; mkdir -p full/of; ln -s /etc/shadow shadow')
     const refused: [path: string, status: number, code: string][] = [
       ['/files/workspace', 409, 'is_a_directory'],
-      ['/files/workspace/loop', 400, 'path_invalid'],
+      ['/files/workspace/loop', 400, 'invalid_path'],
       ['/files/workspace/pipe', 409, 'not_a_file'],
       ['/files/dev/zero', 409, 'not_a_file'],
       ['/files/workspace/a/b.txt/c', 409, 'not_a_directory'],
@@ -106,7 +106,7 @@ describe('files of a machine', { timeout: 400_000 }, () => {
       assert.deepEqual([answer.status, await codeOf(answer)], [status, code], path)
       assert.equal((await ask(path, { method: 'HEAD' })).status, status, path)
     }
-    assert.equal(await codeOf(await post('/files/stat', { path: '../../../etc/passwd' })), 'path_invalid')
+    assert.equal(await codeOf(await post('/files/stat', { path: '../../../etc/passwd' })), 'invalid_path')
     assert.equal(await codeOf(await ask('/files/workspace/full', { method: 'DELETE' })), 'not_empty')
     assert.equal(await codeOf(await put('/workspace', 'x')), 'is_a_directory')
     assert.equal(await codeOf(await put('/etc/mine', 'x')), 'permission_denied')

@@ -64,7 +64,7 @@ describe('files', { timeout: 120_000 }, () => {
       ])
       assert.deepEqual(
         data.failed.map(({ path, code }) => [path, code]),
-        [['/workspace/../../x', 'path_invalid']],
+        [['/workspace/../../x', 'invalid_path']],
       )
     }
   })
@@ -164,12 +164,12 @@ describe('files', { timeout: 120_000 }, () => {
       for await (const chunk of socket) said += chunk
       assert.match(said, /^HTTP\/1.1 403 .*insufficient_scope/s)
     }
-    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: '../../etc/passwd' })), 'path_invalid')
+    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: '../../etc/passwd' })), 'invalid_path')
     for (const path of ['', 'a'.repeat(5_000)])
       assert.equal((await post(sandbox, '/files/stat', { path })).status, 422, path.slice(0, 9))
-    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: 'ä'.repeat(4_000) })), 'path_invalid')
-    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: '\ud800' })), 'path_invalid')
-    assert.equal(await codeOf(await ask(sandbox, '/files/a%00b')), 'path_invalid')
+    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: 'ä'.repeat(4_000) })), 'invalid_path')
+    assert.equal(await codeOf(await post(sandbox, '/files/stat', { path: '\ud800' })), 'invalid_path')
+    assert.equal(await codeOf(await ask(sandbox, '/files/a%00b')), 'invalid_path')
   })
 
   test('directories are made, things moved, copied, removed, and their permissions set', async () => {

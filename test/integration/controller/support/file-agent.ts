@@ -145,7 +145,7 @@ async function answerCall(agent: FileAgent, root: string, request: IncomingMessa
 
 function absolute(path: GuestPath): string {
   const text = typeof path === 'string' ? path : Buffer.from(path.base64, 'base64').toString('latin1')
-  if (text.includes('\0') || text.split('/').includes('..')) throw new AppError('path_invalid', 'The path climbs.')
+  if (text.includes('\0') || text.split('/').includes('..')) throw new AppError('invalid_path', 'The path climbs.')
   return normalize(text.startsWith('/') ? text : `/workspace/${text}`)
 }
 
