@@ -7,26 +7,34 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ALL_ROUTES } from '../../../shared/contracts/all-routes.ts'
+import type { Route } from '../../../shared/contracts/route.ts'
 import { askRoute, type Heard, nameOf } from './isolation/ask-route.ts'
 import { type Planted, plant } from './isolation/plant.ts'
 import { auditRegion } from './support/audit-region.ts'
 import { embedded, type TestServer } from './support/databases.ts'
 import { at, startRegion, type TestRegion, textAt, until } from './support/region.ts'
+import { type WholeAgent, wholeAgent } from './support/whole-agent.ts'
 
 const AWAY_MS = [1_000, 20_000]
 const ANSWER_MS = 12_000
 const BACK_WITHIN_MS = 10_000
 const AWAY_CODES = ['database_unavailable', 'region_unavailable', 'quota_authority_unavailable']
-const READS = ALL_ROUTES.filter(({ method, class: kind }) => method === 'GET' && kind !== 'open')
-const CHANGES = ALL_ROUTES.filter(({ method }) => method !== 'GET')
+/** They only judge what they are sent. */
+const JUDGES: ReadonlySet<string> = new Set(['POST /v1/egress/oauth/start', 'POST /v1/sandbox-templates/validate'])
+const isRead = (route: Route): boolean => route.method === 'GET' || JUDGES.has(nameOf(route))
+const READS = ALL_ROUTES.filter((route) => isRead(route) && route.class !== 'open')
+const CHANGES = ALL_ROUTES.filter((route) => !isRead(route))
 
 describe('a database that is away', { timeout: 180_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
+  let agent: WholeAgent | undefined
   before(async () => {
     server = await embedded.open()
     region = await startRegion(await server.createDatabase())
+    agent = await wholeAgent()
+    region.host.agent = agent.answer
     planted = await plant(region)
   })
   after(async () => {
@@ -36,6 +44,7 @@ describe('a database that is away', { timeout: 180_000 }, () => {
       isStopped = true
     })
     await until('the controller to stop', () => isStopped, 40_000)
+    await agent?.remove()
     await server?.remove()
   })
 

@@ -8,6 +8,7 @@ import { nameOf, requestsFor } from './isolation/ask-route.ts'
 import { type Planted, plant } from './isolation/plant.ts'
 import { embedded, type TestServer } from './support/databases.ts'
 import { startRegion, type TestRegion } from './support/region.ts'
+import { type WholeAgent, wholeAgent } from './support/whole-agent.ts'
 
 /** A route that honours keys refuses this one, and does nothing; any other does not look at it. */
 const IMPOSSIBLE = 'k'.repeat(LIMITS.idempotencyKeyCharsMax + 1)
@@ -17,13 +18,17 @@ describe('an Idempotency-Key', { timeout: 120_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
+  let agent: WholeAgent | undefined
   before(async () => {
     server = await embedded.open()
     region = await startRegion(await server.createDatabase())
+    agent = await wholeAgent()
+    region.host.agent = agent.answer
     planted = await plant(region)
   })
   after(async () => {
     await region?.close()
+    await agent?.remove()
     await server?.remove()
   })
 
