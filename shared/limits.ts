@@ -308,6 +308,8 @@ export const LIMITS = {
   egressLookupTries: 2,
   egressConnectMs: 10_000,
   egressHeadBytesMax: 32 * 1024,
+  /** With secrets in the place of their placeholders. */
+  egressSentHeadBytesMax: 64 * 1024,
   egressHeadMs: 30_000,
   /** How often connections are looked at that may be slower than that. */
   egressHeadLookMs: 5_000,

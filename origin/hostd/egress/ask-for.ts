@@ -3,6 +3,7 @@
  * and for one that turns its connection into something else.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import { LIMITS } from '../../../shared/limits.ts'
 import { Attempt, withoutQuery } from './attempt.ts'
 import { plainPath } from './fits.ts'
 import { requestHeaders } from './headers.ts'
@@ -54,14 +55,18 @@ export async function askFor(
   const secrets = scheme === 'https' ? secretsFor(policy, host) : []
   const path = judgesPaths(policy, target) ? plainPath(target.path) + queryOf(target.path) : target.path
   const isChunked = incoming.headers['transfer-encoding'] !== undefined
-  const upstream = askUpstream({
-    ...{ scheme, host, port, method, agent },
-    addresses: found.addresses,
+  const sent = {
     path: putIntoTarget(path, secrets),
     headers: requestHeaders(incoming.rawHeaders, target.authority, secrets, { isChunked, upgrade }),
-    trusted: ways.trusted,
-  })
+  }
+  if (sizeOf(sent) > LIMITS.egressSentHeadBytesMax) return refuse({ action: 'denied', reason: 'request' })
+  const { addresses } = found
+  const upstream = askUpstream({ scheme, host, port, method, agent, addresses, ...sent, trusted: ways.trusted })
   return { kind: 'asked', upstream, verdict, attempt, stillMay: () => judge().action === 'allowed' }
 }
 
 const queryOf = (target: string): string => target.slice(withoutQuery(target).length)
+
+/** A placeholder that is repeated becomes many times what it was. */
+const sizeOf = ({ path, headers }: { path: string; headers: string[] }): number =>
+  headers.reduce((size, text) => size + text.length, path.length)

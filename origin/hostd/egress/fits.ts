@@ -81,3 +81,9 @@ export function plainPath(target: string): string {
   // What was decoded may be dots again.
   return new URL(`http://host${decoded.replace(/[\\/]+/g, '/')}`).pathname
 }
+
+/** The same for a server that takes an escaped slash for one. */
+export const unescapedPath = (plain: string): string => plain.replace(/%(2F|5C)/g, '/').replace(/\/+/g, '/')
+
+/** Whether such a server, or one to whom what follows `;` is no part of a name, would go up from where a plain path seems to lead. */
+export const mayClimb = (plain: string): boolean => /\/\.{1,2}(;[^/]*)?(\/|$)/.test(unescapedPath(plain))

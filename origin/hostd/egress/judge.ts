@@ -13,7 +13,7 @@ import {
 } from '../../../shared/contracts/host-egress.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { familyOf } from '../../../shared/public-address.ts'
-import { fitsHost, fitsPath, plainPath } from './fits.ts'
+import { fitsHost, fitsPath, mayClimb, plainPath, unescapedPath } from './fits.ts'
 
 export type Target = { host: string; port: number }
 /** `path` is the request's target, with its query. */
@@ -52,13 +52,17 @@ export function judgeRequest(policy: EgressPolicy | null, asked: Asked): Verdict
   if (policy === null) return CLOSED
   if (MAIL_PORTS.includes(asked.port)) return { action: 'denied', reason: 'port' }
   const rules = policy.rules.filter(fitsTarget(asked))
-  if (asked.path.length > LIMITS.egressPathCharsMax && rules.some(({ path_glob }) => path_glob !== undefined))
+  const path = asked.path.length > LIMITS.egressPathCharsMax ? null : plainPath(asked.path)
+  if ((path === null || mayClimb(path)) && rules.some(({ path_glob }) => path_glob !== undefined))
     return { action: 'denied', reason: 'request' }
-  const path = plainPath(asked.path)
-  const fits = ({ methods, path_glob }: EgressRule): boolean =>
-    (methods?.includes(asked.method) ?? true) && (path_glob === undefined || fitsPath(path_glob, path))
+  const fits = ({ effect, methods, path_glob: glob }: EgressRule): boolean =>
+    (methods?.includes(asked.method) ?? true) && (glob === undefined || (path !== null && leadsTo(effect, glob, path)))
   return decide(policy, asked, rules.find(fits))
 }
+
+/** What is denied is denied however a server reads an escaped slash. */
+const leadsTo = (effect: EgressRule['effect'], glob: string, path: string): boolean =>
+  fitsPath(glob, path) || (effect === 'deny' && fitsPath(glob, unescapedPath(path)))
 
 /** Whether the path decides, so that what is sent on must be the path that was judged. */
 export const judgesPaths = (policy: EgressPolicy, target: Target): boolean =>

@@ -40,7 +40,8 @@ function atTheDoor(text: string): RequestTarget {
 
 function within(path: string, hostHeader: string | undefined, inside: Inside): RequestTarget {
   const base = { ...inside, path, authority: authorityOf(inside), refusal: null }
-  if (!path.startsWith('/')) return { ...base, path: '/', refusal: 'request' }
+  // A fragment is never sent; where a server would have it end or go on is its own.
+  if (!path.startsWith('/') || path.includes('#')) return { ...base, path: '/', refusal: 'request' }
   const named = hostHeader === undefined ? null : parseAuthority(hostHeader, PORTS[inside.scheme])
   const isSame = named !== null && named.host === inside.host && named.port === inside.port
   return isSame ? base : { ...base, refusal: 'name' }

@@ -143,6 +143,29 @@ test('the first rule that fits decides, and its id is told', () => {
   assert.equal(judgeRequest(policy({ default_effect: 'allow' }), address).reason, 'address')
 })
 
+test('a path that leads elsewhere where an escaped slash is one is denied, and one that only has such a slash is not', () => {
+  const rules = [
+    rule('api.test', 'deny', { path_glob: '/admin/**' }),
+    rule('api.test', 'allow', { path_glob: '/open/**' }),
+    rule('api.test', 'allow', { path_glob: '/@*' }),
+  ]
+  const judged = (path: string) =>
+    judgeRequest(policy({ rules }), { host: 'api.test', port: 443, method: 'GET', path }).reason
+  for (const [path, reason] of [
+    ['/open/x', 'rule'],
+    ['/open/a%2Fb', 'rule'],
+    ['/@scope%2fname', 'rule'],
+    ['/open/..%2fadmin', 'request'],
+    ['/open/%2e%2e%5Cadmin', 'request'],
+    ['/open/..;/admin/x', 'request'],
+    ['/open/a%2F..%2F..%2Fadmin', 'request'],
+    ['/open/..x/a', 'rule'],
+  ] as const)
+    assert.equal(judged(path), reason, path)
+  const asked = { host: 'api.test', port: 443, method: 'GET', path: '/admin%2Fx' }
+  assert.equal(judgeRequest(policy({ default_effect: 'allow', rules }), asked).action, 'denied')
+})
+
 test('a path too long to be judged by its rules is refused, not let by', () => {
   const rules = [rule('api.test', 'deny', { path_glob: '/admin/**' }), rule('api.test', 'allow')]
   const path = `/${'x'.repeat(LIMITS.egressPathCharsMax)}`

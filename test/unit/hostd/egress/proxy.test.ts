@@ -226,6 +226,16 @@ test(
   },
 )
 
+test('a placeholder that is repeated until it is a flood of its secret is not sent on', LIMIT, async () => {
+  const port = await world.serveTls((_, outgoing) => outgoing.end('heard'))
+  const secret = { placeholder: PLACEHOLDER, value: 's'.repeat(8_000), hosts: ['api.test'] }
+  world.allow('api.test', [port], { secrets: [secret] })
+  const ask = (times: number) => world.getTls(`https://api.test:${port}/`, { 'x-key': PLACEHOLDER.repeat(times) })
+  assert.equal((await ask(500)).status, 400)
+  assert.equal((await lastEntry()).reason, 'request')
+  assert.equal((await ask(1)).body, 'heard')
+})
+
 test('no secret goes to another host, nor in the clear', LIMIT, async () => {
   const secure = await world.serveTls((incoming, outgoing) => outgoing.end(`${incoming.headers.key}`))
   withSecret(secure, ['api.test'])
