@@ -72,6 +72,8 @@ export const LIMITS = {
   /** Of one result as JSON, and of all results of a call; what is more is left out, and the answer says `truncated`. */
   codeMessageBytesMax: 8 * 1024 * 1024,
   codeMessagesBytesMax: 16 * 1024 * 1024,
+  /** Results and errors of one call. The agent shows no more. */
+  codeResultsMax: 256,
   /** Where output is told by line: of a line that does not end. */
   codeLineCharsMax: 256 * 1024,
   /** The documents of Podflare name none for its REST calls; its tools have this one. */

@@ -12,6 +12,7 @@ import {
 } from '../../../shared/contracts/guest-code.ts'
 import { type Frame, FrameDecoder, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { GrownBytes } from './grown-bytes.ts'
 
 export type CodeEvent =
   | { type: 'started'; started: GuestCodeStarted }
@@ -38,24 +39,27 @@ export async function* codeEvents(
 function createStory(outputBytesMax: number) {
   let state: 'new' | 'running' | 'over' = 'new'
   const left = { stdout: outputBytesMax, stderr: outputBytesMax, messages: LIMITS.codeMessagesBytesMax }
-  let pieces: Uint8Array[] = []
-  let piecesBytes = 0
+  const held = new GrownBytes()
+  let messages = 0
 
   const spend = (kind: keyof typeof left, bytes: number): void => {
     left[kind] -= bytes
+    // Any number of nothings would be within every bound.
+    if (bytes === 0) throw new FrameError(`A piece of ${kind} with nothing in it.`)
     if (left[kind] < 0) throw new FrameError(`More ${kind} than was asked for.`)
   }
   const whole = <T extends z.ZodType>(last: Uint8Array, schema: T): z.output<T> => {
-    const text = Buffer.concat([...pieces, last]).toString('utf8')
-    pieces = []
-    piecesBytes = 0
-    return schema.parse(JSON.parse(text))
+    held.push(last)
+    return schema.parse(JSON.parse(held.takeText()))
   }
   const hold = (piece: Uint8Array): void => {
-    piecesBytes += piece.length
-    if (piecesBytes > LIMITS.codeMessageBytesMax) throw new FrameError('A result that is too large.')
-    // The decoder hands out views of a buffer that may be reused; what is kept must be our own.
-    pieces.push(new Uint8Array(piece))
+    held.push(piece)
+    if (held.size > LIMITS.codeMessageBytesMax) throw new FrameError('A result that is too large.')
+  }
+  const spendMessage = (bytes: number): void => {
+    spend('messages', bytes)
+    messages += 1
+    if (messages > LIMITS.codeResultsMax) throw new FrameError('More results than a call may have.')
   }
   const tell = ({ type, payload }: Frame<CodeFrameType>): CodeEvent | undefined => {
     switch (type) {
@@ -72,10 +76,10 @@ function createStory(outputBytesMax: number) {
         hold(payload)
         return undefined
       case CODE_FRAME.result:
-        spend('messages', payload.length)
+        spendMessage(payload.length)
         return { type: 'result', result: whole(payload, codeResult) }
       case CODE_FRAME.failure:
-        spend('messages', payload.length)
+        spendMessage(payload.length)
         return { type: 'error', error: whole(payload, codeError) }
       case CODE_FRAME.exited:
         state = 'over'

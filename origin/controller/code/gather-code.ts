@@ -5,11 +5,12 @@ import type { CodeError, CodeResult } from '../../../shared/contracts/code-field
 import type { GuestCodeStarted } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { endFields } from './end-fields.ts'
+import { GrownBytes } from './grown-bytes.ts'
 import type { RunningCode } from './run-code.ts'
 
 /** What one call may hold here is bounded by what its events may be (code-events.ts). */
 export async function gatherCode(running: RunningCode): Promise<CodeAnswer> {
-  const [stdout, stderr]: [Uint8Array[], Uint8Array[]] = [[], []]
+  const [stdout, stderr] = [new GrownBytes(), new GrownBytes()]
   const results: CodeResult[] = []
   let error: CodeError | null = null
   let started: GuestCodeStarted | undefined
@@ -33,8 +34,8 @@ export async function gatherCode(running: RunningCode): Promise<CodeAnswer> {
           break
         case 'end':
           return {
-            stdout: Buffer.concat(stdout).toString('utf8'),
-            stderr: Buffer.concat(stderr).toString('utf8'),
+            stdout: stdout.takeText(),
+            stderr: stderr.takeText(),
             results,
             error,
             ...endFields(started, event.end),

@@ -8,7 +8,7 @@ import type { RunningCode } from '../../../origin/controller/code/run-code.ts'
 import { tellCode } from '../../../origin/controller/code/tell-code.ts'
 import { podflareLines } from '../../../origin/controller/doors/podflare/exec.ts'
 import { CODE_FRAME } from '../../../shared/contracts/guest-code.ts'
-import { encodeFrame } from '../../../shared/frames.ts'
+import { encodeFrame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 
 const STARTED = { context_id: 'ctx_python', execution_count: 1 }
@@ -96,4 +96,24 @@ test('frames are read alike whatever the chunks', async () => {
   )
   for (const size of [1, 2, 5, 40])
     assert.deepEqual(JSON.stringify(await read(size)), JSON.stringify(whole), `in chunks of ${size}`)
+})
+
+test('an agent that says any number of nothings, or of results, is not heard to the end', async () => {
+  const start = encodeFrame(CODE_FRAME.started, Buffer.from(JSON.stringify(STARTED)))
+  const result = Buffer.from(JSON.stringify({ text: '', is_main_result: true, is_truncated: false }))
+  for (const frame of [
+    encodeFrame(CODE_FRAME.stdout, new Uint8Array()),
+    encodeFrame(CODE_FRAME.piece, new Uint8Array()),
+    encodeFrame(CODE_FRAME.result, result),
+  ]) {
+    let said = 0
+    async function* chunks() {
+      yield start
+      for (; said <= 2 * LIMITS.codeResultsMax; said += 1) yield frame
+    }
+    await assert.rejects(async () => {
+      for await (const _ of codeEvents(chunks(), 100));
+    }, FrameError)
+    assert.ok(said <= LIMITS.codeResultsMax)
+  }
 })
