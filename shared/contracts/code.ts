@@ -83,6 +83,10 @@ export const CODE_ROUTES = {
     status: 200,
     answer: z.object({ data: codeAnswer }),
     forms: true,
+    told:
+      '`started` {`context_id`, `execution_count`}. `stdout` and `stderr` {`data`}: what was printed, cut anywhere. `result`: as in `results`. ' +
+      '`error` {`name`, `value`, `traceback`}: what the code raised. `end`: what else the answer has, and the last. ' +
+      '`error` {`code`, `message`, `retry`, `next`} in its place: the stream broke.',
   }),
   createContext: route({
     method: 'POST',

@@ -106,6 +106,7 @@ export const EGRESS_AUDIT_ROUTES = {
     scope: 'egress:read',
     summary:
       'Where a sandbox goes, and where it is not let, as it happens; `Last-Event-ID` goes on where a stream broke off.',
+    told: '`egress`: an entry as a list has it. `end` {`sandbox_id`}: the sandbox is gone, and this is the last.',
     status: 200,
     stream: 'text/event-stream',
   }),

@@ -224,6 +224,7 @@ export const FILE_ROUTES = {
     scope: SCOPE,
     summary:
       'What changes below a directory, as it does. Without the Accept of a stream and without `path`, the file /watch.',
+    told: '`change` {`path`, `is_dir`, `size_bytes`, `old_path`}, whose `type` is `created`, `modified` or `deleted`. `overflow` {`reason`}: more changed than could be told, so look anew.',
     query: z.object({
       path: queryPath.optional().describe('The directory, or the file. Default: /workspace.'),
       recursive: flag.default('true').describe('Whether what is deeper counts, too. Default: true.'),

@@ -68,6 +68,7 @@ export const PODFLARE_ROUTES = {
         .default('python')
         .describe('`python` is one session for each sandbox, `bash` a process for each call. Default: `python`.'),
     }),
+    told: '`stdout` and `stderr` with a line as `data`; `exit`, once and last, with the exit code. `seq` counts from 0, `ts` is in Unix milliseconds.',
     status: 200,
     stream: 'application/x-ndjson',
   }),

@@ -68,6 +68,12 @@ export const stdinBody = z
     path: ['data'],
   })
 
+/** How a command is told as it runs. */
+export const OUTPUT_TOLD =
+  '`stdout` and `stderr` {`line`}: a line without its end; with `partial` it is a piece of a longer one, which goes on. ' +
+  '`lost` {`stdout_bytes`, `stderr_bytes`}: so much is not kept any more. `exit` {`exit_code`, `duration_ms`, `reason`} is the last. ' +
+  '`error` {`code`, `message`, `retry`, `next`} in its place: the stream broke.'
+
 const key = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'must be a name of letters, digits and "_"' })
 const variable = z.object({
   key: key.describe('The name of the variable.'),
@@ -109,6 +115,7 @@ export const PROCESS_ROUTES = {
     status: 200,
     stream: 'text/event-stream',
     forms: true,
+    told: OUTPUT_TOLD,
   }),
   list: route({
     method: 'GET',
@@ -175,6 +182,7 @@ export const PROCESS_ROUTES = {
     status: 200,
     stream: 'text/event-stream',
     forms: true,
+    told: OUTPUT_TOLD,
   }),
   signal: route({
     method: 'POST',

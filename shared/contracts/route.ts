@@ -38,6 +38,8 @@ export type Route<
   answer?: Answer
   /** By `Accept` the same is also told as it happens: as server-sent events, or as NDJSON with `seq` and `ts`. */
   forms?: true
+  /** What the stream, or the other forms, tell: event by event, for readers of the document. */
+  told?: string
   stream?: 'text/event-stream' | 'application/x-ndjson' | 'application/octet-stream'
 }
 

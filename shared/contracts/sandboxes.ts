@@ -1,6 +1,7 @@
 /** The public API of sandboxes, route by route. Names and quirks are a wire contract, so they are snake_case and never renamed. */
 import * as z from 'zod'
 import { codeAnswer } from './code.ts'
+import { OUTPUT_TOLD } from './processes.ts'
 import { route } from './route.ts'
 import { createSandboxBody, execBody, extendBody, runBody, tagsBody, updateBody } from './sandbox-bodies.ts'
 import { listAnswer, listQuery } from './sandbox-list.ts'
@@ -117,6 +118,7 @@ export const SANDBOX_ROUTES = {
     status: 200,
     answer: z.object({ data: z.union([execAnswer, jobAnswer, codeAnswer]) }),
     forms: true,
+    told: OUTPUT_TOLD,
   }),
   pause: route({
     method: 'POST',

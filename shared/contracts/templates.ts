@@ -228,6 +228,7 @@ export const TEMPLATE_ROUTES = {
     class: 'read',
     scope: 'sandboxes:read',
     summary: 'The same as it is said, to its end; `Last-Event-ID` goes on where a stream broke off.',
+    told: '`log`: a line as a page has it. `end` {`build_id`, `state`, `version`, `error`}: what became of the build, and the last.',
     query: logQuery.omit({ limit: true }),
     status: 200,
     stream: 'text/event-stream',

@@ -3,7 +3,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'POST /v1/sandboxes': { template_id: 'default', size: 'small', timeout_sec: 300, tags: ['demo'] },
   'POST /v1/sandboxes/run': { command: 'echo hello', timeout_sec: 60, persistent: false },
   'POST /v1/sandboxes/:id/exec': { command: 'python3 -c "print(1 + 1)"', timeout: 30 },
-  'POST /v1/sandboxes/:id/exec/stream': { command: 'pip download numpy', timeout: 600 },
+  'POST /v1/sandboxes/:id/exec/stream': { command: 'for i in 1 2 3; do echo $i; sleep 1; done', timeout: 600 },
   'POST /v1/sandboxes/:id/processes': { command: 'npm run dev', name: 'dev', cwd: '/workspace', env: { PORT: '3000' } },
   'POST /v1/sandboxes/:id/processes/:pid/signal': { signal: 'SIGINT' },
   'PUT /v1/sandboxes/:id/env': { vars: [{ key: 'LOG_LEVEL', value: 'debug', encrypted: false }] },

@@ -132,6 +132,15 @@ const streamsOf = ({ stream, forms }: Route): (keyof typeof STREAM_SCHEMA)[] => 
   ...(forms === true ? (['text/event-stream', 'application/x-ndjson'] as const) : []),
 ]
 
+const FORMS_AS_LINES =
+  'One JSON object a line, each with `seq` and `ts`; a `heartbeat` when nothing has happened for a while.'
+
+function streamSchema({ told, forms }: Route, type: keyof typeof STREAM_SCHEMA): JsonSchema {
+  const schema = STREAM_SCHEMA[type]
+  const lines = forms === true && type === 'application/x-ndjson' ? FORMS_AS_LINES : schema.description
+  return { ...schema, description: told === undefined ? lines : `${told} ${lines}` }
+}
+
 function success(route: Route, components: Components) {
   const headers = {
     'X-Request-Id': { $ref: '#/components/headers/RequestId' },
@@ -142,7 +151,7 @@ function success(route: Route, components: Components) {
     ...(route.answer === undefined
       ? {}
       : { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }),
-    ...Object.fromEntries(streamsOf(route).map((type) => [type, { schema: STREAM_SCHEMA[type] }])),
+    ...Object.fromEntries(streamsOf(route).map((type) => [type, { schema: streamSchema(route, type) }])),
   }
   const done = Object.keys(content).length === 0 ? 'Done; there is no body.' : 'Done.'
   const description = route.socket === undefined ? done : SWITCHED

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { ALL_ROUTES } from '../../../shared/contracts/all-routes.ts'
+import type { Route } from '../../../shared/contracts/route.ts'
 import { createSandboxBody, execBody, runBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { SANDBOX_ROUTES } from '../../../shared/contracts/sandboxes.ts'
 import { ID_KINDS } from '../../../shared/ids.ts'
@@ -87,6 +89,15 @@ test('every route has a path of its own and a scope', () => {
   const routes = Object.values(SANDBOX_ROUTES)
   assert.equal(new Set(routes.map((route) => `${route.method} ${route.path}`)).size, routes.length)
   for (const route of routes) assert.match(route.scope, /^sandboxes:/)
+})
+
+// A stream has no schema, so nobody who reads the document would know its events otherwise.
+test('what is told as it happens is described, event by event', () => {
+  const silent = ALL_ROUTES.filter((route: Route) => route.forms === true && route.told === undefined)
+  assert.deepEqual(
+    silent.map(({ path }) => path),
+    [],
+  )
 })
 
 test('a size has a name both ways, and every other machine is custom', () => {
