@@ -27,7 +27,11 @@ export async function watchFiles(
     const answer = await askFiles(asker, { method: 'GET', path: filesPath('/watch', path, { recursive, user }) })
     const lines = linesOf(asker, answer)
     const first = await lines.next()
-    if (first.done || first.value.type !== 'ready') throw nonsense()
+    if (first.done || first.value.type !== 'ready') {
+      // It would go on, with nobody to hear it.
+      answer.body.destroy()
+      throw nonsense()
+    }
     return heldStream(stream, caller, (until) => events(answer, lines, until))
   } catch (thrown) {
     stream.close()

@@ -7,6 +7,7 @@ import {
 } from '../../../shared/contracts/guest-processes.ts'
 import type { ProcessRecord } from '../../../shared/contracts/processes.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { GuestRequest } from '../hosts/guest-calls.ts'
 import { askGuest, type FoundAsking, type GuestAsking, readGuestJson } from '../sandboxes/ask-guest.ts'
@@ -36,7 +37,10 @@ export async function readProcess(controller: Controller, asking: GuestAsking, p
 /** Of what the agent answers, only that it did not refuse is of interest. */
 export async function tellProcess(controller: Controller, asking: GuestAsking, request: GuestRequest): Promise<void> {
   const { body } = await askGuest(controller, asking, request)
-  body.on('error', () => {}).resume()
+  // One that does not end must not keep its connection.
+  const timer = setTimeout(() => body.destroy(), LIMITS.hostRequestMs)
+  body.on('error', () => {}).once('close', () => clearTimeout(timer))
+  body.resume()
 }
 
 /** Of one process, among the agent's routes. Throws process_not_found for what cannot be one. */

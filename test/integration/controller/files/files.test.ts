@@ -333,6 +333,12 @@ describe('files', { timeout: 120_000 }, () => {
     answerWith({}, '{"type":"created","path":"/x","is_dir":false}\n')
     const headers = { accept: 'text/event-stream' }
     assert.equal(await codeOf(await ask(sandbox, '/files/watch', { headers })), 'guest_unreachable')
+    const left = new Promise<void>((resolve) => {
+      region().host.agent = (_request, response) =>
+        void response.once('close', resolve).writeHead(200).write('{"type":"created","path":"/x","is_dir":false}\n')
+    })
+    assert.equal(await codeOf(await ask(sandbox, '/files/watch', { headers })), 'guest_unreachable')
+    await left
     region().host.agent = (_request, response) =>
       void response.writeHead(418).end('{"code":"missing_token","message":"Send me your key."}')
     assert.equal(await codeOf(await ask(sandbox, '/files/x')), 'guest_unreachable')
