@@ -20,8 +20,9 @@ var egressAddresses = []string{"127.0.0.1:3128", "[::1]:3128"}
 
 // egressOrder is what the host says of the way out when the machine wakes.
 type egressOrder struct {
-	IsOpen bool   `json:"is_open"`
-	CaPem  string `json:"ca_pem"`
+	IsOpen bool              `json:"is_open"`
+	CaPem  string            `json:"ca_pem"`
+	Env    map[string]string `json:"env"`
 }
 
 // egressDoor hands connections of processes to the host, which asks for each one with a request that waits. Nothing of them is
@@ -33,6 +34,8 @@ type egressDoor struct {
 
 	mutex  sync.Mutex
 	isOpen bool
+	// Where processes find the placeholders of secrets. It is replaced, and never changed.
+	exposed map[string]string
 }
 
 func newEgressDoor() *egressDoor {
@@ -47,10 +50,17 @@ func newEgressDoor() *egressDoor {
 func (d *egressDoor) obey(order egressOrder) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	d.isOpen = order.IsOpen
+	d.isOpen, d.exposed = order.IsOpen, order.Env
 	if err := d.trust.set(order.CaPem); err != nil {
 		log.Printf("egress trust: %v", err)
 	}
+}
+
+// variables are what every process is told of the way out.
+func (d *egressDoor) variables() map[string]string {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.exposed
 }
 
 func (d *egressDoor) allows() bool {

@@ -214,6 +214,28 @@ func TestABundleThatIsNoFileHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestPlaceholdersAreUnderTheOwnEnvironmentForAsLongAsTheHostSaysThem(t *testing.T) {
+	door := newEgressDoor()
+	door.trust = newEgressTrust(t.TempDir())
+	environment := newEnvironment(door)
+	environment.set(map[string]string{"MINE": "own"})
+	told := map[string]string{"MINE": "atoll_secret_1", "KEY": "atoll_secret_2", "CALLED": "atoll_secret_3"}
+	door.obey(egressOrder{IsOpen: true, Env: told})
+	variables := environment.of(users["sandbox"], map[string]string{"CALLED": "called"})
+	for name, want := range map[string]string{"MINE": "own", "KEY": "atoll_secret_2", "CALLED": "called"} {
+		if variables[name] != want {
+			t.Errorf("%s is %q", name, variables[name])
+		}
+	}
+	if list := environment.list().Variables; len(list) != 1 || list[0].Key != "MINE" {
+		t.Errorf("a placeholder is in the list of the owner's variables: %v", list)
+	}
+	door.obey(egressOrder{})
+	if value, isThere := environment.of(users["sandbox"], nil)["KEY"]; isThere {
+		t.Errorf("KEY is still %q", value)
+	}
+}
+
 func TestEveryProcessIsToldOfTheDoor(t *testing.T) {
 	environment := newEnvironment(newEgressDoor())
 	environment.set(map[string]string{"no_proxy": "internal"})

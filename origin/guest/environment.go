@@ -64,7 +64,7 @@ func (e *environment) of(user user, command map[string]string) map[string]string
 	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	for _, layer := range []map[string]string{wayOut, notProxied(), e.egress.trust.variables(), e.variables, command} {
+	for _, layer := range []map[string]string{wayOut, notProxied(), e.egress.trust.variables(), e.egress.variables(), e.variables, command} {
 		for name, value := range layer {
 			all[name] = value
 		}

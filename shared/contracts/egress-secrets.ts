@@ -20,7 +20,7 @@ const hosts = secretHosts.describe(
 const exposeAsEnv = envName
   .nullish()
   .describe(
-    'The variable in which processes find its placeholder. A sandbox has it from when it is made. Default: none.',
+    'The variable in which processes find its placeholder: those that are started from now on, unless their sandbox has a variable of that name itself. Default: none.',
   )
 const expiresAt = z.iso
   .datetime({ offset: true })

@@ -20,5 +20,7 @@ export const guestEgress = z.object({
   is_open: z.boolean(),
   /** An authority that programs inside trust from now on, as PEM; null is none of ours. */
   ca_pem: z.string().nullable(),
+  /** Variables of every process that is started from now on, under the machine's own environment. Left out: none. */
+  env: z.record(z.string(), z.string()).optional(),
 })
 export type GuestEgress = z.infer<typeof guestEgress>

@@ -98,6 +98,11 @@ export const egressPolicy = z.object({
   /** Addresses outside of the public internet are no reason to refuse; only where the host is configured so, and never link-local ones. */
   allow_private: z.boolean().default(false),
   secrets: z.array(egressSecret).max(LIMITS.egressSecretsMax),
+  /** In which variables processes find placeholders, where the sandbox has none of that name. Left out: in none. */
+  env: z
+    .record(z.string().max(LIMITS.nameCharsMax), egressPlaceholder)
+    .refine((env) => Object.keys(env).length <= LIMITS.egressSecretsMax, { error: 'must be as few as secrets' })
+    .optional(),
 })
 export type EgressPolicy = z.infer<typeof egressPolicy>
 

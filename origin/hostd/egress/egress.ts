@@ -98,7 +98,11 @@ export class Egress {
   /** What the agent is told when the machine of this sandbox wakes. */
   wordsFor(id: string): GuestEgress {
     const policy = this.#policies.policyOf(id)
-    return { is_open: policy !== null, ca_pem: needsAuthority(policy) ? this.#authority.pem : null }
+    return {
+      is_open: policy !== null,
+      ca_pem: needsAuthority(policy) ? this.#authority.pem : null,
+      ...(policy?.env === undefined ? {} : { env: policy.env }),
+    }
   }
 
   /** Another policy is this machine's now, by a word or by another name: its door is as it should be, and what it does not allow breaks. */

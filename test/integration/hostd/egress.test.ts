@@ -153,11 +153,11 @@ test('curl, pip, apt and git go out unconfigured, also as root, to what is allow
 const secret: EgressPolicy['secrets'][number] = { placeholder: PLACEHOLDER, value: SECRET, hosts: ['api.test'] }
 
 test('a secret is put in outside of the machine, in TLS that curl, git, Python and Node trust', async () => {
-  await put('s', { revision: 2, policy: policyOf({ secrets: [secret] }) })
+  await put('s', { revision: 2, policy: policyOf({ secrets: [secret], env: { TOLD: PLACEHOLDER } }) })
   const api = `https://api.test:${securePort}`
   const { stdout, stderr } = await run(
     's',
-    `curl -sS -H 'authorization: Bearer ${PLACEHOLDER}' ${api}/api; sudo curl -sS -H 'authorization: Bearer ${PLACEHOLDER}' ${api}/api
+    `curl -sS -H "authorization: Bearer $TOLD" ${api}/api; sudo curl -sS -H 'authorization: Bearer ${PLACEHOLDER}' ${api}/api
      python3 -c "import urllib.request as u; print(u.urlopen(u.Request('${api}/api', headers={'authorization': '${PLACEHOLDER}'})).read().decode(), end='')"
      NODE_USE_ENV_PROXY=1 node -e "fetch('${api}/api', {headers: {authorization: '${PLACEHOLDER}'}}).then((r) => r.text()).then(console.log)"
      git ls-remote https://x:${PLACEHOLDER}@api.test:${securePort}/repository
@@ -182,7 +182,7 @@ test('a pause breaks off what is under way; resumed, forked, and after a killed 
   assert.equal((await host.send('POST', '/v1/vms/s/pause')).status, 200)
   await slow
   assert.equal((await host.send('POST', '/v1/vms/s/resume', deadlines)).status, 200)
-  const ask = `curl -sS -H 'authorization: ${PLACEHOLDER}' https://api.test:${securePort}/api`
+  const ask = `curl -sS -H "authorization: $TOLD" https://api.test:${securePort}/api`
   const { stdout } = await run('s', `until [ -s /tmp/code ]; do sleep 0.1; done; ${ask}`)
   assert.equal(stdout, `${SECRET}\n`)
   const forked = await host.send('POST', '/v1/vms/s/fork', { children: [spec('child')] })
@@ -206,5 +206,5 @@ test('an older word changes nothing, and a newer one closes at once', async () =
   assert.equal(await put('s', { revision: 3, policy: null }), 3)
   assert.notEqual((await slow).code, 0)
   assert.match((await run('s', `curl -s http://api.test:${plainPort}/api`)).stdout, /no way out/)
-  assert.equal((await run('s', 'env | grep -c _CERT; ls /usr/local/share/ca-certificates')).stdout, '0\n')
+  assert.equal((await run('s', 'env | grep -c -e _CERT -e TOLD; ls /usr/local/share/ca-certificates')).stdout, '0\n')
 })

@@ -26,6 +26,7 @@ export function egressSecretPromises(regionOf: () => TestRegion): void {
     )
     return { value, ...EGRESS_SECRET_ROUTES.createSecret.answer.parse(answer.json).data }
   }
+  const exposedIn = (id: string) => regionOf().host.egress.get(id)?.policy?.env ?? {}
   const secretsOf = (id: string) => regionOf().host.egress.get(id)?.policy?.secrets ?? []
 
   test('a sandbox has a placeholder in its environment, and its host the value for the hosts of the secret', async () => {
@@ -96,12 +97,22 @@ export function egressSecretPromises(regionOf: () => TestRegion): void {
     const id = await create(tenant)
     assert.deepEqual(secretsOf(id), [])
     const binding = await done(
-      ask(tenant, 'POST', '/v1/egress/bindings', { secret_id: secret.id, resource_id: id, resource_type: 'sandbox' }),
+      ask(tenant, 'POST', '/v1/egress/bindings', {
+        ...{ secret_id: secret.id, resource_id: id, resource_type: 'sandbox' },
+        expose_as_env: 'BOUND_KEY',
+      }),
     )
     assert.deepEqual(
       secretsOf(id).map(({ value }) => value),
       [secret.value],
     )
+    // It was made before, so nothing but this says where its processes find the placeholder.
+    assert.deepEqual(exposedIn(id), { BOUND_KEY: secretsOf(id)[0]?.placeholder })
+    const own = await keep(tenant, { name: 'own', resource_id: id, expose_as_env: 'OWN_KEY' })
+    assert.deepEqual(Object.keys(exposedIn(id)).sort(), ['BOUND_KEY', 'OWN_KEY'])
+    await done(ask(tenant, 'PATCH', `/v1/egress/secrets/${own.id}`, { expose_as_env: 'RENAMED' }))
+    assert.deepEqual(Object.keys(exposedIn(id)).sort(), ['BOUND_KEY', 'RENAMED'])
+    await done(ask(tenant, 'DELETE', `/v1/egress/secrets/${own.id}`))
     const child = textAt((await done(ask(tenant, 'POST', `/v1/sandboxes/${id}/fork`, {}))).json, 'data', 'id')
     assert.deepEqual(
       secretsOf(child).map(({ value }) => value),
@@ -109,6 +120,7 @@ export function egressSecretPromises(regionOf: () => TestRegion): void {
     )
     await done(ask(tenant, 'DELETE', `/v1/egress/bindings/${textAt(binding.json, 'data', 'id')}`))
     assert.deepEqual(secretsOf(id), [])
+    assert.deepEqual(exposedIn(id), {})
     const unknown = { secret_id: 'esec_none', resource_id: id }
     assert.equal((await ask(tenant, 'POST', '/v1/egress/bindings', unknown)).status, 404)
   })
