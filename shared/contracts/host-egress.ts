@@ -52,7 +52,7 @@ export const egressRule = z.object({
     .optional(),
   /**
    * Only requests whose path fits: `*` is anything without `/`, `**` anything. Without the query; dots are resolved, and what needs no
-   * percent sign has none, here and in what is then sent on. Left out, all.
+   * percent sign has none, here and in what is then sent on. A path that would climb where an escaped slash is one is refused. Left out, all.
    */
   path_glob: z
     .string()

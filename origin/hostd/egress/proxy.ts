@@ -34,14 +34,14 @@ export class EgressProxy {
   readonly #lines = new WeakMap<Duplex, Line>()
   readonly #noteFailure: (error: unknown) => void
 
-  /** `noteFailure` hears of mistakes of ours. */
-  constructor(ways: Ways, noteFailure: (error: unknown) => void) {
+  /** `noteFailure` hears of mistakes of ours. A head may take `headMs` to come. */
+  constructor(ways: Ways, noteFailure: (error: unknown) => void, headMs: number = LIMITS.egressHeadMs) {
     this.#ways = ways
     this.#noteFailure = noteFailure
     this.#server = createServer({
       maxHeaderSize: LIMITS.egressHeadBytesMax,
-      headersTimeout: LIMITS.egressHeadMs,
-      connectionsCheckingInterval: LIMITS.egressHeadLookMs,
+      headersTimeout: headMs,
+      connectionsCheckingInterval: Math.min(headMs, LIMITS.egressHeadLookMs),
       keepAliveTimeout: LIMITS.egressKeepAliveMs,
       // Whatever else a client would rather speak, it can do without.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
@@ -49,6 +49,8 @@ export class EgressProxy {
       requestTimeout: 0,
     })
     this.#server.timeout = LIMITS.egressIdleMs
+    // Node begins to look after slow heads when a server listens, which this one never does.
+    this.#server.emit('listening')
     this.#listen(this.#server)
   }
 

@@ -486,3 +486,26 @@ test('who leaves, or may not any more, while a name is looked up has nothing ask
     }
   assert.equal(requests, 0)
 })
+
+test(
+  'a head that never comes to its end ends its connection, however it trickles, at the door and inside of TLS',
+  LIMIT,
+  async () => {
+    const hasty = await World.open('private', 200)
+    try {
+      const port = await hasty.serveTls((_, outgoing) => outgoing.end('heard'))
+      hasty.allow('api.test', [port], { secrets: [{ placeholder: PLACEHOLDER, value: SECRET, hosts: ['api.test'] }] })
+      const door = connect(hasty.doorPort, '127.0.0.1').on('error', () => undefined)
+      const secured = await hasty.secure(`api.test:${port}`, 'api.test', hasty.inner.pem)
+      for (const socket of [door, secured]) {
+        const closed = new Promise((resolve) => socket.once('close', resolve))
+        const trickle = setInterval(() => socket.write('x'), 20)
+        socket.write('GET / HTTP/1.1\r\nx-long: ')
+        await closed
+        clearInterval(trickle)
+      }
+    } finally {
+      await hasty.close()
+    }
+  },
+)

@@ -48,13 +48,13 @@ export class World {
     this.proxy = proxy
   }
 
-  static async open(reach: Reach = 'private'): Promise<World> {
+  static async open(reach: Reach = 'private', headMs?: number): Promise<World> {
     const directory = await mkdtemp(join(tmpdir(), 'egress-'))
     const [inner, outer] = [await Authority.open(directory), await Authority.open(await mkdtemp(join(directory, 'o-')))]
     const names = async (host: string) =>
       (await world.names(host)).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
     const ways = { authority: inner, names, reach, trusted: [outer.pem] }
-    const world: World = new World(inner, outer, new EgressProxy(ways, (error) => world.failures.push(error)))
+    const world: World = new World(inner, outer, new EgressProxy(ways, (error) => world.failures.push(error), headMs))
     world.#undo.push(() => rm(directory, { recursive: true, force: true }))
     world.doorPort = await world.listen(
       createTcpServer({ allowHalfOpen: true }, (socket) => world.proxy.serve(socket, world.visitor)),
