@@ -354,7 +354,7 @@ export const ERRORS = {
   not_empty: {
     status: 409,
     retry: 'never',
-    next: 'Send recursive: true to remove a directory with all that is in it.',
+    next: 'Say recursive=true to remove a directory with all that is in it; nothing is moved or copied over one that has something in it.',
   },
   permission_denied: {
     status: 403,
