@@ -58,6 +58,10 @@ func (t *watchedTree) happened(ctx context.Context, relative string, event watch
 	isDir := event.mask&unix.IN_ISDIR != 0
 	switch {
 	case event.mask&unix.IN_MOVED_FROM != 0:
+		// What leaves for good without a pause is never followed by the moment in which it is forgotten.
+		if len(t.moved) >= watchMovedMax {
+			t.forgetMoved()
+		}
 		t.moved[event.cookie], t.movedAt = movedEntry{relative, isDir}, time.Now()
 		if !isPassing(event.name) {
 			lines.tell(change{kind: changeDeleted, relative: relative, isDir: isDir})

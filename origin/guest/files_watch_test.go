@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -185,6 +186,25 @@ func TestAFloodOfChangesIsGatheredAndAnOverflowIsSaid(t *testing.T) {
 	overflow[5] = unix.IN_Q_OVERFLOW >> 8
 	if lines.tree.take(context.Background(), overflow, lines) || lines.tree.missed != missedEvents {
 		t.Errorf("missed %q", lines.tree.missed)
+	}
+}
+
+func TestAFloodOfFilesThatLeaveIsNotRemembered(t *testing.T) {
+	tree := &watchedTree{path: "/workspace", inotify: -1, directories: map[int32]string{1: "", 2: "left-0"}, moved: map[uint32]movedEntry{}}
+	lines := newWatchLines(httptest.NewRecorder(), tree)
+	for index := 0; index < 3*watchMovedMax; index++ {
+		name := fmt.Sprintf("left-%d", index)
+		event := watchEvent{1, unix.IN_MOVED_FROM, uint32(index + 1), name}
+		if index == 0 {
+			event.mask |= unix.IN_ISDIR
+		}
+		tree.happened(context.Background(), name, event, lines)
+		if len(tree.moved) > watchMovedMax {
+			t.Fatalf("%d are remembered", len(tree.moved))
+		}
+	}
+	if len(tree.directories) != 1 {
+		t.Fatal("a directory that has left is watched still")
 	}
 }
 

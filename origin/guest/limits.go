@@ -96,5 +96,6 @@ const (
 	watchedMax          = 8_192
 	watchGatherWait     = 50 * time.Millisecond
 	watchGatheredMax    = 1_024
+	watchMovedMax       = 1_024
 	watchHeartbeat      = 10 * time.Second
 )
