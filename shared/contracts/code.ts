@@ -105,7 +105,7 @@ export const CODE_ROUTES = {
     method: 'GET',
     path: `${path}/contexts`,
     class: 'read',
-    scope: 'sandboxes:read',
+    scope: 'sandboxes:exec',
     summary: 'The contexts of a sandbox, in the order in which they were made.',
     status: 200,
     answer: z.object({ data: z.array(codeContextRecord) }),

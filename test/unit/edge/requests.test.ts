@@ -36,7 +36,7 @@ test('routes of the contracts are known in both spellings, and what is not known
     assert.equal(classOf('DELETE', `${prefix}/sandboxes/${ID}`), 'change sandboxes:write code')
   }
   assert.equal(classOf('POST', `/v1/sandboxes/${ID}/exec/stream`), 'change sandboxes:exec code')
-  assert.equal(classOf('GET', `/v1/sandboxes/${ID}/processes/p_1/stream`), 'read sandboxes:read code')
+  assert.equal(classOf('GET', `/v1/sandboxes/${ID}/processes/p_1/stream`), 'read sandboxes:exec code')
   const following = new URL(`https://api.example/v1/sandboxes/${ID}/processes/p_1/stream`)
   assert.equal(classifyRequest('GET', following)?.readsRows, false, 'it may have to wake a machine')
   assert.equal(classOf('GET', '/v1/sandboxes/my-box'), 'find sandboxes:read none')
