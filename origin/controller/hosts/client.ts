@@ -13,14 +13,13 @@ import {
   type VmRecord,
   type VmStats,
 } from '../../../shared/contracts/host.ts'
-import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { connectPinned } from './connect-pinned.ts'
 import { type EgressCalls, egressCalls } from './egress-calls.ts'
 import { type GuestCalls, guestCalls } from './guest-calls.ts'
 import { openTunnel, type Tunnel } from './open-tunnel.ts'
-import { type Answer, required, type Trouble, troubleOfThrown } from './outcome.ts'
+import { type Answer, busy, required, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readJson } from './read-json.ts'
 import { readRefusal } from './read-refusal.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
@@ -148,17 +147,6 @@ function openPool(address: HostAddress, connections: number): Pool {
   const { socketPath } = address
   return new Pool('http://host', { ...options, socketPath, connect: { timeout: LIMITS.hostRequestMs } })
 }
-
-const busy = (host: string): Trouble => ({
-  kind: 'refused',
-  error: new AppError(
-    'capacity_exhausted',
-    'The machine for this sandbox has as many commands under way as it takes.',
-    {
-      detail: host,
-    },
-  ),
-})
 
 type RunBudget = { readyMs: number; commandMs: number }
 

@@ -8,9 +8,10 @@ import {
   HOST_ROUTES,
   passesToGuest,
 } from '../../../shared/contracts/host.ts'
+import { LIMITS } from '../../../shared/limits.ts'
 import type { HostAddress } from './address.ts'
 import { openDuplex, socketOf } from './open-duplex.ts'
-import { type Trouble, troubleOfThrown } from './outcome.ts'
+import { busy, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readRefusal } from './read-refusal.ts'
 
 export type GuestRequest = {
@@ -34,10 +35,13 @@ export type GuestCalls = {
   guestStream(id: string, request: GuestRequest, caller: AbortSignal): Promise<GuestStream | GuestAnswer | Trouble>
 }
 
-export function guestCalls(address: HostAddress, pool: Pool): GuestCalls {
+/** `callsMax` is how many the pool has connections for. */
+export function guestCalls(address: HostAddress, pool: Pool, callsMax: number = LIMITS.hostCommandsMax): GuestCalls {
   const credential = address.kind === 'network' ? { authorization: `Bearer ${address.secret}` } : {}
   return {
     async guest(id, request, signal) {
+      // In a queue it would wait for those who take hours over what they read.
+      if (pool.stats.size >= callsMax) return busy(address.name)
       try {
         const { method, body = null } = request
         const headers = { ...credential, ...headersOf(request) }

@@ -46,6 +46,14 @@ export function troubleOfThrown(thrown: unknown): Trouble {
   return { kind: NEVER_CONNECTED.has(code) ? 'refused' : 'unknown', error }
 }
 
+/** It has as much under way for this controller as may be. */
+export const busy = (host: string): Trouble => ({
+  kind: 'refused',
+  error: new AppError('capacity_exhausted', 'The machine for this sandbox has as many calls under way as it takes.', {
+    detail: host,
+  }),
+})
+
 const unavailable = (detail: string): AppError =>
   new AppError('host_unavailable', 'The machine for this sandbox gave no clear answer.', { detail })
 

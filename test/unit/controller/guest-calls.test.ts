@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Pool } from 'undici'
 import { connectHost, type Host } from '../../../origin/controller/hosts/client.ts'
+import { guestCalls } from '../../../origin/controller/hosts/guest-calls.ts'
 import { type HostDouble, startHostDouble } from '../../integration/controller/support/host-double.ts'
 import { vmSpecOf } from '../../integration/controller/support/vm-spec.ts'
 
@@ -47,6 +50,32 @@ test('a body is streamed, and an answer that breaks off is an error and no end',
   const answer = await host.guest('sbx_1', { method: 'PUT', path: 'files', body }, nobodyLeaves)
   assert.ok(answer.kind === 'answered')
   await assert.rejects(answer.body.toArray())
+})
+
+test('a call for which there is no connection is refused at once, and begun again when one is free', async () => {
+  double.agent = (_request, response) => {
+    response.writeHead(200).write('more')
+  }
+  const pool = new Pool('http://host', { socketPath: double.socketPath, connections: 2 })
+  try {
+    const calls = guestCalls({ kind: 'socket', name: 'h1', socketPath: double.socketPath }, pool, 2)
+    const ask = () => calls.guest('sbx_1', { method: 'GET', path: 'files' }, nobodyLeaves)
+    const [first, second] = [await ask(), await ask()]
+    assert.deepEqual([first.kind, second.kind], ['answered', 'answered'])
+    const third = await ask()
+    assert.ok(third.kind === 'refused')
+    assert.equal(third.error.code, 'capacity_exhausted')
+    assert.ok(first.kind === 'answered')
+    first.body.destroy()
+    let again = await ask()
+    for (let tries = 0; again.kind === 'refused' && tries < 500; tries += 1) {
+      await sleep(10)
+      again = await ask()
+    }
+    assert.equal(again.kind, 'answered')
+  } finally {
+    await pool.destroy()
+  }
 })
 
 test('a conversation goes both ways at once', async () => {
