@@ -301,6 +301,9 @@ export const LIMITS = {
   egressSecretHostsMax: 32,
   /** Connections of one sandbox. The agent has as many wait. */
   egressConnectionsMax: 128,
+  egressConnectionsPerSecMax: 256,
+  /** How long one that comes too soon waits before it is looked again. */
+  egressPaceMs: 50,
   /** Requests that wait in a sandbox for its next connection. */
   egressAcceptsWaiting: 4,
   egressRetryMs: 250,

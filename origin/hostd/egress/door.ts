@@ -23,14 +23,16 @@ export type DoorOptions = {
 /** Resolves when the door has been ended. It never rejects: a guest that refuses is asked again, and that is all it can do. */
 export async function keepDoor(options: DoorOptions): Promise<void> {
   const places = new Places(LIMITS.egressConnectionsMax)
-  const waiting = Array.from({ length: LIMITS.egressAcceptsWaiting }, () => waitInTurn(options, places))
+  const pace = new Pace(LIMITS.egressConnectionsPerSecMax)
+  const waiting = Array.from({ length: LIMITS.egressAcceptsWaiting }, () => waitInTurn(options, places, pace))
   await Promise.all(waiting)
 }
 
-async function waitInTurn(options: DoorOptions, places: Places): Promise<void> {
+async function waitInTurn(options: DoorOptions, places: Places, pace: Pace): Promise<void> {
   const { signal } = options
   while (!signal.aborted)
     try {
+      await pace.keep(signal)
       await places.take(signal)
       await acceptOne(options, () => places.giveBack())
     } catch {
@@ -87,5 +89,30 @@ class Places {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free += 1
     else next()
+  }
+}
+
+/** How many connections may come in a second: one that is begun and left at once costs its sandbox nothing, and this daemon a request. */
+class Pace {
+  readonly #perSecMax: number
+  #left: number
+  #atMs = performance.now()
+
+  constructor(perSecMax: number) {
+    this.#perSecMax = perSecMax
+    this.#left = perSecMax
+  }
+
+  async keep(signal: AbortSignal): Promise<void> {
+    while (!this.#takes()) await sleep(LIMITS.egressPaceMs, undefined, { signal })
+  }
+
+  #takes(): boolean {
+    const nowMs = performance.now()
+    this.#left = Math.min(this.#perSecMax, this.#left + ((nowMs - this.#atMs) / 1_000) * this.#perSecMax)
+    this.#atMs = nowMs
+    if (this.#left < 1) return false
+    this.#left -= 1
+    return true
   }
 }

@@ -180,3 +180,19 @@ test('an agent that refuses or breaks off is asked again, and not without a paus
   await sleep(3 * LIMITS.egressRetryMs)
   assert.ok(asked >= LIMITS.egressAcceptsWaiting && asked <= 4 * LIMITS.egressAcceptsWaiting, String(asked))
 })
+
+test('connections that are begun and left at once are taken no faster than so many a second', LIMIT, async () => {
+  let begun = 0
+  agent.server.removeAllListeners('stream')
+  agent.server.on('stream', (stream) => {
+    begun += 1
+    stream.on('error', () => undefined).respond({ ':status': 200 })
+    stream.close(8)
+  })
+  const sinceMs = performance.now()
+  for (const stream of agent.waiting.splice(0)) stream.close(8)
+  while (begun < 2 * LIMITS.egressConnectionsPerSecMax) await sleep(10)
+  const { egressConnectionsPerSecMax: perSec, egressAcceptsWaiting: waiting } = LIMITS
+  const most = perSec + ((performance.now() - sinceMs) / 1_000) * perSec
+  assert.ok(begun <= most + 2 * waiting, `${begun} of ${most}`)
+})
