@@ -23,6 +23,12 @@ export function privateRangeOf(address: string): string | null {
   return parsed.kind() === 'ipv6' && !parsed.match(GLOBAL_UNICAST) ? 'reserved' : null
 }
 
+/** Whether two addresses are one, in whatever clothes. False of what is none. */
+export const isSameAddress = (one: string, other: string): boolean =>
+  ipaddr.isValid(one) &&
+  ipaddr.isValid(other) &&
+  ipaddr.process(one).toNormalizedString() === ipaddr.process(other).toNormalizedString()
+
 /** The family of text that is an address in its usual form, 0 of everything else: `127.1` and `0x7f000001` are names to whoever asks for them. */
 export function familyOf(host: string): 0 | 4 | 6 {
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return 4

@@ -3,8 +3,15 @@
  * that belongs to the sandbox's owner could answer with one of ours.
  */
 import { lookup, Resolver } from 'node:dns/promises'
+import { networkInterfaces } from 'node:os'
 import { LIMITS } from '../../../shared/limits.ts'
-import { type Address, familyOf, type NameServer, privateRangeOf } from '../../../shared/public-address.ts'
+import {
+  type Address,
+  familyOf,
+  isSameAddress,
+  type NameServer,
+  privateRangeOf,
+} from '../../../shared/public-address.ts'
 
 export type Reach = 'public' | 'private'
 export type Found = { kind: 'found'; addresses: Address[] } | { kind: 'refused'; reason: 'address' | 'unresolved' }
@@ -12,14 +19,26 @@ export type Found = { kind: 'found'; addresses: Address[] } | { kind: 'refused';
 /** What may be opened at all: services of a cloud trust whoever asks them from a link-local address, and the rest is nobody's. */
 const OPENABLE = new Set(['private', 'loopback', 'carrierGradeNat', 'uniqueLocal'])
 
+/**
+ * A public address of this machine leads past whatever guards it from outside. Looked at anew each time, because addresses come and go.
+ */
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((of) => (of ?? []).map(({ address }) => address))
+
 /** One bad address is enough: which of them answers is not ours to choose. */
-export async function addressesOf(host: string, reach: Reach, names: NameServer): Promise<Found> {
+export async function addressesOf(
+  host: string,
+  reach: Reach,
+  names: NameServer,
+  own: readonly string[] = ownAddresses(),
+): Promise<Found> {
   const family = familyOf(host)
   const addresses = family === 0 ? await names(host).catch(() => []) : [{ address: host, family }]
   if (addresses.length === 0) return { kind: 'refused', reason: 'unresolved' }
   const isRefused = ({ address }: Address): boolean => {
     const range = privateRangeOf(address)
-    return range !== null && !(reach === 'private' && OPENABLE.has(range))
+    if (reach === 'private') return range !== null && !OPENABLE.has(range)
+    return range !== null || own.some((one) => isSameAddress(one, address))
   }
   return addresses.some(isRefused) ? { kind: 'refused', reason: 'address' } : { kind: 'found', addresses }
 }

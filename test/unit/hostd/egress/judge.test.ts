@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { fitsHost, fitsPath, plainPath } from '../../../../origin/hostd/egress/fits.ts'
 import { judgeConnection, judgeRequest } from '../../../../origin/hostd/egress/judge.ts'
 import { putIntoHeader, putIntoTarget } from '../../../../origin/hostd/egress/put-secrets.ts'
+import { addressesOf, type Reach } from '../../../../origin/hostd/egress/reach.ts'
 import { parseAuthority } from '../../../../origin/hostd/egress/target.ts'
 import {
   type EgressPolicy,
@@ -127,6 +128,17 @@ test('mail is never allowed, without a policy nothing is, and audit only denies 
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('a public address of the host’s own machine is refused, in whatever form, unless the host opens what is private', async () => {
+  const own = ['93.184.216.34', '2606:2800:220:1::1']
+  const found = async (address: string, reach: Reach) =>
+    (await addressesOf('api.test', reach, async () => [{ address, family: 4 }], own)).kind
+  for (const address of [...own, '::ffff:93.184.216.34', '2606:2800:220:1:0:0:0:1']) {
+    assert.equal(await found(address, 'public'), 'refused', address)
+    assert.equal(await found(address, 'private'), 'found', address)
+  }
+  assert.equal(await found('93.184.216.35', 'public'), 'found')
 })
 
 test('the first rule that fits decides, and its id is told', () => {
