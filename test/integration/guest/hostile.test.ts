@@ -79,7 +79,7 @@ test('nobody inside can end the agent', async () => {
 
 test('a command that wants more memory than there is dies alone', async () => {
   const outcome = await run(session, ['python3', '-c', 'x = [b"x" * (16 << 20) for _ in range(60)]; print(len(x))'])
-  assert.deepEqual([outcome.exit_code, outcome.reason], [137, 'signal'])
+  assert.deepEqual([outcome.exit_code, outcome.reason], [137, 'out_of_memory'])
   await stillServes()
 })
 
