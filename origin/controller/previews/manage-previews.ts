@@ -8,6 +8,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type PreviewRow, preview } from '../database/schema/previews.ts'
 import { tellEvent } from '../events/tell-event.ts'
+import { changePreviews } from './change-previews.ts'
 import { urlInfoOf } from './previews.ts'
 
 const ID_BYTES = 16
@@ -19,7 +20,7 @@ export async function exposePort(controller: Controller, sandboxId: string, port
   )
 }
 
-/** One statement, so that two who open one port at once make one preview. Throws account_limit. */
+/** Two who open one port at once make one preview. Throws account_limit. */
 export async function openPreview(
   { database: { db }, region, previews, clock, random }: Controller,
   sandboxId: string,
@@ -27,12 +28,12 @@ export async function openPreview(
   visibility: Visibility,
   ifThere: 'change' | 'keep' = 'change',
 ): Promise<PreviewRow> {
-  const count = await db.$count(preview, eq(preview.sandbox, sandboxId))
-  if (count >= LIMITS.previewsPerSandboxMax && (await find(db, sandboxId, port)) === undefined)
-    throw new AppError('account_limit', `A sandbox has at most ${LIMITS.previewsPerSandboxMax} previews.`)
   const kept = ifThere === 'change' ? sql`excluded.visibility` : preview.visibility
   const id = newId('prv', region.code, clock(), random(ID_BYTES))
-  return await db.transaction(async (tx) => {
+  return await changePreviews(db, sandboxId, async (tx) => {
+    const count = await tx.$count(preview, eq(preview.sandbox, sandboxId))
+    if (count >= LIMITS.previewsPerSandboxMax && (await find(tx, sandboxId, port)) === undefined)
+      throw new AppError('account_limit', `A sandbox has at most ${LIMITS.previewsPerSandboxMax} previews.`)
     const [made] = await tx
       .insert(preview)
       .values({ id, sandbox: sandboxId, port, visibility })
@@ -49,7 +50,7 @@ export async function openPreview(
   })
 }
 
-async function find(db: Db, sandboxId: string, port: number): Promise<PreviewRow | undefined> {
+async function find(db: Pick<Db, 'select'>, sandboxId: string, port: number): Promise<PreviewRow | undefined> {
   const [found] = await db
     .select()
     .from(preview)
@@ -69,13 +70,15 @@ export async function findPreview(db: Db, sandboxId: string, id: string): Promis
 
 /** Its shares end with it: another preview of the port has another id. Throws not_found. */
 export async function shutPreview(db: Db, sandboxId: string, id: string): Promise<void> {
-  const gone = await db.delete(preview).where(named(sandboxId, id)).returning({ id: preview.id })
+  const gone = await changePreviews(db, sandboxId, (tx) =>
+    tx.delete(preview).where(named(sandboxId, id)).returning({ id: preview.id }),
+  )
   if (gone.length === 0) throw noSuchPreview()
 }
 
 /** Throws not_found. */
 export async function endShares(db: Db, sandboxId: string, id: string): Promise<void> {
-  await db.transaction(async (tx) => {
+  await changePreviews(db, sandboxId, async (tx) => {
     const [ended] = await tx
       .update(preview)
       .set({ round: sql`${preview.round} + 1` })

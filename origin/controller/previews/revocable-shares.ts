@@ -8,6 +8,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type PreviewRow, type PreviewShareRow, preview, previewShare } from '../database/schema/previews.ts'
 import { tellEvent } from '../events/tell-event.ts'
+import { changePreviews } from './change-previews.ts'
 import { type PortWish, previewToShare, type Shared, signShare } from './share-preview.ts'
 
 const ID_BYTES = 16
@@ -20,7 +21,7 @@ export async function createShare(controller: Controller, sandbox: Shared, wish:
   const id = newId('shr', region.code, now, random(ID_BYTES))
   // As the token says it, so that both end in the same second.
   const expiresAt = new Date((Math.floor(now / 1_000) + wish.ttlSec) * 1_000)
-  const made = await database.db.transaction(async (tx) => {
+  const made = await changePreviews(database.db, sandbox.id, async (tx) => {
     const ofSandbox = tx.select({ id: preview.id }).from(preview).where(eq(preview.sandbox, sandbox.id))
     await tx
       .delete(previewShare)
@@ -53,7 +54,7 @@ export async function listShares(controller: Controller, sandboxId: string): Pro
 /** Throws not_found. */
 export async function endShare(db: Db, sandboxId: string, id: string): Promise<void> {
   if (parseId(id, 'shr') === null) throw noSuchShare()
-  await db.transaction(async (tx) => {
+  await changePreviews(db, sandboxId, async (tx) => {
     const ofSandbox = tx.select({ id: preview.id }).from(preview).where(eq(preview.sandbox, sandboxId))
     const [ended] = await tx
       .delete(previewShare)

@@ -101,6 +101,34 @@ export function previewPromises(regionOf: () => TestRegion): void {
     await open(sandbox, 'private', 1)
   })
 
+  // A count that is read before somebody else has written lets both in.
+  test('the bounds of previews and of shares are exact, however many ask for the last ones at once', async () => {
+    const sandbox = await create()
+    const room = 2
+    const race = async (path: string, bodyOf: (index: number) => object, many: { max: number; one: string }) => {
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => post(path, bodyOf(index))))
+      const refused = answers.filter(({ status }) => status === 409)
+      assert.deepEqual([answers.filter(({ status }) => status === 201).length, refused.length], [room, 8 - room])
+      for (const { json } of refused) assert.equal(textAt(json, 'error', 'code'), 'account_limit')
+      const left = await regionOf().ask(path)
+      assert.equal((at(left.json, 'data') as unknown[]).length, many.max, `every ${many.one} that was made is there`)
+    }
+    const preview = await open(sandbox, 'private')
+    await regionOf().sql(
+      `insert into preview_share (id, preview, round, expires_at)
+       select 'shr_' || $1 || n, $1, 0, now() + interval '1 hour' from generate_series(1, $2::int) n`,
+      [preview, LIMITS.sharesPerSandboxMax - room],
+    )
+    const shares = { max: LIMITS.sharesPerSandboxMax, one: 'share' }
+    await race(`/v1/sandboxes/${sandbox}/shares`, () => ({ port: PORT }), shares)
+    await regionOf().sql(
+      `insert into preview (id, sandbox, port, visibility) select 'prv_' || $1 || n, $1, n, 'public' from generate_series(1, $2::int) n`,
+      [sandbox, LIMITS.previewsPerSandboxMax - room - 1],
+    )
+    const previews = { max: LIMITS.previewsPerSandboxMax, one: 'preview' }
+    await race(`/v1/sandboxes/${sandbox}/previews`, (index) => ({ port: 9_000 + index }), previews)
+  })
+
   test('whoever follows a sandbox hears of its ports and of their shares, and its history tells of states only', async () => {
     const sandbox = await create()
     const path = `/v1/sandboxes/${sandbox}`
