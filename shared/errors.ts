@@ -255,6 +255,12 @@ export const ERRORS = {
     next: 'Close a stream, or follow several sandboxes on one: /v1/events/stream.',
     executed: false,
   },
+  call_limit: {
+    status: 429,
+    retry: 'later',
+    next: 'Close streams, terminals and transfers that are not needed, or wait until some of your calls have ended, and send the request again.',
+    executed: false,
+  },
   rate_limit_exceeded: {
     status: 429,
     retry: 'later',

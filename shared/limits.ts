@@ -393,6 +393,8 @@ export const LIMITS = {
   hostConnectionsMax: 64,
   /** Commands and creates that one controller has under way on one host; each has a connection. */
   hostCommandsMax: 4_096,
+  /** Of those, and of what passes to the agents there: how many of one tenant, so that they leave connections for the others. */
+  hostCallsPerTenantMax: 1_024,
   placementTriesMax: 3,
   reconcileMs: 1_000,
   /** In a large region every host is looked at less often, so that no more sandboxes than this are compared in a second. */

@@ -5,6 +5,7 @@ import type { Background } from './background.ts'
 import type { Database } from './database/connect.ts'
 import type { EgressDefaults } from './egress/effective-policy.ts'
 import type { Events } from './events/events.ts'
+import type { CallShares } from './hosts/call-shares.ts'
 import type { Host } from './hosts/client.ts'
 import type { HostRules } from './hosts/host-rules.ts'
 import type { InFlight } from './in-flight.ts'
@@ -32,6 +33,7 @@ export type Controller = {
   /** As of now: hosts come and go. */
   hosts: ReadonlyMap<string, Host>
   hostRules: HostRules
+  callShares: CallShares
   ledger: Ledger
   instance: Instance
   quota: Quota

@@ -15,6 +15,7 @@ import { migrateDatabase } from './database/migrate.ts'
 import { openRegionClock } from './database/region-clock.ts'
 import { createEvents } from './events/events.ts'
 import { keepPublishing } from './events/keep-publishing.ts'
+import { createCallShares } from './hosts/call-shares.ts'
 import type { Host } from './hosts/client.ts'
 import { keepPolling } from './hosts/poll.ts'
 import { openRoster } from './hosts/roster.ts'
@@ -103,6 +104,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     previews: createPreviews(config, accounts.secrets.shareSecret, clock),
     hosts,
     hostRules: config.hostRules,
+    callShares: createCallShares(),
     ledger: createLedger(() => performance.now()),
     instance,
     inFlight: createInFlight(),

@@ -4,6 +4,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { type Principal, revoked } from '../accounts/principal.ts'
 import type { Db } from '../database/connect.ts'
+import { type Counts, createCounts } from '../tenant-counts.ts'
 
 /** `signal` is aborted, with what the reader should hear, when the stream must end. */
 export type OpenStream = { signal: AbortSignal; close(): void }
@@ -61,23 +62,6 @@ export function createStreams(): Streams {
       )
       const gone = new Set(rows.map(({ key }) => key))
       for (const { key, ending } of open) if (gone.has(key)) ending.abort(revoked())
-    },
-  }
-}
-
-type Counts = { of(tenant: string): number; all(): number; add(tenant: string, by: 1 | -1): void }
-
-function createCounts(): Counts {
-  const byTenant = new Map<string, number>()
-  let all = 0
-  return {
-    of: (tenant) => byTenant.get(tenant) ?? 0,
-    all: () => all,
-    add(tenant, by) {
-      all += by
-      const now = (byTenant.get(tenant) ?? 0) + by
-      if (now === 0) byTenant.delete(tenant)
-      else byTenant.set(tenant, now)
     },
   }
 }

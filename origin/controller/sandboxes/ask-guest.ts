@@ -40,7 +40,7 @@ export async function askGuest(
   const { row, outcome } = await ask(controller, asking, async (awake) => {
     if (request.body instanceof Readable && request.body.readableDidRead)
       throw new AppError('state_conflict', 'The sandbox was paused while the body was on its way.')
-    return hostOf(controller, awake).guest(awake.id, request, asking.caller)
+    return controller.callShares.within(awake, () => hostOf(controller, awake).guest(awake.id, request, asking.caller))
   })
   return { ...(await settle(controller, row, outcome, request)), row }
 }
@@ -52,7 +52,7 @@ export async function openGuestStream(
   request: GuestRequest,
 ): Promise<Conversation> {
   const { row, outcome } = await ask(controller, asking, (awake) =>
-    hostOf(controller, awake).guestStream(awake.id, request, asking.caller),
+    controller.callShares.within(awake, () => hostOf(controller, awake).guestStream(awake.id, request, asking.caller)),
   )
   if (outcome.kind === 'opened') return { socket: outcome.socket, headers: outcome.headers, row }
   const { body } = await settle(controller, row, outcome, request)

@@ -32,7 +32,8 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   const { row, outcome } = await askAwake(controller, {
     waker: principal,
     found,
-    ask: (running) => hostOf(controller, running).exec(running.id, exec, caller),
+    ask: (running) =>
+      controller.callShares.within(running, () => hostOf(controller, running).exec(running.id, exec, caller)),
     timing,
     phase: 'exec',
   })

@@ -4,6 +4,7 @@ import type { Driver, TestServer } from '../support/databases.ts'
 import { startRegion, type TestRegion } from '../support/region.ts'
 import { accountPromises } from './accounts.ts'
 import { admissionPromises } from './admission.ts'
+import { callSharePromises } from './call-shares.ts'
 import { catalogPromises } from './catalog.ts'
 import { codePromises } from './code.ts'
 import { constantPromises } from './constants.ts'
@@ -103,6 +104,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('processes', 1, processPromises)
     group('terminals', 1, terminalPromises)
     group('code', 1, codePromises)
+    group('call shares', 1, callSharePromises)
     group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)
