@@ -636,6 +636,8 @@ export const LIMITS = {
   /** Of one question to a name server, and how often it is asked. */
   nameLookupMs: 2_000,
   nameLookupTries: 2,
+  /** How long the addresses of regions are believed before their names are asked again. */
+  ownAddressesMs: 60_000,
   /** Longer than an attempt can take: a delivery whose controller was killed is tried again after this. */
   webhookLeaseMs: 20_000,
   webhookAnswerBytesMax: 16 * 1024,

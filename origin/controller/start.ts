@@ -45,6 +45,8 @@ import { keepBuilding } from './templates/builds/keep-building.ts'
 import { terminalUpgrades } from './terminals/terminal-upgrades.ts'
 import { keepDelivering } from './webhooks/deliver.ts'
 import { publicNames, systemNames } from './webhooks/name-servers.ts'
+import { createOwnPlaces } from './webhooks/own-places.ts'
+import type { Bounds } from './webhooks/public-address.ts'
 import { createSender } from './webhooks/send-delivery.ts'
 
 export type Seams = { log: Log; random: (bytes: number) => Uint8Array }
@@ -100,7 +102,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     database,
     accounts,
     events: createEvents(database.db, config.keyPepper, config.region.code),
-    webhooks: createSender(config.webhookReach, config.webhookReach === 'public' ? publicNames() : systemNames, clock),
+    webhooks: createSender(boundsOf(config, clock), clock),
     previews: createPreviews(config, accounts.secrets.shareSecret, clock),
     hosts,
     hostRules: config.hostRules,
@@ -158,6 +160,11 @@ const credentialsOf = (config: Config, { accounts, clock }: Controller): Credent
 /** Without an edge to ask, this region is the only one. */
 const authorityOf = ({ quotaUrl, internalToken }: Config): Authority =>
   quotaUrl === undefined ? aloneAuthority() : edgeAuthority(quotaUrl, internalToken)
+
+function boundsOf(config: Config, clock: () => number): Bounds {
+  const names = config.webhookReach === 'public' ? publicNames() : systemNames
+  return { reach: config.webhookReach, names, own: createOwnPlaces(config, names, clock) }
+}
 
 async function locateDatabase(config: DatabaseConfig, log: Log): Promise<{ url: string; stop(): Promise<void> }> {
   return config.kind === 'url' ? { url: config.url, stop: async () => {} } : startEmbedded(config, log)

@@ -5,8 +5,8 @@
 import type { LookupFunction } from 'node:net'
 import { Agent } from 'undici'
 import { LIMITS } from '../../../shared/limits.ts'
-import type { NameServer } from '../../../shared/public-address.ts'
-import { bareHost, type Reach, refusalOfUrl, resolvePublic } from './public-address.ts'
+import { familyOf } from '../../../shared/public-address.ts'
+import { type Bounds, bareHost, refusalOfUrl, resolvePublic } from './public-address.ts'
 import { signDelivery } from './sign-delivery.ts'
 
 export type Parcel = {
@@ -20,8 +20,7 @@ export type Parcel = {
 export type Attempt = { kind: 'answered'; status: number } | { kind: 'failed'; error: string } | { kind: 'broken_off' }
 
 export type Sender = {
-  reach: Reach
-  names: NameServer
+  bounds: Bounds
   send(parcel: Parcel, stop: AbortSignal): Promise<Attempt>
   close(): Promise<void>
 }
@@ -29,9 +28,9 @@ export type Sender = {
 /** Only the check of the address may fail with this; its words are told to the webhook's owner. */
 class AddressRefused extends Error {}
 
-export function createSender(reach: Reach, names: NameServer, clock: () => number): Sender {
+export function createSender(bounds: Bounds, clock: () => number): Sender {
   const lookup: LookupFunction = (host, options, tell) => {
-    resolvePublic(host, reach, names).then(
+    resolvePublic(host, bounds).then(
       (found) => {
         if (found.kind === 'refused') return tell(new AddressRefused(`The URL ${found.why}.`), '')
         const [first] = found.addresses
@@ -49,10 +48,9 @@ export function createSender(reach: Reach, names: NameServer, clock: () => numbe
     pipelining: 1,
   })
   return {
-    reach,
-    names,
+    bounds,
     async send(parcel, stop) {
-      const refusal = refusalOfUrl(parcel.url, reach)
+      const refusal = refusalOfUrl(parcel.url, bounds.reach) ?? (await refusalOfAddress(hostOf(parcel.url), bounds))
       if (refusal !== null) return { kind: 'failed', error: `The URL ${refusal}.` }
       const timeout = AbortSignal.timeout(LIMITS.webhookTimeoutMs)
       try {
@@ -65,6 +63,13 @@ export function createSender(reach: Reach, names: NameServer, clock: () => numbe
     },
     close: () => agent.destroy(),
   }
+}
+
+/** Of a URL that names an address: nobody is asked for that one when it is connected to. */
+async function refusalOfAddress(host: string, bounds: Bounds): Promise<string | null> {
+  if (familyOf(host) === 0) return null
+  const found = await resolvePublic(host, bounds)
+  return found.kind === 'refused' ? found.why : null
 }
 
 async function deliver(agent: Agent, parcel: Parcel, nowMs: number, signal: AbortSignal): Promise<Attempt> {

@@ -87,10 +87,10 @@ async function requireRoom(tx: AccountTx, tenant: string): Promise<void> {
 }
 
 /** Told here already, although each delivery is checked again: what a name stands for may change. */
-async function requireDeliverable({ webhooks: { reach, names } }: Controller, url: string): Promise<void> {
-  const refusal = refusalOfUrl(url, reach)
+async function requireDeliverable({ webhooks: { bounds } }: Controller, url: string): Promise<void> {
+  const refusal = refusalOfUrl(url, bounds.reach)
   if (refusal !== null) throw refused(refusal)
-  const found = await resolvePublic(hostOf(url), reach, names)
+  const found = await resolvePublic(hostOf(url), bounds)
   if (found.kind === 'refused') throw refused(found.why)
 }
 

@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideDelivery, delayOf } from '../../../origin/controller/webhooks/decide-delivery.ts'
-import { refusalOfUrl, resolvePublic } from '../../../origin/controller/webhooks/public-address.ts'
+import { createOwnPlaces } from '../../../origin/controller/webhooks/own-places.ts'
+import {
+  type Bounds,
+  type OwnPlaces,
+  refusalOfUrl,
+  resolvePublic,
+} from '../../../origin/controller/webhooks/public-address.ts'
 import { createSender, type Parcel } from '../../../origin/controller/webhooks/send-delivery.ts'
 import { signDelivery } from '../../../origin/controller/webhooks/sign-delivery.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -92,16 +98,76 @@ test('a URL is refused in every spelling of an address that is not public, and f
   assert.notEqual(refusalOfUrl('http://u:p@127.0.0.1/', 'anywhere'), null)
 })
 
+const NOWHERE: OwnPlaces = { isOwnName: () => false, addresses: async () => [] }
+const bounds = (names: NameServer, own = NOWHERE): Bounds => ({ reach: 'public', names, own })
+
 test('a name that leads to one private address among public ones is refused', async () => {
   const names: NameServer = async (host) =>
     (host === 'mixed' ? ['1.1.1.1', '10.0.0.1'] : ['1.1.1.1']).map((address) => ({ address, family: 4 }))
-  assert.equal((await resolvePublic('mixed', 'public', names)).kind, 'refused')
-  assert.equal((await resolvePublic('good', 'public', names)).kind, 'found')
+  assert.equal((await resolvePublic('mixed', bounds(names))).kind, 'refused')
+  assert.equal((await resolvePublic('good', bounds(names))).kind, 'found')
   const silent: NameServer = async () => {
     throw new Error('ENOTFOUND')
   }
-  assert.equal((await resolvePublic('gone', 'public', silent)).kind, 'refused')
+  assert.equal((await resolvePublic('gone', bounds(silent))).kind, 'refused')
 })
+
+// What guards the service from outside does not see what comes from inside, so its own public addresses are doors that stand open.
+test('nothing is delivered to this machine, a region or the edge by a public address or name of theirs', async () => {
+  const addresses: Record<string, string> = { 'usw1.ours.test': '9.9.9.1', 'eu1.ours.test': '9.9.9.2' }
+  let nowMs = 0
+  let areNamesAway = false
+  const names: NameServer = async (host) =>
+    areNamesAway ? [] : [{ address: addresses[host] ?? '104.16.1.1', family: 4 }]
+  const setting = {
+    regions: [{ url: 'https://usw1.ours.test' }, { url: 'https://9.9.9.3:4001' }, { url: null }],
+    homeUrl: 'https://eu1.ours.test/',
+    edgeUrl: 'https://api.ours.test',
+    quotaUrl: undefined,
+  }
+  const own = createOwnPlaces(
+    setting,
+    (host) => names(host),
+    () => nowMs,
+    () => ['9.9.9.4', '2606:4700::9'],
+  )
+  const why = async (host: string): Promise<string> => {
+    const found = await resolvePublic(host, bounds(names, own))
+    return found.kind === 'refused' ? found.why : found.kind
+  }
+  const back = 'must not lead back to this service'
+  for (const host of ['api.ours.test', 'API.ours.test.', 'usw1.ours.test', 'eu1.ours.test'])
+    assert.equal(await why(host), back)
+  for (const literal of [
+    '9.9.9.1',
+    '9.9.9.2',
+    '9.9.9.3',
+    '9.9.9.4',
+    '::ffff:9.9.9.4',
+    '2606:4700:0::9',
+    '2606:4700:0:0:0:0:0:9',
+  ])
+    assert.equal(await why(literal), back, literal)
+  addresses['hook.test'] = '9.9.9.1'
+  assert.equal(await why('hook.test'), back)
+  // The edge's addresses are shared with sites that have nothing to do with it.
+  assert.equal(await why('other.test'), 'found')
+
+  // A region that moved is found where it is now, and one whose name servers are away stays where it was.
+  addresses['usw1.ours.test'] = '9.9.9.8'
+  delete addresses['hook.test']
+  nowMs += LIMITS.ownAddressesMs
+  assert.deepEqual([await why('9.9.9.8'), await why('9.9.9.1')], [back, 'found'])
+  areNamesAway = true
+  nowMs += LIMITS.ownAddressesMs
+  assert.equal(await why('9.9.9.8'), back)
+  const sender = createSender(bounds(names, own), Date.now)
+  const attempt = await sender.send(parcelTo('https://9.9.9.4/'), new AbortController().signal)
+  await sender.close()
+  assert.deepEqual(attempt, { kind: 'failed', error: `The URL ${back}.` })
+})
+
+const loopback: NameServer = async () => [{ address: '127.0.0.1', family: 4 }]
 
 const parcelTo = (url: string): Parcel => ({ id: 'dlv', url, headers: {}, secret: 's', body: '{}' })
 
@@ -124,7 +190,7 @@ test('the address is judged when it is connected to, not when it was written dow
       asked += 1
     },
     async (port) => {
-      const sender = createSender('public', async () => [{ address: '127.0.0.1', family: 4 }], Date.now)
+      const sender = createSender(bounds(loopback), Date.now)
       const attempt = await sender.send(parcelTo(`https://example.com:${port}/`), new AbortController().signal)
       await sender.close()
       assert.equal(attempt.kind, 'failed')
@@ -145,7 +211,7 @@ test('a redirect is not followed, and an answer without an end costs neither tim
       response.on('close', () => clearInterval(writing))
     },
     async (port) => {
-      const sender = createSender('anywhere', async () => [{ address: '127.0.0.1', family: 4 }], Date.now)
+      const sender = createSender({ ...bounds(loopback), reach: 'anywhere' }, Date.now)
       const stop = new AbortController().signal
       assert.deepEqual(await sender.send(parcelTo(`http://a.test:${port}/redirect`), stop), {
         kind: 'answered',

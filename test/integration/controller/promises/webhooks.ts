@@ -185,7 +185,10 @@ export function webhookPromises(regionOf: () => TestRegion, server: () => TestSe
     const names = async (host: string) => [
       { address: host === 'inside.test' ? '10.0.0.7' : '93.184.216.34', family: 4 },
     ]
-    const strict = { ...controller, webhooks: createSender('public', names, Date.now) }
+    const strict = {
+      ...controller,
+      webhooks: createSender({ ...controller.webhooks.bounds, reach: 'public', names }, Date.now),
+    }
     const principal = await createKeyReader(controller.accounts, Date.now)(`Bearer ${account.key}`)
     const make = (url: string) => createWebhook(strict, principal, { url, events: ['*'] }, undefined)
     for (const url of ['https://inside.test/', 'https://127.0.0.1/', 'https://[::1]/', 'http://outside.test/'])
