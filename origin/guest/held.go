@@ -19,6 +19,8 @@ type processStart struct {
 	Name      string `json:"name"`
 	Shown     string `json:"shown"`
 	Key       string `json:"key"`
+	// Of what was asked with the key.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // heldProcess is a process by which nobody needs to stand. It belongs to no session: it ends by itself, by its timeout, or
@@ -27,12 +29,12 @@ type heldProcess struct {
 	*process
 	children                   *processes
 	id, name, shown, cwd, user string
-	// Whoever starts a process with the same key gets this one.
-	key       string
-	startedAt time.Time
-	output    *ring
-	input     *processInput
-	audience  *audience
+	// Whoever asks for the same with the same key gets this one.
+	key, fingerprint string
+	startedAt        time.Time
+	output           *ring
+	input            *processInput
+	audience         *audience
 	// Closed when the process has ended, and when all that it said is in the ring.
 	over, complete chan struct{}
 
@@ -62,7 +64,7 @@ func newProcessID() string {
 func hold(children *processes, running *process, order processStart, isAttended bool) *heldProcess {
 	held := &heldProcess{
 		process: running, children: children, id: newProcessID(), name: cut(order.Name, nameBytesMax), shown: cut(order.Shown, shownBytesMax),
-		key: cut(order.Key, nameBytesMax), cwd: order.Cwd, user: order.User, startedAt: time.Now(),
+		key: cut(order.Key, nameBytesMax), fingerprint: cut(order.Fingerprint, nameBytesMax), cwd: order.Cwd, user: order.User, startedAt: time.Now(),
 		output: newRing(), input: newProcessInput(running.streams.ours[0]),
 		over: make(chan struct{}), complete: make(chan struct{}),
 	}

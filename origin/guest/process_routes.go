@@ -43,13 +43,21 @@ func handleProcesses(response http.ResponseWriter, request *http.Request, table 
 		}
 		held, refused := table.startWithPipes(order, false)
 		if refused != nil {
-			refuseRequest(response, http.StatusUnprocessableEntity, "process_not_started", cut(refused.Message, shownBytesMax))
+			refuseRequest(response, http.StatusUnprocessableEntity, startRefusal(refused), cut(refused.Message, shownBytesMax))
 			return
 		}
 		writeJSON(response, http.StatusOK, held.record())
 	default:
 		refuseMethod(response)
 	}
+}
+
+// startRefusal is what a host hears: why a program did not start stands in the message.
+func startRefusal(refused *refusal) string {
+	if refused.Code == "idempotency_key_reused" {
+		return refused.Code
+	}
+	return "process_not_started"
 }
 
 // handleProcess serves /v1/processes/ID and what is below it.

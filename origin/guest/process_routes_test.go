@@ -156,6 +156,22 @@ func TestTheSameKeyStartsOneProcess(t *testing.T) {
 	if other := a.start(with(shell("sleep 60"), "key", "other")); other.ID == first.ID {
 		t.Fatal("another key started nothing")
 	}
+	var before, after struct{ Processes []processRecord }
+	a.json("GET", "", nil, &before)
+	asked := func(fingerprint string) map[string]any {
+		return with(with(shell("sleep 60"), "key", "once"), "fingerprint", fingerprint)
+	}
+	one := a.start(asked("a"))
+	if again := a.start(asked("a")); again.ID != one.ID {
+		t.Fatalf("%s and %s", one.ID, again.ID)
+	}
+	if code := a.refused("POST", "", asked("b")); code != "idempotency_key_reused" {
+		t.Fatal(code)
+	}
+	a.json("GET", "", nil, &after)
+	if len(after.Processes) != len(before.Processes)+1 {
+		t.Fatalf("%d and then %d", len(before.Processes), len(after.Processes))
+	}
 }
 
 func TestOnlySoManyProcessesAreHeld(t *testing.T) {

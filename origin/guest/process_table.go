@@ -55,15 +55,19 @@ func (t *processTable) start(order processStart, isAttended bool, open func() (*
 }
 
 // startWithPipes starts a process with three pipes, the first of which takes what the order says about stdin.
-// An order with the key of a process that is held already gives that one.
+// An order with the key of a process that is held already gives that one, unless another thing was asked with it.
 func (t *processTable) startWithPipes(order processStart, isAttended bool) (*heldProcess, *refusal) {
 	if order.Key != "" {
 		t.keyed.Lock()
 		defer t.keyed.Unlock()
 		for _, held := range t.list() {
-			if held.key == order.Key {
-				return held, nil
+			if held.key != order.Key {
+				continue
 			}
+			if held.fingerprint != order.Fingerprint {
+				return nil, refuse("idempotency_key_reused", "This Idempotency-Key was used for a different request.")
+			}
+			return held, nil
 		}
 	}
 	held, refused := t.start(order, isAttended, openPipes(order.StdinOpen || order.Stdin != ""))

@@ -2,7 +2,7 @@
  * What a controller asks the agent about processes that outlive their connections. They belong to no session and no call: they go on
  * through pauses, restores, forks (each child has its own copy) and daemons that start anew. The agent's side is origin/guest/process_*.go.
  *
- *   POST   /v1/processes            guestProcessStart    200 `guestProcess`; 422 process_not_started
+ *   POST   /v1/processes            guestProcessStart    200 `guestProcess`; 422 process_not_started, idempotency_key_reused
  *   POST   /v1/processes/run        guestProcessStart    200, frames: the process is its caller's. It waits when the caller reads
  *                                                        too slowly, so that no byte is lost, and is ended when nobody has listened
  *                                                        for 5 s, unless its machine stood in between. What could not be started is
@@ -43,6 +43,8 @@ export const guestProcessStart = guestExec.pick({ argv: true, cwd: true, env: tr
   shown: z.string(),
   /** As long as the process is held, the same key names it, and starts no other. */
   key: z.string().optional(),
+  /** Of what was asked with the key. The same key with another one is refused. */
+  fingerprint: z.string().optional(),
 })
 export type GuestProcessStart = z.infer<typeof guestProcessStart>
 

@@ -14,6 +14,7 @@ export const GUEST_REFUSALS = [
   // Processes (origin/guest/process_routes.go).
   'process_not_found',
   'process_not_started',
+  'idempotency_key_reused',
   'process_ended',
   'stdin_closed',
   'stdin_full',

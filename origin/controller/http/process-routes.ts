@@ -92,13 +92,13 @@ export async function streamCommand(call: Asked & { body: ExecBody }, form: Excl
 }
 
 async function start(call: Call<Routes['start']>): Promise<Outcome> {
-  const { controller, principal, body, idempotencyKey } = call
+  const { controller, principal, body } = call
   const { asking, workdir } = await groundOf(call)
   const { id } = asking.found
   const once = onceKeyOf(call, principal.tenant, `sandboxes/${id}/processes`)
   // The agent, too, starts it once for the same key, so two requests at the same time do no harm.
   const { text, isReplay } = await keepFirstAnswer(controller, once, id, async () =>
-    JSON.stringify({ data: await startProcess(controller, asking, planProcess(body, workdir, idempotencyKey)) }),
+    JSON.stringify({ data: await startProcess(controller, asking, planProcess(body, workdir, once)) }),
   )
   return { text, headers: isReplay ? { 'idempotent-replayed': 'true' } : {} }
 }

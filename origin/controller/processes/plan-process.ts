@@ -6,12 +6,16 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { planExec } from '../sandboxes/plan-exec.ts'
 import { cutAtCharacter } from './cut-at-character.ts'
 
+type Once = { key: string; fingerprint: string }
+
 /** A process in the background, to whose stdin more may be written. */
-export const planProcess = (body: ProcessBody, workdir: string, key: string | undefined): GuestProcessStart => ({
+export const planProcess = (body: ProcessBody, workdir: string, once: Once | undefined): GuestProcessStart => ({
   ...planned(body, workdir, body.timeout ?? 0),
   stdin_open: true,
   name: body.name ?? '',
-  ...(key === undefined ? {} : { key: createHash('sha256').update(key).digest('base64url') }),
+  ...(once === undefined
+    ? {}
+    : { key: createHash('sha256').update(once.key).digest('base64url'), fingerprint: once.fingerprint }),
 })
 
 /** A command that nobody waits for. */

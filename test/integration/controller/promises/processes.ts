@@ -125,6 +125,7 @@ export function processPromises(regionOf: () => TestRegion): void {
     assert.deepEqual([again.status, again.text, again.headers.get('idempotent-replayed')], [201, first.text, 'true'])
     assert.equal(agent.starts.length, 1)
     assert.match(agent.starts[0]?.key ?? '', /^[\w-]{43}$/)
+    assert.match(agent.starts[0]?.fingerprint ?? '', /^[0-9a-f]{64}$/)
     assert.equal(codeOf(await post('/processes', { command: 'b' }, headers)), 'idempotency_key_reused')
   })
 
