@@ -608,6 +608,18 @@ export const LIMITS = {
   eventPollMs: 100,
   /** What is written within this time is published together. */
   eventGatherMs: 5,
+  /** How often events of commands are written: what is at most lost with a controller that is killed. */
+  commandEventsMs: 250,
+  /** In memory: what a controller may have to tell while its database is away. */
+  commandEventsHeldMax: 10_000,
+  /** They are many, and wanted soon or never. */
+  commandEventsKeptMs: 24 * 3_600_000,
+  /** Processes that go on by themselves, of whose end a controller wants to hear. */
+  commandsAwaitedMax: 4_096,
+  /** How soon a sandbox is asked about such, and how seldom at last; and how many at a time. */
+  commandLookMs: 1_000,
+  commandLookMsMax: 30_000,
+  commandLooksMax: 32,
   /** Events that are given their places in one transaction. */
   eventsPublishedMax: 500,
   /** The newest events, kept in memory for those who follow; who is further behind reads the database. */

@@ -2,6 +2,7 @@
 import type { RegionFacts } from '../../shared/contracts/catalog.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Background } from './background.ts'
+import type { Commands } from './commands/commands.ts'
 import type { Database } from './database/connect.ts'
 import type { EgressDefaults } from './egress/effective-policy.ts'
 import type { Events } from './events/events.ts'
@@ -28,6 +29,7 @@ export type Controller = {
   database: Database
   accounts: Accounts
   events: Events
+  commands: Commands
   webhooks: Sender
   previews: Previews
   /** As of now: hosts come and go. */

@@ -7,6 +7,8 @@ import { keepAccounts } from './accounts/keep-accounts.ts'
 import { readSeed, seedAccounts, seedTiers } from './accounts/seed.ts'
 import { createApp } from './app.ts'
 import { createBackground } from './background.ts'
+import { createCommands } from './commands/commands.ts'
+import { keepTelling } from './commands/keep-telling.ts'
 import type { Config, DatabaseConfig } from './config.ts'
 import type { Controller } from './controller.ts'
 import { openDatabase } from './database/connect.ts'
@@ -92,6 +94,7 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const metrics = createMetrics()
   let draining = false
   const accounts = createAccounts(database.db, config, clock)
+  const events = createEvents(database.db, config.keyPepper, config.region.code)
   const controller: Controller = {
     ...seams,
     clock,
@@ -101,7 +104,8 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
     egress: config.egress,
     database,
     accounts,
-    events: createEvents(database.db, config.keyPepper, config.region.code),
+    events,
+    commands: createCommands({ db: database.db, clock, log, written: () => events.written() }),
     webhooks: createSender(boundsOf(config, clock), clock),
     previews: createPreviews(config, accounts.secrets.shareSecret, clock),
     hosts,
@@ -121,10 +125,13 @@ async function startStages(config: Config, seams: Seams, undo: Undo[]): Promise<
   const attend = (host: Host): Repeating[] => [keepPolling(controller, host), ...match(host)]
   const roster = await openRoster(controller, { hosts, configured: config.hosts, attend })
   undo.push(roster.stop)
+  // After all who tell of commands have ended, and nobody else writes.
+  undo.push(controller.commands.write)
   const repeating = [
     ...keepReconciling(controller),
     ...keepAccounts(controller),
     ...keepPublishing(controller),
+    ...keepTelling(controller),
     ...keepShares(controller),
     keepDelivering(controller),
     keepBuilding(controller),

@@ -15,6 +15,13 @@ const patterns = z
 
 const cursor = z.string().max(LIMITS.cursorCharsMax)
 
+const TOLD =
+  'Every change of state: `sandbox.created`, `sandbox.running`, `sandbox.paused`, `sandbox.destroyed` and so on, with `state` and `revision`. ' +
+  '`sandbox.exec.started` {`exec_id`, `command`}: a command was started, or code, which has a `language`, too; `exec_id` is the `pid` of a process. ' +
+  '`sandbox.exec.completed` {`exec_id`, `exit_code`, `duration_ms`, `reason`}: it has ended. `reason` is `lost`, and `exit_code` null, when nobody ' +
+  'heard how. Of a process that goes on by itself it is told within 30 seconds. What was told of commands is kept for a day; a server that ' +
+  'is killed tells nothing of the last quarter of a second, nor of the ends of processes that it had started.'
+
 const streamQuery = z.object({
   types: patterns
     .optional()
@@ -61,6 +68,7 @@ export const EVENT_ROUTES = {
     query: streamQuery.extend({
       sandbox_id: z.string().max(LIMITS.cursorCharsMax).optional().describe('Only the events of this sandbox.'),
     }),
+    told: TOLD,
     status: 200,
     stream: 'text/event-stream',
   }),
@@ -71,6 +79,7 @@ export const EVENT_ROUTES = {
     scope: 'sandboxes:read',
     summary: 'Follow the events of one sandbox, until it is destroyed.',
     query: streamQuery,
+    told: TOLD,
     status: 200,
     stream: 'text/event-stream',
   }),

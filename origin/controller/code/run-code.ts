@@ -6,7 +6,9 @@ import type { CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FrameError } from '../../../shared/frames.ts'
+import { newId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { shownText } from '../commands/command-text.ts'
 import type { Controller } from '../controller.ts'
 import { askGuest, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
 import { outcomeUnknown } from '../sandboxes/start-on-host.ts'
@@ -32,22 +34,35 @@ export async function runCode(controller: Controller, asking: GuestAsking, call:
     body: JSON.stringify(orderOf(call)),
     isWork: true,
   })
-  return told(controller, answer, asking.caller)
+  return told(controller, answer, asking.caller, call)
 }
 
 async function* told(
   controller: Controller,
   { body, row }: Awaited<ReturnType<typeof askGuest>>,
   caller: AbortSignal,
+  { code, language }: CodeCall,
 ): RunningCode {
+  const { commands, region, clock, random } = controller
+  const command = commands.tell(row.id, newId('exec', region.code, clock(), random(16)), {
+    command: shownText(code),
+    language,
+  })
   try {
-    yield* codeEvents(body, LIMITS.execOutputBytesMax)
+    for await (const batch of codeEvents(body, LIMITS.execOutputBytesMax)) {
+      for (const event of batch) {
+        if (event.type === 'started') command.begin()
+        if (event.type === 'end') command.end(event.end)
+      }
+      yield batch
+    }
   } catch (thrown) {
     if (caller.aborted) throw caller.reason
     const why = await whyCut(controller, row)
     if (why.code !== 'guest_unreachable') throw why
     throw isNonsense(thrown) ? nonsense(thrown) : outcomeUnknown(row.id, undefined, thrown)
   } finally {
+    command.lose()
     body.on('error', () => {}).destroy()
   }
 }

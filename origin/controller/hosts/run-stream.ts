@@ -8,6 +8,8 @@ import { type Trouble, troubleOfFrame, troubleOfThrown } from './outcome.ts'
 export type RunWatch = {
   onProvisioning?: () => void
   onReady?: (ready: HostReady) => void
+  /** The command runs. */
+  onStarted?: () => void
   /** The bytes are good only during the call. */
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void
 }
@@ -35,6 +37,7 @@ export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch):
         watch.onReady?.(ready)
         return undefined
       case FRAME.started:
+        watch.onStarted?.()
         return undefined
       case FRAME.stdout:
         stdout.push(frame.payload)

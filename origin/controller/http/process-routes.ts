@@ -6,6 +6,7 @@ import { AppError } from '../../../shared/errors.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { answerCode } from '../code/answer-code.ts'
 import { codeOfExec } from '../code/code-of-exec.ts'
+import { commandText } from '../commands/command-text.ts'
 import { JSON_TYPE, listProcesses, pathOf, readProcess, startProcess, tellProcess } from '../processes/ask-process.ts'
 import { openOutput } from '../processes/open-output.ts'
 import { BEGINNING, type OutputCursor, readCursor } from '../processes/output-cursor.ts'
@@ -80,6 +81,7 @@ export async function streamCommand(call: Asked & { body: ExecBody }, form: Excl
     asking,
     form,
     from: BEGINNING,
+    command: commandText(call.body),
     request: {
       method: 'POST',
       path: 'processes/run',

@@ -18,7 +18,8 @@ const seconds = (ms: number): number => ms / 1_000
 const DESCRIPTION = `What is posted to the \`url\` of a webhook for each event that it wants.
 
 **Which.** \`sandbox.created\`; then \`sandbox.\` and the state that the sandbox came to: \`sandbox.running\`, \`sandbox.paused\`, \`sandbox.error\`,
-\`sandbox.destroyed\` and so on, but \`sandbox.resumed\` when it runs again; \`sandbox.snapshot.ready\`; \`sandbox.merged\`.
+\`sandbox.destroyed\` and so on, but \`sandbox.resumed\` when it runs again; \`sandbox.snapshot.ready\`; \`sandbox.merged\`. And of commands, only when the webhook asks for \`sandbox.exec.*\` or for one of them by
+its name: \`sandbox.exec.started\` with \`exec_id\` and \`command\`, \`sandbox.exec.completed\` with \`exec_id\`, \`exit_code\`, \`duration_ms\` and \`reason\`.
 
 **Signed.** \`Atoll-Signature\` is \`t=<unix seconds>,v1=<hex>\`, where the hex is HMAC-SHA256 of \`<t>.<body>\` under the webhook's \`secret\`, which
 is in the answer that made it. Believe nothing else, and nothing whose \`t\` is more than five minutes away:

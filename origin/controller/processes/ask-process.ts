@@ -21,7 +21,12 @@ export async function startProcess(
   start: GuestProcessStart,
 ): Promise<ProcessRecord> {
   const request = { method: 'POST', path: 'processes', headers: JSON_TYPE, body: JSON.stringify(start) } as const
-  return toProcessRecord(await readGuestJson(await askGuest(controller, asking, request), guestProcess))
+  const answered = await askGuest(controller, asking, request)
+  const started = await readGuestJson(answered, guestProcess)
+  // The text as it was asked for: what the agent says of it is a stranger's.
+  if (started.end === null)
+    controller.commands.awaited.add(answered.row.id, started.id, start.shown, controller.clock())
+  return toProcessRecord(started)
 }
 
 export async function listProcesses(controller: Controller, asking: GuestAsking): Promise<ProcessRecord[]> {

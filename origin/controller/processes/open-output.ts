@@ -18,6 +18,8 @@ export type OutputAsking = {
   /** What is asked of the agent, which answers with frames. */
   request: GuestRequest
   from: OutputCursor
+  /** What is started by it, as it is shown. */
+  command?: string
 }
 /** `pid` is null of what could not be started. */
 export type OpenOutput = { pid: string | null; stream: ReadableStream<Uint8Array> }
@@ -25,7 +27,7 @@ export type OpenOutput = { pid: string | null; stream: ReadableStream<Uint8Array
 /** Throws what the caller should hear before anything is told, draining and stream_limit among it. */
 export async function openOutput(
   controller: Controller,
-  { principal, asking, form, from, request }: OutputAsking,
+  { principal, asking, form, from, request, command }: OutputAsking,
 ): Promise<OpenOutput> {
   if (controller.isDraining()) throw drained()
   const place = controller.events.streams.open(principal, 'output')
@@ -35,8 +37,10 @@ export async function openOutput(
     const first = await frames.next()
     if (first === undefined) throw await whyCut(controller, answered.row)
     const { pid, rest } = frames.understand(() => readStart(first))
+    if (pid !== null && command !== undefined)
+      controller.commands.awaited.add(answered.row.id, pid, command, controller.clock())
     const teller = new OutputTeller(from, controller.clock)
-    const source = (until: AbortSignal) => tellAll(controller, answered, { frames, rest, teller, until })
+    const source = (until: AbortSignal) => tellAll(controller, answered, { frames, pid, rest, teller, until })
     return { pid, stream: held(place, asking.caller, source, (told) => tellEvents(form, told, controller.clock)) }
   } catch (thrown) {
     place.close()
@@ -44,20 +48,22 @@ export async function openOutput(
   }
 }
 
-type Telling = { frames: OutputFrames; rest: Frame[]; teller: OutputTeller; until: AbortSignal }
+type Telling = { frames: OutputFrames; pid: string | null; rest: Frame[]; teller: OutputTeller; until: AbortSignal }
 
 async function* tellAll(
   controller: Controller,
   { row }: Answered,
-  { frames, rest, teller, until }: Telling,
+  { frames, pid, rest, teller, until }: Telling,
 ): AsyncGenerator<ToldEvent[]> {
   until.addEventListener('abort', frames.leave, { once: true })
   try {
     for (let batch: Frame[] | undefined = rest; batch !== undefined; batch = await frames.next()) {
       until.throwIfAborted()
       const come = batch
-      yield frames.understand(() => teller.tell(come))
-      if (teller.isOver) return
+      const events = frames.understand(() => teller.tell(come))
+      if (pid !== null && teller.end !== undefined) controller.commands.awaited.end(row.id, pid, teller.end)
+      yield events
+      if (teller.end !== undefined) return
     }
     throw await whyCut(controller, row)
   } catch (thrown) {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import type { GuestProcessStart } from '../../../shared/contracts/guest-processes.ts'
 import type { ExecBody, ProcessBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { commandText } from '../commands/command-text.ts'
 import { planExec } from '../sandboxes/plan-exec.ts'
-import { cutAtCharacter } from './cut-at-character.ts'
 
 type Once = { key: string; fingerprint: string }
 
@@ -28,12 +28,11 @@ export const planStreamed = (body: ExecBody, workdir: string): GuestProcessStart
 
 function planned(body: Omit<ProcessBody, 'name'>, workdir: string, timeoutSec: number): GuestProcessStart {
   const { output_bytes_max: _, timeout_ms: __, ...exec } = planExec(body, workdir)
-  const shown = body.command ?? [body.cmd ?? '', ...(body.args ?? [])].join(' ')
   return {
     ...exec,
     stdin_open: false,
     timeout_ms: Math.ceil(timeoutSec * 1_000),
     name: '',
-    shown: cutAtCharacter(Buffer.from(shown), LIMITS.processShownCharsMax).toString('utf8'),
+    shown: commandText(body),
   }
 }

@@ -1,5 +1,10 @@
 /** Makes of the frames of a process what callers are told: lines, what is lost, and the end. The frames are a hostile agent's until parsed. */
-import { guestProcessEnd, outputPiece, processLost } from '../../../shared/contracts/guest-processes.ts'
+import {
+  type GuestProcessEnd,
+  guestProcessEnd,
+  outputPiece,
+  processLost,
+} from '../../../shared/contracts/guest-processes.ts'
 import { FRAME, type Frame, FrameError, frameJson } from '../../../shared/frames.ts'
 import type { ToldEvent } from '../http/told-events.ts'
 import { type Line, LineCutter } from './line-cutter.ts'
@@ -12,8 +17,8 @@ export class OutputTeller {
   #seq: number
   readonly #cutters: Record<Stream, LineCutter>
   readonly #clock: () => number
-  /** The last frame was told: nothing may follow. */
-  isOver = false
+  /** How it ended, once the last frame was told: nothing may follow. */
+  end: Pick<GuestProcessEnd, 'exit_code' | 'duration_ms' | 'reason'> | undefined
 
   constructor(from: OutputCursor, clock: () => number) {
     this.#seq = from.seq
@@ -25,7 +30,7 @@ export class OutputTeller {
   tell(frames: Iterable<Frame>): ToldEvent[] {
     const events: ToldEvent[] = []
     for (const frame of frames) {
-      if (this.isOver) throw new FrameError('Nothing follows the end of a process.')
+      if (this.end !== undefined) throw new FrameError('Nothing follows the end of a process.')
       for (const event of this.#eventsOf(frame)) events.push(event)
     }
     return events
@@ -64,8 +69,8 @@ export class OutputTeller {
   *#exit(frame: Frame): Generator<ToldEvent> {
     const { exit_code, duration_ms, reason, ended_at_ms } = guestProcessEnd.parse(frameJson(frame))
     yield* this.#rests()
-    this.isOver = true
-    yield this.#event('exit', { exit_code, duration_ms, reason }, ended_at_ms)
+    this.end = { exit_code, duration_ms, reason }
+    yield this.#event('exit', this.end, ended_at_ms)
   }
 
   *#rests(): Generator<ToldEvent> {

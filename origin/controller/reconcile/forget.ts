@@ -10,6 +10,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { egressAudit } from '../database/schema/egress.ts'
+import { event } from '../database/schema/events.ts'
 import { hostToken } from '../database/schema/hosts.ts'
 import { idempotency } from '../database/schema/idempotency.ts'
 import { sandbox } from '../database/schema/sandboxes.ts'
@@ -26,6 +27,17 @@ const before = (ms: number): SQL => sql`now() - make_interval(secs => ${ms / 1_0
 
 const FORGETTING: readonly Forgetting[] = [
   { table: 'event', forget: forgetOldEvents },
+  {
+    table: 'event',
+    forget: rowsOf(
+      event,
+      and(
+        sql`${event.type} like 'sandbox.exec.%'`,
+        isNotNull(event.position),
+        lt(event.ts, before(LIMITS.commandEventsKeptMs)),
+      ),
+    ),
+  },
   { table: 'delivery', forget: forgetFinishedDeliveries },
   { table: 'idempotency', forget: rowsOf(idempotency, lt(idempotency.expiresAt, sql`now()`)) },
   {

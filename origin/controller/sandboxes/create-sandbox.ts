@@ -18,6 +18,7 @@ import { ownTemplate } from '../templates/template-source.ts'
 import { admitOnce } from './admit-once.ts'
 import type { Reply } from './answer-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
+import { tellCommand } from './exec-sandbox.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { findWorkspace } from './find-workspace.ts'
 import { planExec } from './plan-exec.ts'
@@ -58,7 +59,8 @@ export async function createSandbox(controller: Controller, request: CreateReque
       throwKeptError(admitted)
       return { status: admitted.status, response: admitted.response, isReplay: true }
     }
-    making = { id, tenant: principal.tenant, host: admitted.host, plan, exec, claim, isAnswered: false }
+    const told = request.kind === 'run' ? tellCommand(controller, id, request.body) : undefined
+    making = { id, tenant: principal.tenant, host: admitted.host, plan, exec, told, claim, isAnswered: false }
   } finally {
     if (making === undefined) release()
   }
@@ -66,7 +68,7 @@ export async function createSandbox(controller: Controller, request: CreateReque
   return waitMs === undefined ? made : answerBy(controller, making, made, waitMs)
 }
 
-type Making = Pick<Start, 'id' | 'tenant' | 'host' | 'plan' | 'exec'> & {
+type Making = Pick<Start, 'id' | 'tenant' | 'host' | 'plan' | 'exec' | 'told'> & {
   claim: Claim | undefined
   /** The caller has an answer already; what becomes of the sandbox is read from it. */
   isAnswered: boolean
@@ -96,11 +98,11 @@ async function answerBy(controller: Controller, making: Making, made: Promise<Re
 
 /** Starts the admitted sandbox, and settles its claim unless the caller has an answer. */
 async function make(controller: Controller, making: Making, timing: Timing): Promise<Reply> {
-  const { id, tenant, host, plan, exec, claim } = making
+  const { id, tenant, host, plan, exec, told, claim } = making
   const isAnswered = (): boolean => making.isAnswered
   const started = await startOnHost(
     controller,
-    { id, tenant, host, plan, exec, idempotencyKey: claim?.key, isAnswered },
+    { id, tenant, host, plan, exec, told, idempotencyKey: claim?.key, isAnswered },
     timing,
   )
   if (started.kind === 'not_started') {

@@ -9,6 +9,7 @@ import { notFound } from './find-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
 
 export async function destroySandbox(controller: Controller, row: SandboxRow): Promise<void> {
+  await controller.commands.settle(row.id)
   const destroyed = await moveSandbox(controller.database.db, row.id, 'destroy')
   if (destroyed === undefined) throw notFound()
   if (destroyed.releasedAt === null) await clearHost(controller, destroyed)

@@ -4,7 +4,10 @@
  */
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import type { ExecAnswer } from '../../../shared/contracts/sandbox-records.ts'
+import { newId } from '../../../shared/ids.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { commandText } from '../commands/command-text.ts'
+import type { CommandTold } from '../commands/commands.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
@@ -29,15 +32,32 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
     findForChange(controller.database.db, principal, reference, controller.region.code),
   )
   const exec = planExec(request.body, await workdirOf(controller.database.db, found))
-  const { row, outcome } = await askAwake(controller, {
-    waker: principal,
-    found,
-    ask: (running) =>
-      controller.callShares.within(running, () => hostOf(controller, running).exec(running.id, exec, caller)),
-    timing,
-    phase: 'exec',
-  })
-  return conclude(controller, row, outcome)
+  const told = tellCommand(controller, found.id, request.body)
+  try {
+    const { row, outcome } = await askAwake(controller, {
+      waker: principal,
+      found,
+      ask: (running) =>
+        controller.callShares.within(running, () =>
+          hostOf(controller, running).exec(running.id, exec, caller, { onStarted: told.begin }),
+        ),
+      timing,
+      phase: 'exec',
+    })
+    if (outcome.kind === 'ran' && outcome.exit !== null) told.end(outcome.exit.facts)
+    return await conclude(controller, row, outcome)
+  } finally {
+    told.lose()
+  }
+}
+
+/** What is told of a command that has no id of its own. */
+export function tellCommand(
+  { commands, region, clock, random }: Controller,
+  sandbox: string,
+  body: Parameters<typeof commandText>[0],
+): CommandTold {
+  return commands.tell(sandbox, newId('exec', region.code, clock(), random(16)), { command: commandText(body) })
 }
 
 async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {

@@ -28,6 +28,7 @@ async function pauseRunning(controller: Controller, row: SandboxRow): Promise<Sa
   const { db } = controller.database
   const answer = await hostOf(controller, row).pause(row.id)
   if (answer.kind !== 'done') throw isLost(answer) ? await loseSandbox(controller, row, answer) : answer.error
+  await controller.commands.settle(row.id)
   let now: SandboxRow | undefined = row
   for (let tries = 0; tries < LIMITS.changeTriesMax; tries++) {
     const paused: SandboxRow | undefined = await moveSandbox(db, row.id, 'pause', { revision: now.revision })

@@ -14,6 +14,7 @@ import type { CreateVmBody, HostExec, HostReady } from '../../../shared/contract
 import { AppError } from '../../../shared/errors.ts'
 import { idToLabel } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import type { CommandTold } from '../commands/commands.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
@@ -32,6 +33,8 @@ export type Start = {
   host: string
   plan: SandboxPlan
   exec: HostExec | undefined
+  /** What is told of the command, once the sandbox is said to run. */
+  told: CommandTold | undefined
   /** What the caller may send again when the outcome is unknown. */
   idempotencyKey: string | undefined
   /** Whether the caller has the sandbox's id already, and will look what became of it. */
@@ -104,6 +107,7 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
         }),
       )
     },
+    onStarted: () => void commit.then(start.told?.begin, () => {}),
   })
   timing.add('host', (readyAt ?? timing.elapsedMs()) - from)
   if (start.exec !== undefined && readyAt !== undefined) timing.add('exec', timing.elapsedMs() - readyAt)
@@ -111,6 +115,8 @@ async function attemptOn(controller: Controller, start: Start, timing: Timing): 
     // The row could not be written, but the machine may run: the reconciler will find it. A command must not be sent again.
     throw start.exec === undefined ? cause : outcomeUnknown(start.id, start.idempotencyKey, cause)
   })
+  if (outcome.kind === 'ran' && outcome.exit !== null) start.told?.end(outcome.exit.facts)
+  else start.told?.lose()
   return { outcome, ready, row }
 }
 

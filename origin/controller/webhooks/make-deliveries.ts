@@ -9,7 +9,7 @@ import { and, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { newId } from '../../../shared/ids.ts'
 import { delivery, webhook } from '../database/schema/events.ts'
 import type { EventIds } from '../events/event-ids.ts'
-import { nameFor } from '../events/match-event.ts'
+import { nameForWebhook } from '../events/match-event.ts'
 import type { Tx } from '../events/publish.ts'
 import type { EventRow } from '../events/read-events.ts'
 
@@ -32,7 +32,7 @@ export async function makeDeliveries(tx: Tx, maker: DeliveryMaker, published: re
     .where(and(inArray(webhook.tenant, tenants), webhook.active, isNull(webhook.deletedAt)))
   const wanted = published.flatMap((row) =>
     webhooks.flatMap(({ id, tenant, events }) => {
-      const name = tenant === row.tenant ? nameFor(events, row.type) : undefined
+      const name = tenant === row.tenant ? nameForWebhook(events, row.type) : undefined
       return name === undefined ? [] : [deliveryOf(maker, id, name, row)]
     }),
   )

@@ -29,6 +29,7 @@ export const event = pgTable(
     index('event_unpublished').on(table.id).where(sql`${table.position} is null`),
     uniqueIndex('event_by_position').on(table.position).where(sql`${table.position} is not null`),
     index('event_sandbox_position').on(table.sandbox, table.position),
+    index('event_of_command').on(table.ts).where(sql`${table.type} like 'sandbox.exec.%'`),
     index('event_tenant_position').on(table.tenant, table.position),
   ],
 )

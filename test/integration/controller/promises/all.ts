@@ -7,6 +7,7 @@ import { admissionPromises } from './admission.ts'
 import { callSharePromises } from './call-shares.ts'
 import { catalogPromises } from './catalog.ts'
 import { codePromises } from './code.ts'
+import { commandPromises } from './commands.ts'
 import { constantPromises } from './constants.ts'
 import { databasePromises } from './database-gone.ts'
 import { documentPromises } from './documents.ts'
@@ -105,6 +106,7 @@ export function holdPromisesOn(driver: Driver): void {
     group('terminals', 1, terminalPromises)
     group('code', 1, codePromises)
     group('call shares', 1, callSharePromises)
+    group('commands', 1, commandPromises)
     group('visitors', 1, visitorPromises)
     group('usage', 1, usagePromises)
     group('piles', 1, pilePromises)

@@ -23,6 +23,8 @@ export type ProcessAgent = {
   after: 'ends' | 'goes on' | 'breaks'
   /** Those who listen now. */
   listeners: Set<ServerResponse>
+  /** How the process has ended, if it has. */
+  ended: GuestProcess['end']
   /** What the next question is refused with. */
   refusal: { status: number; code: string } | null
 }
@@ -47,6 +49,7 @@ export function startProcessAgent(): ProcessAgent {
     says: [output('hello\n', 0), exited(0)],
     after: 'ends',
     listeners: new Set(),
+    ended: null,
     refusal: null,
     serve: (request, response) => void serve(request, response),
   }
@@ -73,11 +76,12 @@ export function startProcessAgent(): ProcessAgent {
     if (method === 'POST' && (id === undefined || id === 'run'))
       agent.starts.push(guestProcessStart.parse(JSON.parse(body)))
     if (id === 'run' || deed === 'output') return tell(response)
-    if (id === undefined && method === 'GET') return json(response, { processes: [facts] })
+    const now = { ...facts, end: agent.ended }
+    if (id === undefined && method === 'GET') return json(response, { processes: [now] })
     if (id !== undefined && id !== pid)
       return json(response, { code: 'process_not_found', message: 'There is no such process.' }, 404)
     if (method === 'DELETE' || deed === 'signal') return done(response)
-    return json(response, deed === 'stdin' ? { written: body.length } : facts)
+    return json(response, deed === 'stdin' ? { written: body.length } : now)
   }
 
   function tell(response: ServerResponse): void {

@@ -1,0 +1,1 @@
+CREATE INDEX "event_of_command" ON "event" USING btree ("ts") WHERE "event"."type" like 'sandbox.exec.%';
