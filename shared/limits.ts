@@ -243,6 +243,8 @@ export const LIMITS = {
   /** A KVM that has not brought up a stock kernel by then never will. */
   accelProbeMs: 20_000,
   templatesPerHostMax: 24,
+  /** How long after its last use a template makes room for another one, if nothing goes on from it, and how often that is looked at. */
+  templateRestMs: 10 * 60_000,
   templateLockMs: 300_000,
   /** From the boot of a template's machine to its end: under emulation, imports of large packages take most of it. */
   templateWarmUpMs: 240_000,
@@ -373,6 +375,8 @@ export const LIMITS = {
   imageToolOutputBytesMax: 16 * 1024 * 1024,
   /** How long one builder waits for another. */
   imageBuildWaitMs: 30 * 60_000,
+  /** When an image that no daemon has used for so long is removed, by whoever builds another one. */
+  imageUnusedMs: 7 * 24 * 3_600_000,
 
   // The control plane.
   databaseConnectionsMax: 10,

@@ -9,11 +9,13 @@
  */
 import { existsSync } from 'node:fs'
 import { chmod, link, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { tryLockFile } from '../../origin/hostd/file-lock.ts'
+import { IMAGE_MANIFEST, markImageUsed } from '../../origin/hostd/image.ts'
 import { LIMITS } from '../../shared/limits.ts'
 import { buildInitramfs } from './build-initramfs.ts'
 import { buildRoots, ROOT_NAMES, rootFile } from './build-root.ts'
+import { markRootUsed, PART_PREFIX, ROOT_PREFIX, removeUnusedImages } from './collect.ts'
 import { DEFAULT_MIRROR, imageId, rootId } from './recipe.ts'
 
 export type BuildImageOptions = {
@@ -27,21 +29,25 @@ export type BuildImageOptions = {
 /** What `image.json` says; the files are named relative to it. */
 export type ImageManifest = { id: string; kernel: string; initramfs: string; roots: Record<string, string> }
 
-const PART_PREFIX = '.building-'
-
 /** The directory of the image, built if it is not there. Needs root and IMAGE_PACKAGES only when something is to be built. */
 export async function buildImage(options: BuildImageOptions): Promise<string> {
   const cacheDir = resolve(options.cacheDir)
   const image = join(cacheDir, imageId())
-  if (existsSync(image)) return image
+  if (existsSync(image)) {
+    await markImageUsed(image, Date.now())
+    return image
+  }
 
   if (process.getuid?.() !== 0) throw new Error('Building the guest image needs root: run this with sudo.')
   await mkdir(cacheDir, { recursive: true })
   await using _lock = await takeTurn(join(cacheDir, '.lock'), options)
   await removeLeftovers(cacheDir)
-  const root = join(cacheDir, `root-${rootId()}`)
+  const root = join(cacheDir, `${ROOT_PREFIX}${rootId()}`)
   await make(root, (dir) => buildRoots(dir, { mirror: DEFAULT_MIRROR, ...options }))
+  await markRootUsed(root, Date.now())
   await make(image, (dir) => assemble(dir, root, { ...options, cacheDir }))
+  for (const unused of await removeUnusedImages(cacheDir, [basename(root), imageId()], Date.now()))
+    options.log(`Removed ${unused}, which nobody has used for long.`)
   return image
 }
 
@@ -68,7 +74,7 @@ async function assemble(dir: string, root: string, options: BuildImageOptions): 
     initramfs: 'initramfs.cpio',
     roots: Object.fromEntries(ROOT_NAMES.map((name) => [name, rootFile(name)])),
   }
-  await writeFile(join(dir, 'image.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(join(dir, IMAGE_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
 async function make(target: string, build: (dir: string) => Promise<void>): Promise<void> {

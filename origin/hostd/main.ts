@@ -7,6 +7,7 @@ import { describe, logTo } from './log.ts'
 import { keepStandby } from './standby/keep-standby.ts'
 import { startHost } from './start-host.ts'
 import { type Ending, stopHost } from './stop-host.ts'
+import { keepShelf } from './template/keep-shelf.ts'
 import { startClock } from './vm/clock.ts'
 
 const log = logTo((line) => process.stderr.write(line), Date.now)
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
   const host = await startHost(config, draining.signal, log)
   startClock(host)
   keepStandby(host, config.standbyAfterSec * 1_000)
+  keepShelf(host, config.imageDir)
   host.pool.open()
   const { fetch } = buildApp(host)
   const servers = [await listen(fetch, config.socket)]

@@ -67,7 +67,7 @@ export async function startHost(config: Config, draining: AbortSignal, log: Log)
   egress.start()
   await snapshots.sweep()
 
-  const templates = new TemplateStore(config.templateDir, site, around, log)
+  const templates = new TemplateStore(config.templateDir, site, around, config.pool.floors, log)
   const pool = keepPool({ site, templates, gate, facts, metrics, log }, config.pool)
   const promises = promisesOf(config.promises, facts())
   const host = {

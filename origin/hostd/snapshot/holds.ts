@@ -16,7 +16,11 @@ export class Holds {
   }
 
   isHeld(name: string): boolean {
-    return this.#counts.has(name)
+    return this.count(name) > 0
+  }
+
+  count(name: string): number {
+    return this.#counts.get(name) ?? 0
   }
 
   hold(names: readonly string[]): Hold {
@@ -24,7 +28,7 @@ export class Holds {
     const change = (wanted: readonly string[]): void => {
       const before = held
       held = [...wanted]
-      for (const name of held) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
+      for (const name of held) this.#counts.set(name, this.count(name) + 1)
       for (const name of before) this.#letGo(name)
     }
     change(names)
@@ -32,7 +36,7 @@ export class Holds {
   }
 
   #letGo(name: string): void {
-    const left = (this.#counts.get(name) ?? 0) - 1
+    const left = this.count(name) - 1
     if (left > 0) this.#counts.set(name, left)
     else {
       this.#counts.delete(name)

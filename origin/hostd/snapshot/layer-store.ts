@@ -104,6 +104,21 @@ export class LayerStore {
     return this.#read(this.imageKey(root))
   }
 
+  /** How many machines, snapshots and others here need the base of this name. */
+  holdersOf(key: string): number {
+    return this.#holds.count(baseDirectory(key))
+  }
+
+  /** Whether another daemon has given the files of this template names of its own, as machines that go on from it need them. */
+  async isTakenUpElsewhere(key: string, templateDirectory: string): Promise<boolean> {
+    const own = join(this.#directory, baseDirectory(key))
+    const memoryIn = (directory: string) => stat(join(directory, TEMPLATE_FILES.memory)).catch(() => null)
+    const [theirs, ours] = await Promise.all([memoryIn(templateDirectory), memoryIn(own)])
+    if (theirs === null) return false
+    const isOneFile = ours !== null && ours.ino === theirs.ino && ours.dev === theirs.dev
+    return theirs.nlink > (isOneFile ? 2 : 1)
+  }
+
   hasRoot(root: string): boolean {
     return Object.hasOwn(this.#image.roots, root)
   }

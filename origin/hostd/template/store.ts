@@ -1,12 +1,12 @@
 /**
  * The templates of this machine: each is made once, by whichever daemon needs it first, and never changes afterwards.
- * Whoever makes one also removes those that nobody has used for days.
+ * Whoever makes one also removes those that nobody has used for days, and when there are as many as there may be, one that nothing needs.
  *
  *   <templates>/<key>/                 a finished template
  *   <templates>/<key>.building-<pid>/  one being made; left behind only by a crash, and removed by the next who makes one
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -14,36 +14,43 @@ import { machineKey, type Machine as Shape } from '../../../shared/machines.ts'
 import { lockFile } from '../file-lock.ts'
 import { describe, type Log } from '../log.ts'
 import type { Site } from '../machine/start.ts'
+import type { Kind } from '../pool/targets.ts'
 import type { LayerHold, TemplateBase } from '../snapshot/layer-store.ts'
 import { buildTemplate } from './build.ts'
-import { markUsed, removeUnused } from './collect.ts'
+import { makeRoom, markUsed, removeUnfinished, removeUnused } from './collect.ts'
+import { isInUse, judgeOf } from './judge.ts'
 import { type Surroundings, templateKey } from './key.ts'
 import { RECIPES, type Recipe, recipeOf } from './recipes.ts'
+import { type Judge, surveyRoom } from './survey.ts'
 import { TEMPLATE_FILES } from './template.ts'
 
 export class TemplateStore {
   readonly #directory: string
   readonly #site: Site
   readonly #around: Surroundings
+  readonly #judge: Judge
   readonly #log: Log
   /** What clones go on from, held as long as it is in use here. */
-  readonly #ready = new Map<string, { base: TemplateBase; hold: LayerHold }>()
+  readonly #ready = new Map<string, { base: TemplateBase; hold: LayerHold; usedAtMs: number }>()
   readonly #making = new Map<string, Promise<TemplateBase>>()
   #isOpen = true
 
-  constructor(directory: string, site: Site, around: Surroundings, log: Log) {
+  /** Of the kinds that are `pooled` there is need whether or not anybody asks for them. */
+  constructor(directory: string, site: Site, around: Surroundings, pooled: readonly Kind[], log: Log) {
     this.#directory = directory
     this.#site = site
     this.#around = around
     this.#log = log
+    this.#judge = judgeOf({ directory, around, pooled, layers: site.layers, isReady: (key) => this.#ready.has(key) })
   }
 
   /** The template if it is there already. Throws AppError('template_not_found') for a name nobody knows. */
   async find(name: string, shape: Shape): Promise<TemplateBase | null> {
     const key = templateKey(this.#around, name, recipeOf(name).revision, shape)
-    const directory = join(this.#directory, key)
-    const found = this.#ready.get(key)?.base ?? (await this.#takeUp(key, recipeOf(name).root))
-    if (found !== null) await markUsed(directory, Date.now())
+    const ready = this.#ready.get(key)
+    if (ready !== undefined) ready.usedAtMs = Date.now()
+    const found = ready?.base ?? (await this.#takeUp(key, recipeOf(name).root))
+    if (found !== null) await markUsed(join(this.#directory, key), Date.now())
     return found
   }
 
@@ -61,14 +68,25 @@ export class TemplateStore {
 
   /**
    * Makes the template when `turn` comes, for the next sandbox of this shape. Their number is bounded, because callers
-   * choose their machines freely; beyond it such machines go on being booted.
+   * choose their machines freely; while all of them are needed such machines go on being booted.
    */
   ensureLater(name: string, shape: Shape, turn: () => Promise<void>): void {
     const make = async (): Promise<void> => {
       await turn()
-      if (this.#isOpen && (await this.#hasRoom())) await this.ensure(name, shape)
+      const { hasRoom } = await surveyRoom(this.#directory, this.#judge, Date.now())
+      if (this.#isOpen && hasRoom) await this.ensure(name, shape)
     }
     make().catch((error) => this.#log('template-failed', { name, machine: machineKey(shape), ...describe(error) }))
+  }
+
+  /** Lets go of those that nothing goes on from and nobody asked for lately, so that whoever makes room may remove them. */
+  letGoRested(nowMs: number): void {
+    const held = { layers: this.#site.layers, isReady: (key: string) => this.#ready.has(key) }
+    for (const [key, { hold, usedAtMs }] of this.#ready) {
+      if (nowMs - usedAtMs < LIMITS.templateRestMs || isInUse(held, key)) continue
+      this.#ready.delete(key)
+      hold.release()
+    }
   }
 
   /** Makes no more; returns when those being made are done. */
@@ -89,22 +107,13 @@ export class TemplateStore {
     return Object.keys(RECIPES).filter((name) => this.#site.layers.hasRoot(recipeOf(name).root))
   }
 
-  async #hasRoom(): Promise<boolean> {
-    const entries = await readdir(this.#directory, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory()).length < LIMITS.templatesPerHostMax
-  }
-
   async #make(key: string, name: string, recipe: Recipe, shape: Shape): Promise<TemplateBase> {
     await using _lock = await lockFile(join(this.#directory, `${key}.lock`), LIMITS.templateLockMs)
     const final = join(this.#directory, key)
     const isFinished = existsSync(join(final, TEMPLATE_FILES.manifest))
     if (!isFinished) {
-      await this.#removeUnfinished()
-      await removeUnused(this.#directory, Date.now())
-      this.#forgetRemoved()
       const unfinished = `${final}.building-${process.pid}`
-      await rm(unfinished, { recursive: true, force: true })
-      await mkdir(unfinished)
+      await this.#takePlace(unfinished)
       this.#log('template-building', { key })
       await buildTemplate(this.#site, name, recipe, shape, unfinished)
       await rename(unfinished, final)
@@ -115,6 +124,18 @@ export class TemplateStore {
     return base
   }
 
+  /** A directory to make a template in. Two that do this at once would count the same room, and take the same one away. */
+  async #takePlace(unfinished: string): Promise<void> {
+    await using _lock = await lockFile(join(this.#directory, 'room.lock'), LIMITS.templateLockMs)
+    await removeUnfinished(this.#directory)
+    await removeUnused(this.#directory, Date.now())
+    const gone = await makeRoom(this.#directory, this.#judge, Date.now())
+    for (const key of gone) this.#log('template-removed', { key })
+    this.#forgetRemoved()
+    await rm(unfinished, { recursive: true, force: true })
+    await mkdir(unfinished)
+  }
+
   /** Gives a template's files names of our own, under which clones and snapshots go on having them when its collector takes it away. */
   async #takeUp(key: string, root: string): Promise<TemplateBase | null> {
     const directory = join(this.#directory, key)
@@ -123,7 +144,7 @@ export class TemplateStore {
     try {
       const base = await this.#site.layers.ofTemplate(key, directory, root)
       this.#ready.get(key)?.hold.release()
-      this.#ready.set(key, { base, hold })
+      this.#ready.set(key, { base, hold, usedAtMs: Date.now() })
       return base
     } catch (error) {
       hold.release()
@@ -140,15 +161,5 @@ export class TemplateStore {
       this.#ready.delete(key)
       hold.release()
     }
-  }
-
-  /** Those of daemons that are gone; whatever template they were for. */
-  async #removeUnfinished(): Promise<void> {
-    const entries = await readdir(this.#directory)
-    const dead = entries.filter((entry) => {
-      const pid = /\.building-(\d+)$/.exec(entry)?.[1]
-      return pid !== undefined && !existsSync(`/proc/${pid}`)
-    })
-    await Promise.all(dead.map((entry) => rm(join(this.#directory, entry), { recursive: true, force: true })))
   }
 }

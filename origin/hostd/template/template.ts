@@ -15,6 +15,8 @@ export const TEMPLATE_FILES = {
 
 export const manifestSchema = z.object({ name: z.string(), machine: machineSchema, built_ms: z.number() })
 
+export type Manifest = z.infer<typeof manifestSchema>
+
 export type Template = {
   name: string
   shape: Shape
@@ -28,9 +30,8 @@ export type Template = {
 /** The template in this directory, or null when there is none. */
 export async function readTemplate(directory: string): Promise<Template | null> {
   const at = (name: string): string => join(directory, name)
-  const text = await readFile(at(TEMPLATE_FILES.manifest), 'utf8').catch(() => null)
-  if (text === null) return null
-  const manifest = manifestSchema.parse(JSON.parse(text))
+  const manifest = await readManifest(directory)
+  if (manifest === null) return null
   return {
     name: manifest.name,
     shape: manifest.machine,
@@ -39,4 +40,10 @@ export async function readTemplate(directory: string): Promise<Template | null> 
     emptyLayerPath: at(TEMPLATE_FILES.emptyLayer),
     deviceState: await readFile(at(TEMPLATE_FILES.deviceState)),
   }
+}
+
+/** Null when there is none. Throws when it is not one. */
+export async function readManifest(directory: string): Promise<Manifest | null> {
+  const text = await readFile(join(directory, TEMPLATE_FILES.manifest), 'utf8').catch(() => null)
+  return text === null ? null : manifestSchema.parse(JSON.parse(text))
 }
