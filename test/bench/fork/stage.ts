@@ -9,15 +9,26 @@ export const POOLED = 'default@xs'
 export const startHost = (settings: Record<string, string> = {}): Promise<Daemon> =>
   Daemon.start({ ATOLL_ACCEL: 'auto', ATOLL_SHELLS: '2', ...settings })
 
-/** A sandbox that goes on from its template: the first one of a host may have to make that. */
+const TEMPLATE_MS = 180_000
+
+/**
+ * A sandbox that goes on from its template, which is made after the first one of its kind was booted: one that was booted has all of its
+ * memory to itself, and would be another thing to measure.
+ */
 export async function begin(host: Daemon, id: string, machine: typeof SMALL = SMALL): Promise<void> {
-  for (let tries = 0; ; tries++) {
+  for (;;) {
+    const [readyBefore, failedBefore] = [countIn(host.log, 'template-ready'), countIn(host.log, 'template-failed')]
     const made = await create(host, spec(id, { machine }), shell('true'))
-    if (readyOf(made).boot_path !== 'cold' || tries > 0) return
+    if (readyOf(made).boot_path !== 'cold') return
     await end(host, id)
-    await host.until('its template is made', 120_000, async () => (await host.leftovers()).length === 0)
+    await host.until('its template is made', TEMPLATE_MS, async () => {
+      if (countIn(host.log, 'template-failed') > failedBefore) throw new Error(`No template was made.\n${host.log}`)
+      return countIn(host.log, 'template-ready') > readyBefore
+    })
   }
 }
+
+const countIn = (log: string, event: string): number => log.split(event).length - 1
 
 export const end = (host: Daemon, id: string) => host.send('DELETE', `/v1/vms/${id}`)
 

@@ -1,14 +1,27 @@
 /** What a snapshot came from may go, be made anew or be replaced: it stays what it is. */
 import assert from 'node:assert/strict'
-import { link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { Daemon, imageOfTests } from '../../../harness/host-daemon.ts'
 import { create, exec, readyOf, shell, spec, textOf } from '../requests.ts'
 import { createFrom, remove, take } from './calls.ts'
 
 const MACHINE = { vcpus: 1, memoryMib: 512, diskMib: 2_000 }
+
+const OLD = 'old-'
+/** As many templates of another image as a host may have, the first one used longest ago. */
+async function fillShelf(directory: string): Promise<void> {
+  for (let index = 0; index < LIMITS.templatesPerHostMax; index++) {
+    const manifest = join(directory, `${OLD}${index}`, 'template.json')
+    await mkdir(join(directory, `${OLD}${index}`), { recursive: true })
+    await writeFile(manifest, JSON.stringify({ name: 'default', machine: MACHINE, built_ms: 1 }))
+    const usedSec = Date.now() / 1_000 - 24 * 3_600 + index
+    await utimes(manifest, usedSec, usedSec)
+  }
+}
 
 describe('a snapshot', { timeout: 300_000 }, () => {
   let host: Daemon
@@ -20,6 +33,7 @@ describe('a snapshot', { timeout: 300_000 }, () => {
     await mkdir(image())
     const cached = await imageOfTests()
     for (const file of await readdir(cached)) await link(join(cached, file), join(image(), file))
+    await fillShelf(templates())
     host = await Daemon.start({ ATOLL_TEMPLATE_DIR: templates(), ATOLL_IMAGE_DIR: image() })
   })
   after(async () => {
@@ -38,8 +52,11 @@ describe('a snapshot', { timeout: 300_000 }, () => {
   // Whoever collects templates, another daemon or an operator, does not know who made snapshots of their clones.
   test('does not miss a template that is taken away, nor does one that is taken afterwards', async () => {
     await host.until('the template is made', 120_000, async () =>
-      (await readdir(templates())).some((name) => /-[0-9a-f]{16}$/.test(name)),
+      (await readdir(templates())).some((name) => /^default-.*-[0-9a-f]{16}$/.test(name)),
     )
+    const others = (await readdir(templates())).filter((name) => name.startsWith(OLD))
+    assert.equal(others.length, LIMITS.templatesPerHostMax - 1, 'the host was full, and made room')
+    assert.ok(!others.includes(`${OLD}0`), 'by what was used longest ago')
     const clone = await create(host, spec('clone', { machine: MACHINE }), shell('echo warm > file'))
     assert.equal(readyOf(clone).boot_path, 'restore')
     await rm(templates(), { recursive: true, force: true })
