@@ -554,7 +554,9 @@ export function errorBody(error: AppError, requestId: string): ErrorBody {
 /** The headers that belong to an error: when to come back, and whether anything was done. */
 export function errorHeaders(error: AppError): Record<string, string> {
   const row: Row = ERRORS[error.code]
+  const size = error.code === 'range_not_satisfiable' ? error.details?.size_bytes : undefined
   return {
+    ...(size === undefined ? {} : { 'content-range': `bytes */${size}` }),
     ...(error.retryAfterSec === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterSec)) }),
     ...(row.executed === false ? { 'x-not-executed': '1' } : {}),
     ...(error.isReplay ? { 'idempotent-replayed': 'true' } : {}),

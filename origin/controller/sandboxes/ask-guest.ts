@@ -118,9 +118,20 @@ async function settle(
     throw ended ?? (mayHaveRun ? outcomeUnknown(row.id, undefined, outcome.error) : outcome.error)
   }
   const { kind: _, ...answer } = outcome
-  if (answer.status < 400) return answer
+  if (answer.status < 300) return answer
+  if (answer.status >= 400) throw await refusalOf(answer)
+  // The agent sends nobody elsewhere, and its empty body would count as what was asked for.
+  answer.body.destroy()
+  throw nonsense()
+}
+
+const SIZE_OF_RANGES = /^bytes \*\/(\d{1,15})$/
+
+async function refusalOf(answer: Omit<GuestAnswer, 'kind'>): Promise<AppError> {
   const { code, message } = await readGuestJson(answer, guestRefusalBody)
-  throw new AppError(code, message)
+  const size =
+    code === 'range_not_satisfiable' ? SIZE_OF_RANGES.exec(answer.headers['content-range'] ?? '')?.[1] : undefined
+  return new AppError(code, message, size === undefined ? {} : { details: { size_bytes: Number(size) } })
 }
 
 /** When the trouble is that the sandbox was paused or has ended. */

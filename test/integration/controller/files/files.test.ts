@@ -194,7 +194,10 @@ describe('files', { timeout: 120_000 }, () => {
     const part = await ask(sandbox, '/files/workspace/n', { headers: { range: 'bytes=2-4' } })
     assert.deepEqual([part.status, part.headers.get('content-range'), await part.text()], [206, 'bytes 2-4/10', '234'])
     const past = await ask(sandbox, '/files/workspace/n', { headers: { range: 'bytes=10-' } })
-    assert.deepEqual([past.status, await codeOf(past)], [416, 'range_not_satisfiable'])
+    assert.deepEqual([past.status, past.headers.get('content-range')], [416, 'bytes */10'])
+    assert.equal(await codeOf(past), 'range_not_satisfiable')
+    const headPast = await ask(sandbox, '/files/workspace/n', { method: 'HEAD', headers: { range: 'bytes=10-' } })
+    assert.deepEqual([headPast.status, headPast.headers.get('content-range')], [416, 'bytes */10'])
     const head = await ask(sandbox, '/files/workspace/n', { method: 'HEAD' })
     assert.deepEqual([head.status, head.headers.get('content-length')], [200, '10'])
     assert.equal(head.headers.get('accept-ranges'), 'bytes')
@@ -342,6 +345,21 @@ describe('files', { timeout: 120_000 }, () => {
     region().host.agent = (_request, response) =>
       void response.writeHead(418).end('{"code":"missing_token","message":"Send me your key."}')
     assert.equal(await codeOf(await ask(sandbox, '/files/x')), 'guest_unreachable')
+    for (const status of [301, 304, 399])
+      for (const body of ['', '{"code":"file_not_found","message":"Elsewhere."}']) {
+        region().host.agent = (_request, response) => void response.writeHead(status).end(status === 304 ? '' : body)
+        for (const [path, init] of [
+          ['/files/x', {}],
+          ['/files/move', { method: 'POST', body: '{"from":"/a","to":"/b"}' }],
+        ] as const)
+          assert.equal(await codeOf(await ask(sandbox, path, init)), 'guest_unreachable', `${status} ${path}`)
+      }
+    region().host.agent = (_request, response) =>
+      void response
+        .writeHead(422, { 'content-range': 'bytes */10 or so' })
+        .end('{"code":"range_not_satisfiable","message":"No."}')
+    const odd = await ask(sandbox, '/files/x')
+    assert.deepEqual([odd.status, odd.headers.get('content-range')], [416, null])
   })
 
   test('an answer whose reader leaves frees what was sending it', async () => {

@@ -188,7 +188,10 @@ async function send(at: string, request: IncomingMessage, response: ServerRespon
   const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   const start = Number(from ?? 0)
   const end = to === undefined || to === '' ? size - 1 : Math.min(Number(to), size - 1)
-  if (from !== undefined && start >= size) throw new AppError('range_not_satisfiable', 'It is shorter.')
+  if (from !== undefined && start >= size) {
+    response.setHeader('content-range', `bytes */${size}`)
+    throw new AppError('range_not_satisfiable', 'It is shorter.')
+  }
   response.writeHead(from === undefined ? 200 : 206, {
     'content-length': Math.max(0, end - start + 1),
     'accept-ranges': 'bytes',
