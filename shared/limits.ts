@@ -455,8 +455,13 @@ export const LIMITS = {
   drainMs: 10_000,
   /** How long nobody may have been inside before a server that drains is closed. */
   drainQuietMs: 100,
-  /** Longer than any client's pool keeps an idle connection, so that the side that sends is the one that closes. */
-  keepAliveMs: 75_000,
+  /**
+   * Longer than whoever is in front keeps an idle connection, so that the side that sends is the one that closes. Cloudflare keeps them
+   * for 900 s (developers.cloudflare.com/fundamentals/reference/connection-limits), undici for 600 s at most, workerd for 5 s.
+   */
+  keepAliveMs: 920_000,
+  /** The same at a host. Its controllers are told, and let go of a connection 2 s before. */
+  hostKeepAliveMs: 75_000,
 
   // Concurrency over regions.
   /** One question to the authority, with what the authority asks other regions meanwhile. */

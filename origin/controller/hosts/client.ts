@@ -22,6 +22,7 @@ import { openTunnel, type Tunnel } from './open-tunnel.ts'
 import { type Answer, busy, required, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readJson } from './read-json.ts'
 import { readRefusal } from './read-refusal.ts'
+import { requestHost } from './request-host.ts'
 import { type Run, type RunWatch, readRun } from './run-stream.ts'
 import { type SnapshotCalls, snapshotCalls } from './snapshot-calls.ts'
 
@@ -63,7 +64,7 @@ export function connectHost(address: HostAddress): Host {
     { pool = calls, ms = LIMITS.hostRequestMs }: { pool?: Pool; ms?: number } = {},
   ): Promise<Answer<T | null>> {
     try {
-      const response = await pool.request({
+      const response = await requestHost(pool, {
         method: route.method,
         path: route.path.replace(':id', id),
         ...contentOf(body),

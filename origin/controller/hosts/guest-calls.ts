@@ -13,6 +13,7 @@ import type { HostAddress } from './address.ts'
 import { openDuplex, socketOf } from './open-duplex.ts'
 import { busy, type Trouble, troubleOfThrown } from './outcome.ts'
 import { readRefusal } from './read-refusal.ts'
+import { requestHost } from './request-host.ts'
 
 export type GuestRequest = {
   method: GuestMethod
@@ -45,7 +46,7 @@ export function guestCalls(address: HostAddress, pool: Pool, callsMax: number = 
       try {
         const { method, body = null } = request
         const headers = { ...credential, ...headersOf(request) }
-        const response = await pool.request({ method, path: pathOf(id, request), headers, body, signal })
+        const response = await requestHost(pool, { method, path: pathOf(id, request), headers, body, signal })
         if (!isGuests(response.headers)) return await readRefusal(response)
         return answerOf(response.statusCode, response.headers, response.body)
       } catch (thrown) {

@@ -26,7 +26,7 @@ export async function listenTls(
     requestTimeout: 0,
     keepAlive: true,
     keepAliveInitialDelay: LIMITS.hostSilenceMs,
-    keepAliveTimeout: LIMITS.keepAliveMs,
+    keepAliveTimeout: LIMITS.hostKeepAliveMs,
   }
   const server = createServer(options, getRequestListener(guard(fetch, identity.secret, log)))
   server.maxConnections = LIMITS.hostdConnectionsMax
