@@ -6,14 +6,17 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Site } from '../../../origin/hostd/machine/start.ts'
 import { LayerStore } from '../../../origin/hostd/snapshot/layer-store.ts'
 import { makeRoom, removeUnfinished } from '../../../origin/hostd/template/collect.ts'
 import { judgeOf } from '../../../origin/hostd/template/judge.ts'
 import { type Surroundings, templateKey } from '../../../origin/hostd/template/key.ts'
 import { recipeOf } from '../../../origin/hostd/template/recipes.ts'
+import { TemplateStore } from '../../../origin/hostd/template/store.ts'
 import { type Judge, surveyRoom } from '../../../origin/hostd/template/survey.ts'
 import { TEMPLATE_FILES } from '../../../origin/hostd/template/template.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { until } from '../../harness/until.ts'
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 const around: Surroundings = { imageId: 'now', accel: 'tcg', qemuVersion: '1', cpuModel: 'a' }
@@ -104,6 +107,35 @@ test('templates of other images go first, then the one that was used longest ago
   assert.equal((await surveyRoom(shelf.directory, judge, shelf.nowMs)).hasRoom, false)
   // What this daemon has at hand it goes on having, until it lets go of it.
   assert.ok((await mine.find(atHand, (await mine.identityOf(atHand)) ?? ''))?.template)
+})
+
+// Two daemons on one machine share a shelf: what one has only at hand must not keep the other from making room.
+test('a daemon lets go of what nobody asked for lately, keeps what a machine needs, and has the very same again when it is wanted', async () => {
+  using shelf = new Shelf()
+  const [mine, other] = [await shelf.daemon('mine'), await shelf.daemon('other')]
+  const site = { layers: mine } as unknown as Site
+  const store = new TemplateStore(shelf.directory, site, around, [], () => {})
+  const [rested, inUse] = [shelf.put(600, 9 * HOUR), shelf.put(601, 9 * HOUR)]
+  for (const memoryMib of [600, 601]) assert.ok(await store.find('default', shapeOf(memoryMib)))
+  mine.hold({ base: inUse, layers: [] })
+  const laterMs = shelf.nowMs + LIMITS.templateRestMs + 5_000
+  const needed = () =>
+    Promise.all(
+      [600, 601].map((memoryMib, index) =>
+        shelf
+          .judge(other)
+          .isNeeded([rested, inUse][index] ?? '', { name: 'default', machine: shapeOf(memoryMib), built_ms: 1 }),
+      ),
+    )
+  const identity = await mine.identityOf(rested)
+  store.letGoRested(shelf.nowMs)
+  assert.deepEqual(await needed(), [true, true], 'both were asked for a moment ago')
+  store.letGoRested(laterMs)
+  await until('its files are removed', async () => !(await needed())[0])
+  assert.deepEqual(await needed(), [false, true])
+  assert.equal(await mine.identityOf(rested), null)
+  assert.ok(await store.find('default', shapeOf(600)))
+  assert.equal(await mine.identityOf(rested), identity)
 })
 
 test('one that is being made takes a place, and what is broken is good for nobody', async () => {
