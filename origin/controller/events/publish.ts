@@ -6,6 +6,7 @@
  * seen misses none. Events of one sandbox are visible in the order of their ids, because each was written under the lock of the row.
  */
 import { eq, isNull, sql } from 'drizzle-orm'
+import type pg from 'pg'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
@@ -23,7 +24,7 @@ export type Published = { kind: 'published'; events: number; deliveries: number 
 export async function publishWaiting(controller: Controller): Promise<number> {
   let deliveries = 0
   for (;;) {
-    if (!(await anyWaiting(controller.database.db))) return deliveries
+    if (!(await anyWaiting(controller.database.pool))) return deliveries
     const turn = await publish(controller, 'skip')
     if (turn.kind === 'busy') return deliveries
     deliveries += turn.deliveries
@@ -33,17 +34,20 @@ export async function publishWaiting(controller: Controller): Promise<number> {
 
 /** When this returns, whatever was written before it was called has its place. */
 export async function publishAll(controller: Controller): Promise<void> {
-  const { db } = controller.database
-  while (await anyWaiting(db)) {
+  while (await anyWaiting(controller.database.pool)) {
     const turn = await publish(controller, 'wait')
     if (turn.kind === 'published' && turn.events < LIMITS.eventsPublishedMax) return
   }
 }
 
-async function anyWaiting(db: Db): Promise<boolean> {
-  const { rows } = await db.execute<{ waiting: boolean }>(
-    sql`select exists (select from ${event} where ${event.position} is null) as waiting`,
-  )
+/** Asked ten times a second and after whatever may have written one: so it has a name, by which the server knows its plan. */
+const ANY_WAITING = {
+  name: 'any_event_waiting',
+  text: 'select exists (select from event where position is null) as waiting',
+}
+
+async function anyWaiting(pool: pg.Pool): Promise<boolean> {
+  const { rows } = await pool.query<{ waiting: boolean }>(ANY_WAITING)
   return rows[0]?.waiting === true
 }
 

@@ -7,6 +7,7 @@
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { ENDED, type LifecycleEvent, type SandboxState, sourcesOf, transition } from '../../../shared/lifecycle.ts'
 import type { Db } from '../database/connect.ts'
+import { prepared } from '../database/prepared.ts'
 import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
 import { failureReason } from './failure-reason.ts'
 
@@ -74,7 +75,7 @@ const targetOf = (event: Move): SandboxState => {
   return verdict.to
 }
 
-const prepareMove = (db: Db, event: Move) =>
+const moveOf = prepared((db, event: Move) =>
   db
     .update(sandbox)
     .set({
@@ -91,17 +92,12 @@ const prepareMove = (db: Db, event: Move) =>
       ),
     )
     .returning(SANDBOX_COLUMNS)
-    .prepare(`move_${event}`)
-
-const prepared = new WeakMap<Db, Map<Move, ReturnType<typeof prepareMove>>>()
+    .prepare(`move_${event}`),
+)
 
 /** The row as it is now, or undefined when it was not, or no longer, in a state from which the event leads somewhere. */
 export async function moveSandbox(db: Db, id: string, event: Move, facts: Facts = {}): Promise<SandboxRow | undefined> {
-  const moves = prepared.get(db) ?? new Map<Move, ReturnType<typeof prepareMove>>()
-  prepared.set(db, moves)
-  const move = moves.get(event) ?? prepareMove(db, event)
-  moves.set(event, move)
-  const [row] = await move.execute({
+  const [row] = await moveOf(db, event).execute({
     id,
     bootPath: facts.bootPath ?? null,
     bootMs: facts.bootMs ?? null,
