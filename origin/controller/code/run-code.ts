@@ -10,6 +10,7 @@ import { newId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { shownText } from '../commands/command-text.ts'
 import type { Controller } from '../controller.ts'
+import { letEnd } from '../hosts/let-end.ts'
 import { askGuest, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
 import { outcomeUnknown } from '../sandboxes/start-on-host.ts'
 import { type CodeEvent, codeEvents } from './code-events.ts'
@@ -48,12 +49,14 @@ async function* told(
     command: shownText(code),
     language,
   })
+  let isOver = false
   try {
-    for await (const batch of codeEvents(body, LIMITS.execOutputBytesMax)) {
+    for await (const batch of codeEvents(body.iterator({ destroyOnReturn: false }), LIMITS.execOutputBytesMax)) {
       for (const event of batch) {
         if (event.type === 'started') command.begin()
         if (event.type === 'end') command.end(event.end)
       }
+      isOver = batch.at(-1)?.type === 'end'
       yield batch
     }
   } catch (thrown) {
@@ -63,7 +66,8 @@ async function* told(
     throw isNonsense(thrown) ? nonsense(thrown) : outcomeUnknown(row.id, undefined, thrown)
   } finally {
     command.lose()
-    body.on('error', () => {}).destroy()
+    if (isOver) letEnd(body)
+    else body.on('error', () => {}).destroy()
   }
 }
 
