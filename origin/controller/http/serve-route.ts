@@ -96,8 +96,7 @@ export function serveRoute<R extends Route, Who>(
         idempotencyKey: idempotencyKeyOf(arrival, claims),
         caller: c.req.raw.signal,
       })
-      // Whatever changes something may have written an event.
-      if (route.method !== 'GET') controller.events.written()
+      if (mayTell(route)) controller.events.written()
       return answer(controller, arrival, route, outcome, c.env.outgoing as ServerResponse)
     } catch (thrown) {
       return answerError(controller, arrival, thrown)
@@ -112,6 +111,9 @@ export function serveRoute<R extends Route, Who>(
     return response
   }
 }
+
+/** Whatever changes something may have written an event. What runs inside a sandbox writes none; waking it for that does, and says so itself. */
+const mayTell = ({ method, scope }: Route): boolean => method !== 'GET' && scope !== 'sandboxes:exec'
 
 /** The edge says where it is; a region that was asked itself is where its registry says, or where it was found. */
 function originOf({ regions, region }: Controller, arrival: Arrival, claims: EdgeClaims | undefined): string {

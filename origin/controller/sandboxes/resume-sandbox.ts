@@ -47,6 +47,7 @@ async function wake(controller: Controller, principal: Waker, row: SandboxRow): 
     await moveSandbox(db, row.id, 'pause')
     throw answer.error
   } finally {
+    controller.events.written()
     controller.inFlight.delete(row.id)
   }
 }
