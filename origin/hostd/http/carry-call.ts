@@ -50,6 +50,10 @@ export async function carryCall(
   if (stream.writable) incoming.pipe(stream)
   const { status, headers } = await head
   outgoing.writeHead(status, { ...headers, [GUEST_ANSWER_HEADER]: '1' })
+  // What is there of the body leaves with the head: each piece that comes by itself wakes whoever reads it.
+  const { socket } = outgoing
+  socket?.cork()
+  setImmediate(() => socket?.uncork())
   outgoing.flushHeaders()
   stream.pipe(outgoing, { end: false })
   await closed
