@@ -112,7 +112,7 @@ export function serveRoute<R extends Route, Who>(
   }
 }
 
-/** Whatever changes something may have written an event. What runs inside a sandbox writes none; waking it for that does, and says so itself. */
+/** Whatever changes something may have written an event. Inside a sandbox nothing does: its commands, and its waking, are told of by others. */
 const mayTell = ({ method, scope }: Route): boolean => method !== 'GET' && scope !== 'sandboxes:exec'
 
 /** The edge says where it is; a region that was asked itself is where its registry says, or where it was found. */
