@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LIMITS } from '../../../shared/limits.ts'
+import { tryLockFile } from '../file-lock.ts'
 import { type Judge, makerOf, surveyRoom } from './survey.ts'
 import { TEMPLATE_FILES } from './template.ts'
 
@@ -48,4 +49,15 @@ async function takeAway(directory: string, key: string): Promise<void> {
   // Another daemon may have been quicker; then there is nothing left to remove.
   await rename(join(directory, key), away).catch(() => {})
   await rm(away, { recursive: true, force: true })
+  await removeLock(directory, key)
+}
+
+/** The file that whoever makes this template locks. */
+export const lockOf = (directory: string, key: string): string => join(directory, `${key}.lock`)
+
+/** Callers choose their machines freely, so what is left of each would grow for ever. One that somebody has locked stays. */
+async function removeLock(directory: string, key: string): Promise<void> {
+  const path = lockOf(directory, key)
+  await using lock = await tryLockFile(path, 0)
+  if (lock !== null) await rm(path, { force: true })
 }

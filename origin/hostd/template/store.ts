@@ -17,7 +17,7 @@ import type { Site } from '../machine/start.ts'
 import type { Kind } from '../pool/targets.ts'
 import type { LayerHold, TemplateBase } from '../snapshot/layer-store.ts'
 import { buildTemplate } from './build.ts'
-import { makeRoom, markUsed, removeUnfinished, removeUnused } from './collect.ts'
+import { lockOf, makeRoom, markUsed, removeUnfinished, removeUnused } from './collect.ts'
 import { isInUse, judgeOf } from './judge.ts'
 import { type Surroundings, templateKey } from './key.ts'
 import { RECIPES, type Recipe, recipeOf } from './recipes.ts'
@@ -108,15 +108,21 @@ export class TemplateStore {
   }
 
   async #make(key: string, name: string, recipe: Recipe, shape: Shape): Promise<TemplateBase> {
-    await using _lock = await lockFile(join(this.#directory, `${key}.lock`), LIMITS.templateLockMs)
+    await using _lock = await lockFile(lockOf(this.#directory, key), LIMITS.templateLockMs)
     const final = join(this.#directory, key)
     const isFinished = existsSync(join(final, TEMPLATE_FILES.manifest))
     if (!isFinished) {
       const unfinished = `${final}.building-${process.pid}`
       await this.#takePlace(unfinished)
       this.#log('template-building', { key })
-      await buildTemplate(this.#site, name, recipe, shape, unfinished)
-      await rename(unfinished, final)
+      try {
+        await buildTemplate(this.#site, name, recipe, shape, unfinished)
+        await rename(unfinished, final)
+      } catch (error) {
+        // It would take the place of another one until this daemon ends.
+        await rm(unfinished, { recursive: true, force: true })
+        throw error
+      }
     }
     const base = await this.#takeUp(key, recipe.root)
     if (base === null) throw new AppError('internal', 'A template vanished while it was made.', { detail: key })

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Site } from '../../../origin/hostd/machine/start.ts'
 import { LayerStore } from '../../../origin/hostd/snapshot/layer-store.ts'
-import { makeRoom, removeUnfinished } from '../../../origin/hostd/template/collect.ts'
+import { lockOf, makeRoom, removeUnfinished } from '../../../origin/hostd/template/collect.ts'
 import { judgeOf } from '../../../origin/hostd/template/judge.ts'
 import { type Surroundings, templateKey } from '../../../origin/hostd/template/key.ts'
 import { recipeOf } from '../../../origin/hostd/template/recipes.ts'
@@ -70,6 +70,7 @@ class Shelf {
 }
 
 const HOUR = 3_600_000
+const isNoLock = (entry: string): boolean => !entry.endsWith('.lock')
 
 test('what a machine, a pool or another daemon needs stays, and so does what somebody asked for a moment ago', async () => {
   using shelf = new Shelf()
@@ -97,6 +98,7 @@ test('templates of other images go first, then the one that was used longest ago
   const stranger = shelf.put(602, 1 * HOUR, 'before')
   for (let index = 0; index < MAX - 3; index++) shelf.put(700 + index, 1_000)
   const judge = shelf.judge(mine, [atHand], [602])
+  for (const key of [stranger, atHand, older]) writeFileSync(lockOf(shelf.directory, key), '')
   const order: string[] = []
   while (order.length < 3) {
     assert.equal((await surveyRoom(shelf.directory, judge, shelf.nowMs)).hasRoom, true)
@@ -104,6 +106,7 @@ test('templates of other images go first, then the one that was used longest ago
     shelf.put(800 + order.length, 0)
   }
   assert.deepEqual(order, [stranger, atHand, older])
+  assert.ok(!existsSync(lockOf(shelf.directory, atHand)), 'nor is the file left that its makers lock')
   assert.equal((await surveyRoom(shelf.directory, judge, shelf.nowMs)).hasRoom, false)
   // What this daemon has at hand it goes on having, until it lets go of it.
   assert.ok((await mine.find(atHand, (await mine.identityOf(atHand)) ?? ''))?.template)
@@ -167,7 +170,7 @@ test('a daemon that is killed at any step of it leaves whole templates, and the 
     const [exitCode, signal] = await once(child, 'exit')
     const isWhole = (entry: string): boolean =>
       readdirSync(join(shelf.directory, entry)).length === Object.values(TEMPLATE_FILES).length
-    const whole = readdirSync(shelf.directory).filter((entry) => !entry.includes('.building-'))
+    const whole = readdirSync(shelf.directory).filter((entry) => isNoLock(entry) && !entry.includes('.building-'))
     assert.ok(whole.every(isWhole))
     // Two too many, counting the one there is to be room for: the two that were used longest ago.
     assert.deepEqual(
@@ -175,7 +178,7 @@ test('a daemon that is killed at any step of it leaves whole templates, and the 
       [],
     )
     await removeUnfinished(shelf.directory)
-    assert.deepEqual(readdirSync(shelf.directory).toSorted(), whole.toSorted())
+    assert.deepEqual(readdirSync(shelf.directory).filter(isNoLock).toSorted(), whole.toSorted())
     if (signal === null) {
       assert.deepEqual([exitCode, whole.length], [0, MAX - 1])
       assert.ok(steps >= 4, 'it was killed at every step')
