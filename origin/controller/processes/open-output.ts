@@ -72,6 +72,7 @@ async function* tellAll(
     throw thrown
   } finally {
     until.removeEventListener('abort', frames.leave)
-    frames.leave()
+    if (teller.end === undefined) frames.leave()
+    else frames.end()
   }
 }

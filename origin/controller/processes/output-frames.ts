@@ -4,6 +4,7 @@ import { processStarted } from '../../../shared/contracts/guest-processes.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
 import type { Controller } from '../controller.ts'
+import { letEnd } from '../hosts/let-end.ts'
 import { type Answered, whyCut } from '../sandboxes/ask-guest.ts'
 
 export type OutputFrames = {
@@ -13,6 +14,8 @@ export type OutputFrames = {
   understand<T>(read: () => T): T
   /** Nothing more is wanted. Safe to repeat. */
   leave(): void
+  /** What was said last was the last word. In place of `leave`, so that the connection serves others. */
+  end(): void
 }
 
 export function outputFrames(controller: Controller, { body, row }: Answered): OutputFrames {
@@ -45,12 +48,16 @@ export function outputFrames(controller: Controller, { body, row }: Answered): O
       isLeft = true
       body.on('error', () => {}).destroy()
     },
+    end() {
+      isLeft = true
+      void batches.return().then(() => letEnd(body))
+    },
   }
 }
 
 async function* frameBatches(body: Readable): AsyncGenerator<Frame[], void> {
   const decoder = new FrameDecoder()
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
     const frames = decoder.push(chunk)
     if (frames.length > 0) yield frames
   }

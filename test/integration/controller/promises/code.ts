@@ -5,6 +5,7 @@ import { CODE_ROUTES } from '../../../../shared/contracts/code.ts'
 import { CODE_FRAME } from '../../../../shared/contracts/guest-code.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { type CodeAgent, type Play, startCodeAgent } from '../support/code-agent.ts'
+import { endingLate } from '../support/late-ends.ts'
 import { type TestRegion, textAt, until } from '../support/region.ts'
 
 const RESULT = { text: '3', is_main_result: true, is_truncated: false }
@@ -75,16 +76,13 @@ export function codePromises(regionOf: () => TestRegion): void {
   // A connection for each call would be dearer than what many calls do.
   test('calls one after another, in every form, go over connections that are there already', async () => {
     const agent = agentOf({ story: STORY })
-    const sockets = new Set<unknown>()
-    regionOf().host.agent = (request, response) => {
-      sockets.add(request.socket)
-      agent.serve(request, response)
-    }
+    const late = endingLate(agent.serve)
+    regionOf().host.agent = late.agent
     const id = await create()
     for (const accept of ['application/json', 'application/x-ndjson', 'text/event-stream'])
       for (let call = 0; call < 4; call++) await (await run(id, { code: 'story' }, accept)).text()
     // The next call may come while the one before is answered, but not yet at its end.
-    assert.ok(sockets.size <= 2, `${sockets.size} connections for 12 calls`)
+    assert.ok(late.connections.size <= 2, `${late.connections.size} connections for 12 calls`)
   })
 
   test('the same is told as it happens, in both forms, and ends with its end', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { ENV_ROUTES, PROCESS_ROUTES } from '../../../../shared/contracts/processes.ts'
 import { encodeJsonFrame, FRAME } from '../../../../shared/frames.ts'
+import { endingLate } from '../support/late-ends.ts'
 import { exited, output, type ProcessAgent, startProcessAgent } from '../support/process-agent.ts'
 import { type Answer, type Ask, at, type TestRegion, textAt, until } from '../support/region.ts'
 import { readSse } from '../support/sse.ts'
@@ -100,6 +101,15 @@ export function processPromises(regionOf: () => TestRegion): void {
     )
     const json = await post('/exec', { command: 'echo as ever' }, { accept: 'application/json' })
     assert.equal(textAt(json.json, 'data', 'stdout'), 'as ever\n')
+  })
+
+  test('commands told as they run, one after another, go over connections that are there already', async () => {
+    const late = endingLate(agent.serve)
+    regionOf().host.agent = late.agent
+    for (let call = 0; call < 8; call++)
+      await (await stream('/exec/stream', { method: 'POST', body: '{"command": "true"}' })).text()
+    // The next call may come while the one before is answered, but not yet at its end.
+    assert.ok(late.connections.size <= 2, `${late.connections.size} connections for 8 commands`)
   })
 
   test('a stream goes on from a cursor, wherever that is given', async () => {

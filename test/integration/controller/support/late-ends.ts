@@ -1,0 +1,24 @@
+/** An agent whose answers end a moment after their last word, as they do when each comes through a machine, and where it was asked. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+type Agent = (request: IncomingMessage, response: ServerResponse) => void
+
+const MOMENT_MS = 5
+
+/** `connections` are those that the requests came on. */
+export function endingLate(agent: Agent): { agent: Agent; connections: Set<Socket> } {
+  const connections = new Set<Socket>()
+  return {
+    connections,
+    agent(request, response) {
+      connections.add(request.socket)
+      const end = response.end.bind(response)
+      response.end = ((): ServerResponse => {
+        setTimeout(end, MOMENT_MS)
+        return response
+      }) as ServerResponse['end']
+      agent(request, response)
+    },
+  }
+}
