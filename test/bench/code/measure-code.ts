@@ -34,7 +34,7 @@ async function measureLanguage(stage: Stage, language: CodeLanguage, samples: nu
   }
   const byRegion = async (): Promise<void> => {
     const answer = await stage.send('/code', wish)
-    const { data } = (await answer.json()) as { data: { stdout: string } }
+    const { data } = (await answer.body.json()) as { data: { stdout: string } }
     if (data.stdout !== '1\n') throw new Error(`${language} said ${JSON.stringify(data)}`)
   }
   const firstMs: number[] = []

@@ -22,7 +22,7 @@ export async function measureExec(stage: Stage, samples: number): Promise<ExecTi
     const took = {
       host: await timed(() => stage.daemon.stream(`/v1/vms/${stage.sandbox}/exec`, shell(COMMAND))),
       region: await timed(async () => {
-        const { data } = (await (await stage.send('/exec', { command: COMMAND })).json()) as Answer
+        const { data } = (await (await stage.send('/exec', { command: COMMAND })).body.json()) as Said
         times.process.push(data.duration_ms)
       }),
       stream: await timed(async () => {
@@ -42,7 +42,7 @@ export async function measureExec(stage: Stage, samples: number): Promise<ExecTi
   }
 }
 
-type Answer = { data: { duration_ms: number } }
+type Said = { data: { duration_ms: number } }
 
 async function timed(deed: () => Promise<unknown>): Promise<number> {
   const beganMs = performance.now()

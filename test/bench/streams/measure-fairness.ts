@@ -25,8 +25,8 @@ export async function measureFairness(stage: Stage): Promise<Fairness> {
   const readers = counts.map(async (_, index) => {
     const command = `yes ${'x'.repeat(LINE_CHARS)}`
     const answer = await stage.send('/exec/stream', { command }, NDJSON, leaving.signal)
-    if (answer.status !== 200) throw new Error(`Stream ${index}: ${answer.status} ${await answer.text()}`)
-    for await (const chunk of answer.body ?? []) counts[index] = (counts[index] ?? 0) + chunk.length
+    if (answer.statusCode !== 200) throw new Error(`Stream ${index}: ${answer.statusCode} ${await answer.body.text()}`)
+    for await (const chunk of answer.body) counts[index] = (counts[index] ?? 0) + chunk.length
   })
   // Only the end of all of them, which is asked for below, may fail.
   const over = Promise.all(readers).catch((thrown: unknown) => {

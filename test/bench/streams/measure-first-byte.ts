@@ -15,14 +15,14 @@ export type FirstByte = {
 const WARM_UPS = 5
 
 export async function measureFirstByte(stage: Stage, samples: number): Promise<FirstByte> {
-  const started = (await (await stage.send('/processes', { cmd: 'cat' })).json()) as { data: { pid: string } }
+  const started = (await (await stage.send('/processes', { cmd: 'cat' })).body.json()) as { data: { pid: string } }
   const path = `/processes/${started.data.pid}`
   const events = eventsOf(await stage.send(`${path}/stream`, undefined, NDJSON))
   const seen = { afterAnswer: [] as number[], echo: [] as number[] }
   for (let sample = -WARM_UPS; sample < samples; sample++) {
     const askedMs = performance.now()
     const answered = stage.send(`${path}/stdin`, { data: `line ${sample}\n` }).then(async (answer) => {
-      await answer.text()
+      await answer.body.text()
       return performance.now()
     })
     await nextLine(events)
@@ -32,7 +32,7 @@ export async function measureFirstByte(stage: Stage, samples: number): Promise<F
     seen.afterAnswer.push(hereMs - answeredMs)
     seen.echo.push(hereMs - askedMs)
   }
-  await (await stage.send(`${path}/stdin`, { eof: true })).text()
+  await (await stage.send(`${path}/stdin`, { eof: true })).body.text()
   await events.return(undefined)
   return { afterAnswer: quantilesOf(seen.afterAnswer), echo: quantilesOf(seen.echo) }
 }
