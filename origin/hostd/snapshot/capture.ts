@@ -10,7 +10,7 @@ import type { Site } from '../machine/start.ts'
 import { type MemoryCopy, openMemoryCopy } from './copy-memory.ts'
 import { allocatedBytes, checksumsIn, ownFiles } from './describe-snapshot.ts'
 import { type Manifest, SNAPSHOT_FILES } from './manifest.ts'
-import { saveDevices } from './save-devices.ts'
+import { readDevices, saveDevices } from './save-devices.ts'
 import { shortenChain } from './shorten-chain.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -91,20 +91,18 @@ async function takeAll(
   memory: MemoryCopy,
   disk: DiskTake,
 ): Promise<{ devices: Buffer; stoppedMs: number }> {
-  let devices: Buffer = Buffer.alloc(0)
   let isTaken = false
+  const takeDisk = async (): Promise<void> => {
+    await disk.take()
+    isTaken = true
+  }
   try {
     const stoppedMs = await standStill(machine, stance, async () => {
-      const rest = async (): Promise<void> => {
-        devices = await saveDevices(machine, files)
-        await disk.take()
-        isTaken = true
-      }
-      // QEMU does its part while the memory is copied from outside of it. Both have ended before the machine goes on.
-      const parts = await Promise.allSettled([rest(), memory.take()])
+      // QEMU does its parts, one after the other, while the memory is copied from outside of it. All have ended before the machine goes on.
+      const parts = await Promise.allSettled([saveDevices(machine, files), takeDisk(), memory.take()])
       for (const part of parts) if (part.status === 'rejected') throw part.reason
     })
-    return { devices, stoppedMs }
+    return { devices: await readDevices(files), stoppedMs }
   } finally {
     await (isTaken ? disk.settle() : disk.abandon())
   }

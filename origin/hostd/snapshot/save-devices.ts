@@ -6,13 +6,17 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { MachineFiles } from '../machine/files.ts'
 import type { Machine } from '../machine/machine.ts'
 
-/**
- * The machine must stand still. QEMU writes where its own user may; a guest that has taken it over could put anything there, so
- * that no link is followed, nothing is waited for and no more is read than a state can be.
- */
-export async function saveDevices(machine: Machine, files: MachineFiles): Promise<Buffer> {
+/** QEMU writes it where its own user may. The machine must stand still. */
+export async function saveDevices(machine: Machine, files: MachineFiles): Promise<void> {
   // Not `live`: then QEMU would also let go of the disk.
   await machine.qmp.command('xen-save-devices-state', { filename: files.savedState, live: false })
+}
+
+/**
+ * What was saved last; the machine may go on meanwhile. A guest that has taken QEMU over could put anything there, so that no link is
+ * followed, nothing is waited for and no more is read than a state can be.
+ */
+export async function readDevices(files: MachineFiles): Promise<Buffer> {
   await using file = await open(files.savedState, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   const look = await file.stat()
   const size = look.isFile() ? look.size : 0
