@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -81,6 +84,34 @@ func TestASignalReachesTheWholeGroupAndAnUnknownOneNobody(t *testing.T) {
 	if story := <-heard; !strings.Contains(story.stdout, "caught") || story.end.ExitCode != 5 {
 		t.Fatalf("%+v", story)
 	}
+}
+
+// A process is named by its id alone. Numbers are the kernel's, which gives them to others, and to the agent itself.
+func TestASignalReachesNoProcessThatIsNotHeld(t *testing.T) {
+	a := serveAgent(t)
+	foreign := exec.Command("sleep", "300")
+	check(t, foreign.Start())
+	defer func() { _ = foreign.Process.Kill(); _ = foreign.Wait() }()
+	ours := a.start(shell("exit 0"))
+	a.hear(ours.ID, "follow=1")
+	for _, name := range []string{
+		"0", "1", "-1", strconv.Itoa(foreign.Process.Pid), "-" + strconv.Itoa(foreign.Process.Pid),
+		"p_abcdefghijklm", "p_", ours.ID + "x",
+	} {
+		for _, path := range []string{"/" + name + "/signal", "/" + name} {
+			method := "POST"
+			if path == "/"+name {
+				method = "DELETE"
+			}
+			if code := a.refused(method, path, map[string]string{"signal": "SIGKILL"}); code != "process_not_found" {
+				t.Errorf("%s %s: %s", method, path, code)
+			}
+		}
+	}
+	if code := a.refused("POST", "/"+ours.ID+"/signal", map[string]string{"signal": "SIGKILL"}); code != "process_ended" {
+		t.Errorf("one that has ended: %s", code)
+	}
+	check(t, foreign.Process.Signal(syscall.Signal(0)))
 }
 
 func TestADeletedProcessIsGoneWithEverythingItStarted(t *testing.T) {

@@ -35,18 +35,59 @@ test('each language keeps its state, as the sandbox’s user in its workspace', 
   assert.equal((await runCode(session, 'echo $((x + 1)) $PWD', bash)).stdout, '21 /usr\n')
 })
 
+const GREEDY = [
+  {
+    language: 'python',
+    group: 'y = 1\nprint(open("/proc/self/cgroup").read().strip().rpartition("::")[2])',
+    greed: 'taken = []\nwhile True: taken.append(bytearray(4_000_000))',
+    lost: 'NameError',
+  },
+  {
+    language: 'javascript',
+    group: `var y = 1; console.log(require('node:fs').readFileSync('/proc/self/cgroup', 'utf8').trim().split('::')[1])`,
+    greed: 'const taken = []; for (;;) taken.push(Buffer.alloc(4_000_000, 1))',
+    lost: 'ReferenceError',
+  },
+] as const
+
 // The group of the context is given little memory here, because to touch all of a machine's takes an emulated one a minute.
-test('code that takes all memory ends its own context, and says why; the machine goes on', async () => {
-  const group = await runCode(session, 'y = 1\nprint(open("/proc/self/cgroup").read().strip().rpartition("::")[2])')
-  const limit = `echo 64M > /sys/fs/cgroup${group.stdout.trim()}/memory.max`
-  assert.equal((await run(session, limit, { user: 'root' })).exit_code, 0)
-  const greedy = await runCode(session, 'taken = []\nwhile True: taken.append(bytearray(4_000_000))')
-  assert.deepEqual(
-    [greedy.end?.reason, greedy.end?.exit_code, greedy.end?.context_restarted, greedy.error],
-    ['out_of_memory', 137, true, undefined],
-  )
-  const after = await runCode(session, 'y')
-  assert.deepEqual([after.error?.name, after.end?.context_restarted], ['NameError', false])
+for (const { language, group, greed, lost } of GREEDY)
+  test(`${language} that takes all memory ends its own context, and says why; the machine goes on`, async () => {
+    const place = (await runCode(session, group, { language })).stdout.trim()
+    const limit = `echo 96M > /sys/fs/cgroup${place}/memory.max`
+    assert.equal((await run(session, limit, { user: 'root' })).exit_code, 0)
+    const greedy = await runCode(session, greed, { language })
+    assert.deepEqual(
+      [greedy.end?.reason, greedy.end?.exit_code, greedy.end?.context_restarted, greedy.error],
+      ['out_of_memory', 137, true, undefined],
+    )
+    const after = await runCode(session, 'y', { language })
+    assert.deepEqual([after.error?.name, after.end?.context_restarted], [lost, false])
+  })
+
+test('code that forks without end is ended with all that it has made, and the machine answers meanwhile', async () => {
+  const bomb = 'import os\nwhile True:\n    try: os.fork()\n    except OSError: pass'
+  const exploding = runCode(session, bomb, { timeout_ms: 4_000 })
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  assert.equal((await session.health()).ok, true)
+  assert.equal((await exploding).end?.reason, 'timeout')
+  assert.equal((await runCode(session, '6 * 7')).results[0]?.text, '42')
+  const left = await run(session, 'pgrep -c -f interpreters/python')
+  assert.ok(Number(left.stdout) <= 2, left.stdout)
+})
+
+test('code that prints without end is cut where it may say no more, and its context goes on', async () => {
+  const endless = [
+    ['python', 'while True: print("x" * 1_000)'],
+    ['javascript', 'for (;;) console.log("x".repeat(1_000))'],
+    ['bash', 'while :; do printf %1000s; done'],
+  ] as const
+  for (const [language, code] of endless) {
+    await runCode(session, language === 'javascript' ? 'var kept = 1' : 'kept=1', { language })
+    const { stdout, end } = await runCode(session, code, { language, timeout_ms: 2_000, output_bytes_max: 100_000 })
+    assert.deepEqual([stdout.length, end?.stdout_truncated, end?.reason], [100_000, true, 'timeout'], language)
+    assert.equal(end?.context_restarted, false, language)
+  }
 })
 
 test('what code has started ends with its context', async () => {
