@@ -8,7 +8,11 @@ export type RealRegion = { region: TestRegion; daemon: Daemon; stop(): Promise<v
 /** The smallest machine there is, so that tests share the template of one size. */
 export const SMALL_MACHINE = { cpu_count: 1, memory_mb: 512, disk_size_mb: 1_024 }
 
-export async function startRealRegion(settings: Record<string, string> = {}): Promise<RealRegion> {
+/** `settings` are the daemon's, `regionSettings` the controller's. */
+export async function startRealRegion(
+  settings: Record<string, string> = {},
+  regionSettings: Record<string, string> = {},
+): Promise<RealRegion> {
   const undo: (() => Promise<unknown>)[] = []
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
@@ -18,7 +22,7 @@ export async function startRealRegion(settings: Record<string, string> = {}): Pr
     undo.push(() => daemon.stop())
     const server = await embedded.open()
     undo.push(() => server.remove())
-    const env = { ATOLL_HOSTS: `real=unix:${daemon.directory}/hostd.sock` }
+    const env = { ...regionSettings, ATOLL_HOSTS: `real=unix:${daemon.directory}/hostd.sock` }
     const region = await startRegion(await server.createDatabase(), { env })
     undo.push(() => region.close())
     return { region, daemon, stop }
