@@ -34,7 +34,9 @@ const shape = {
     .array(z.string().max(LIMITS.nameCharsMax).regex(EVENT_PATTERN, { error: 'must be the name of an event' }))
     .min(1)
     .max(LIMITS.webhookEventsMax)
-    .describe('Names of events, or beginnings: `sandbox.*`, or `*` for all.'),
+    .describe(
+      'Names of events, or beginnings: `sandbox.*`, or `*` for all but those of commands, which are `sandbox.exec.*`.',
+    ),
   name: z
     .string()
     .max(LIMITS.nameCharsMax)

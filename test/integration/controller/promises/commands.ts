@@ -1,6 +1,7 @@
 /** Whoever follows a sandbox hears of the commands in it: which were started and how they ended, in order, and no secret of theirs. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { forgetOld } from '../../../../origin/controller/reconcile/forget.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { startCodeAgent } from '../support/code-agent.ts'
@@ -104,6 +105,30 @@ export function commandPromises(regionOf: () => TestRegion): void {
     agent.ended = { exit_code: 9, reason: 'signal', duration_ms: 40, ended_at_ms: 1_700_000_000_040 }
     assert.deepEqual((await stories(reader, 6)).slice(5), [[COMPLETED, 9, 'signal']])
     assert.equal(reader.frames[5]?.data.exec_id, agent.pid)
+  })
+
+  // Else a sandbox with a server in it could not be idle for long, and its owner would pay for being asked.
+  test('a sandbox is not woken to be asked whether its processes have ended', async () => {
+    const id = await make()
+    const reader = await follow(id)
+    await post(id, '/processes', { command: 'npm run dev' })
+    await post(id, '/pause')
+    await reader.take(2)
+    agent.asked = []
+    await sleep(2 * LIMITS.commandLookMs)
+    assert.deepEqual(agent.asked, [])
+    assert.equal(textAt((await regionOf().ask(`/v1/sandboxes/${id}`)).json, 'data', 'state'), 'paused')
+    agent.ended = { exit_code: 0, reason: 'exit', duration_ms: 40, ended_at_ms: 1_700_000_000_040 }
+    await post(id, '/resume')
+    const [, paused, ...woken] = await stories(reader, 5)
+    assert.equal(paused?.[0], 'sandbox.paused')
+    assert.deepEqual(
+      woken.filter(([type]) => type !== 'sandbox.provisioning'),
+      [
+        ['sandbox.resumed', undefined, undefined],
+        [COMPLETED, 0, 'exit'],
+      ],
+    )
   })
 
   test('of a command whose end nobody hears it is said that it was lost', async () => {
