@@ -33,7 +33,7 @@ export type Commands = {
   awaited: ReturnType<typeof createAwaited>
 }
 
-export type CommandSeams = { db: Db; clock: () => number; log: Log; written: () => void }
+export type CommandSeams = { db: Pick<Db, 'execute'>; clock: () => number; log: Log; written: () => void }
 
 export function createCommands({ db, clock, log, written }: CommandSeams): Commands {
   const waiting: CommandEvent[] = []

@@ -12,7 +12,7 @@ export type CommandEvent = {
 }
 
 /** The rows are locked in the order of their ids, as everybody locks several; the events are numbered in their own. */
-export async function writeCommandEvents(db: Db, events: readonly CommandEvent[]): Promise<void> {
+export async function writeCommandEvents(db: Pick<Db, 'execute'>, events: readonly CommandEvent[]): Promise<void> {
   await db.execute(sql`
     with told as materialized (
       select * from rows from (
