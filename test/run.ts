@@ -5,6 +5,7 @@
  * The last line is a count, and the exit status says whether all passed.
  */
 import { globSync, mkdirSync, rmSync } from 'node:fs'
+import { relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { buildImage } from '../infra/image/build.ts'
@@ -17,15 +18,26 @@ import { ensurePackages } from '../infra/setup/packages.ts'
 
 const TEST_PACKAGES = ['git', 'postgresql', 'e2fsprogs', 'xfsprogs']
 /** How long one file may take, on a machine that is busy with other things too. */
-const FILE_TIMEOUT_MS = 600_000
+const FILE_TIMEOUT_MS = 900_000
 
-/** Kinds that share the machine's two cores badly run one file at a time. */
+/**
+ * In this order, each file with the first that it lies in. What waits for most of its time is run two files at a time; what runs machines
+ * under emulation needs the two cores of a small machine for itself.
+ */
 const KINDS = [
-  { kind: 'unit', concurrency: 2 },
-  { kind: 'contract', concurrency: 1 },
-  { kind: 'integration', concurrency: 1 },
-  { kind: 'chaos', concurrency: 1 },
+  { folder: 'test/unit/', concurrency: 2 },
+  { folder: 'test/contract/', concurrency: 2 },
+  { folder: 'test/integration/controller/', concurrency: 2 },
+  { folder: 'test/integration/edge/', concurrency: 2 },
+  { folder: 'test/integration/', concurrency: 1 },
+  { folder: 'test/chaos/', concurrency: 1 },
 ]
+/** Begun before the others of their kind, so that no core is without work while the last one runs. */
+const LONGEST = new Set([
+  'test/integration/controller/embedded.test.ts',
+  'test/integration/controller/debian-15.test.ts',
+])
+const SLOWEST_SHOWN = 15
 
 const words = process.argv.slice(2)
 const config = readConfig(process.env)
@@ -50,17 +62,23 @@ Object.assign(process.env, {
 })
 
 const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY }).sort()
-const homeless = files.filter((file) => !KINDS.some(({ kind }) => file.startsWith(`test/${kind}/`)))
+const kindOf = (file: string) => KINDS.find(({ folder }) => file.startsWith(folder))
+const homeless = files.filter((file) => kindOf(file) === undefined)
 if (homeless.length > 0)
   throw new Error(`These tests are of no kind, so nothing would run them: ${homeless.join(', ')}`)
 
 const count = { passed: 0, failed: 0 }
-for (const { kind, concurrency } of KINDS) {
-  const isChosen = (file: string): boolean => words.length === 0 || words.some((word) => file.includes(word))
-  const chosen = files.filter((file) => file.startsWith(`test/${kind}/`) && isChosen(file))
-  if (chosen.length > 0) await runFiles(chosen, concurrency)
+const took: { file: string; seconds: number }[] = []
+const isChosen = (file: string): boolean => words.length === 0 || words.some((word) => file.includes(word))
+for (const kind of KINDS) {
+  const chosen = files.filter((file) => kindOf(file) === kind && isChosen(file))
+  chosen.sort((one, other) => Number(LONGEST.has(other)) - Number(LONGEST.has(one)))
+  if (chosen.length > 0) await runFiles(chosen, kind.concurrency)
 }
 rmSync(scratch, { recursive: true, force: true })
+took.sort((one, other) => other.seconds - one.seconds)
+for (const { file, seconds } of took.slice(0, SLOWEST_SHOWN))
+  console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`)
 
 if (count.passed + count.failed === 0) {
   console.log('No test ran: no file has one of these words in its path.')
@@ -84,6 +102,9 @@ async function runFiles(files: string[], concurrency: number): Promise<void> {
   // A suite fails with its tests, which are counted themselves, or by its own hooks and time.
   stream.on('test:fail', ({ details }) => {
     if (details.type !== 'suite' || failureTypeOf(details.error) !== 'subtestsFailed') count.failed += 1
+  })
+  stream.on('test:summary', ({ file, duration_ms: ms }) => {
+    if (file !== undefined) took.push({ file: relative(REPOSITORY, file), seconds: ms / 1_000 })
   })
   stream.compose(new spec()).pipe(process.stdout, { end: false })
   await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject))

@@ -50,7 +50,7 @@ import { visitorPromises } from './visitors.ts'
 import { webhookPromises } from './webhooks.ts'
 
 export function holdPromisesOn(driver: Driver): void {
-  describe(`the controller on ${driver.name}`, { timeout: 580_000 }, () => {
+  describe(`the controller on ${driver.name}`, { timeout: 880_000 }, () => {
     let server: TestServer | undefined
     before(async () => {
       server = await driver.open()
