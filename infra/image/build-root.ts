@@ -34,9 +34,13 @@ async function buildRoot(name: RootName, dir: string, { mirror, log, signal }: R
   const tree = join(dir, `${name}.tree`)
   const kernelTree = join(dir, `${name}.kernel`)
   const rootfs = join(dir, rootFile(name))
+  const scratch = join(dir, `${name}.tmp`)
   await mkdir(kernelTree)
+  await mkdir(scratch)
   await runTool(installDebian(name, tree, mirror), {
     env: {
+      // What it forgets when it is killed goes with the directory.
+      TMPDIR: scratch,
       ATOLL_NODE: NODE_BINARY,
       ATOLL_NPM: NPM_PACKAGE,
       ATOLL_KERNEL_PACKAGE: KERNEL_PACKAGE,
@@ -49,8 +53,7 @@ async function buildRoot(name: RootName, dir: string, { mirror, log, signal }: R
   await chmod(rootfs, 0o444)
   if (name === 'default') await takeKernel(kernelTree, dir)
 
-  await rm(tree, { recursive: true })
-  await rm(kernelTree, { recursive: true })
+  for (const made of [tree, kernelTree, scratch]) await rm(made, { recursive: true })
 }
 
 /**
