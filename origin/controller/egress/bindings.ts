@@ -1,5 +1,5 @@
 /** Which sandboxes have which secrets, beside those that the secrets themselves are for. */
-import { and, desc, eq } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { BindingRecord, BindingsQuery, CreateBindingBody } from '../../../shared/contracts/egress-secrets.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { newAccountId } from '../accounts/account-id.ts'
@@ -8,17 +8,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type BindingRow, egressBinding } from '../database/schema/egress.ts'
 import { changeEgress } from './change-egress.ts'
-import {
-  belowCursor,
-  cut,
-  kept,
-  noSuch,
-  one,
-  plainId,
-  removed,
-  requireResource,
-  requireRoom,
-} from './rows-of-tenant.ts'
+import { kept, naming, noSuch, one, pageOf, plainId, removed, requireResource, requireRoom } from './rows-of-tenant.ts'
 import { findSecret } from './secrets.ts'
 
 export const toBindingRecord = (row: BindingRow): BindingRecord => ({
@@ -30,22 +20,12 @@ export const toBindingRecord = (row: BindingRow): BindingRecord => ({
   created_at: row.createdAt.toISOString(),
 })
 
-export async function listBindings(db: Db, tenant: string, query: BindingsQuery) {
-  const found = await db
-    .select()
-    .from(egressBinding)
-    .where(
-      and(
-        kept(egressBinding, tenant),
-        query.resource_id === undefined ? undefined : eq(egressBinding.resource, plainId(query.resource_id)),
-        query.secret_id === undefined ? undefined : eq(egressBinding.secret, plainId(query.secret_id)),
-        await belowCursor(db, egressBinding, tenant, query),
-      ),
-    )
-    .orderBy(desc(egressBinding.id))
-    .limit(query.limit + 1)
-  return cut(found, query)
-}
+export const listBindings = (db: Db, tenant: string, page: BindingsQuery) =>
+  pageOf(db, egressBinding, {
+    tenant,
+    page,
+    filters: [naming(egressBinding.resource, page.resource_id), naming(egressBinding.secret, page.secret_id)],
+  })
 
 /** The same secret for the same sandbox again replaces what was. Throws not_found, sandbox_not_found, account_limit. */
 export async function createBinding(

@@ -1,5 +1,5 @@
 /** Policies of one tenant: listed, made, changed and removed. */
-import { and, desc, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type {
   CreatePolicyBody,
   EgressListQuery,
@@ -16,11 +16,11 @@ import type { Db } from '../database/connect.ts'
 import { egressPolicy, egressRule, type PolicyRow } from '../database/schema/egress.ts'
 import { type Changed, changeEgress } from './change-egress.ts'
 import {
-  belowCursor,
-  cut,
   kept,
+  naming,
   noSuch,
   one,
+  pageOf,
   plainId,
   removed,
   requireResource,
@@ -38,21 +38,8 @@ export const toPolicyRecord = (row: PolicyRow): PolicyRecord => ({
   created_at: row.createdAt.toISOString(),
 })
 
-export async function listPolicies(db: Db, tenant: string, query: EgressListQuery) {
-  const found = await db
-    .select()
-    .from(egressPolicy)
-    .where(
-      and(
-        kept(egressPolicy, tenant),
-        query.resource_id === undefined ? undefined : eq(egressPolicy.resource, plainId(query.resource_id)),
-        await belowCursor(db, egressPolicy, tenant, query),
-      ),
-    )
-    .orderBy(desc(egressPolicy.id))
-    .limit(query.limit + 1)
-  return cut(found, query)
-}
+export const listPolicies = (db: Db, tenant: string, page: EgressListQuery) =>
+  pageOf(db, egressPolicy, { tenant, page, filters: [naming(egressPolicy.resource, page.resource_id)] })
 
 /** Throws account_limit, sandbox_not_found. */
 export async function createPolicy(

@@ -1,5 +1,6 @@
 /** What policies, rules, secrets and bindings have in common: whose they are, what they are for, and how they are listed and removed. */
-import { and, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn } from 'drizzle-orm/pg-core'
 import { AppError } from '../../../shared/errors.ts'
 import { parseId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -19,23 +20,37 @@ export const kept = (table: EgressTable, tenant: string): SQL | undefined =>
 export const one = (table: EgressTable, tenant: string, id: string): SQL | undefined =>
   and(kept(table, tenant), eq(table.id, id))
 
-/** Below the cursor, which is the id of a row of theirs that may have been removed since. Throws invalid_request. */
-export async function belowCursor(
+/** The newest first, of those that pass every filter. Throws invalid_request for a cursor that is none. */
+export async function pageOf<Table extends EgressTable>(
   db: Db,
-  table: EgressTable,
-  tenant: string,
-  { cursor }: Page,
-): Promise<SQL | undefined> {
-  if (cursor === undefined) return undefined
-  // No store takes NUL, and no id of ours has one.
-  if (cursor.includes('\0')) throw notACursor()
-  if ((await db.$count(table, and(eq(table.tenant, tenant), eq(table.id, cursor)))) === 0) throw notACursor()
-  return lt(table.id, cursor)
+  table: Table,
+  { tenant, page, filters }: { tenant: string; page: Page; filters: (SQL | undefined)[] },
+): Promise<{ rows: Table['$inferSelect'][]; nextCursor: string | null }> {
+  const found = await db
+    .select()
+    .from<EgressTable>(table)
+    .where(and(kept(table, tenant), ...filters, await belowCursor(db, table, tenant, page)))
+    .orderBy(desc(table.id))
+    .limit(page.limit + 1)
+  return cut<Table['$inferSelect']>(found, page)
 }
 
 export function cut<Row extends { id: string }>(found: Row[], { limit }: Page) {
   const rows = found.slice(0, limit)
   return { rows, nextCursor: found.length > limit ? (rows.at(-1)?.id ?? null) : null }
+}
+
+/** Those whose column names this one, and all when none is named. Throws not_found for what names nothing. */
+export const naming = (column: PgColumn, id: string | undefined): SQL | undefined =>
+  id === undefined ? undefined : eq(column, plainId(id))
+
+/** Below the cursor, which is the id of a row of theirs that may have been removed since. Throws invalid_request. */
+async function belowCursor(db: Db, table: EgressTable, tenant: string, { cursor }: Page): Promise<SQL | undefined> {
+  if (cursor === undefined) return undefined
+  // No store takes NUL, and no id of ours has one.
+  if (cursor.includes('\0')) throw notACursor()
+  if ((await db.$count(table, and(eq(table.tenant, tenant), eq(table.id, cursor)))) === 0) throw notACursor()
+  return lt(table.id, cursor)
 }
 
 /** Throws account_limit. */

@@ -1,5 +1,5 @@
 /** Rules of one tenant: listed, made and removed. A rule is never changed, so that what the log names is what decided. */
-import { and, desc, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type { CreateRuleBody, RuleRecord, RulesQuery } from '../../../shared/contracts/egress.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -11,11 +11,11 @@ import type { Db } from '../database/connect.ts'
 import { egressPolicy, egressRule, type RuleRow } from '../database/schema/egress.ts'
 import { changeEgress } from './change-egress.ts'
 import {
-  belowCursor,
-  cut,
   kept,
+  naming,
   noSuch,
   one,
+  pageOf,
   plainId,
   removed,
   requireResource,
@@ -37,22 +37,12 @@ export const toRuleRecord = (row: RuleRow): RuleRecord => ({
   created_at: row.createdAt.toISOString(),
 })
 
-export async function listRules(db: Db, tenant: string, query: RulesQuery) {
-  const found = await db
-    .select()
-    .from(egressRule)
-    .where(
-      and(
-        kept(egressRule, tenant),
-        query.resource_id === undefined ? undefined : eq(egressRule.resource, plainId(query.resource_id)),
-        query.policy_id === undefined ? undefined : eq(egressRule.policy, plainId(query.policy_id)),
-        await belowCursor(db, egressRule, tenant, query),
-      ),
-    )
-    .orderBy(desc(egressRule.id))
-    .limit(query.limit + 1)
-  return cut(found, query)
-}
+export const listRules = (db: Db, tenant: string, page: RulesQuery) =>
+  pageOf(db, egressRule, {
+    tenant,
+    page,
+    filters: [naming(egressRule.resource, page.resource_id), naming(egressRule.policy, page.policy_id)],
+  })
 
 /** Throws account_limit, sandbox_not_found, not_found for the policy, invalid_request when that is for another sandbox. */
 export async function createRule(controller: Controller, principal: Principal, body: CreateRuleBody): Promise<RuleRow> {

@@ -1,5 +1,5 @@
 /** Secrets of one tenant: listed, read, set, changed and removed. Their values are sealed in the rows, and opened for hosts only. */
-import { and, desc, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import type { CreateSecretBody, SecretsQuery, UpdateSecretBody } from '../../../shared/contracts/egress-secrets.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { newAccountId } from '../accounts/account-id.ts'
@@ -9,30 +9,13 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { egressBinding, egressSecret, type SecretRow } from '../database/schema/egress.ts'
 import { type Changed, changeEgress } from './change-egress.ts'
-import {
-  belowCursor,
-  cut,
-  kept,
-  noSuch,
-  one,
-  plainId,
-  removed,
-  requireResource,
-  requireRoom,
-} from './rows-of-tenant.ts'
+import { kept, noSuch, one, pageOf, plainId, removed, requireResource, requireRoom } from './rows-of-tenant.ts'
 import { hostsOf, mask, refuseRefreshToken } from './secret-record.ts'
 
 const PLACEHOLDER_BYTES = 24
 
-export async function listSecrets(db: Db, tenant: string, query: SecretsQuery) {
-  const found = await db
-    .select()
-    .from(egressSecret)
-    .where(and(kept(egressSecret, tenant), ...filtersOf(query), await belowCursor(db, egressSecret, tenant, query)))
-    .orderBy(desc(egressSecret.id))
-    .limit(query.limit + 1)
-  return cut(found, query)
-}
+export const listSecrets = (db: Db, tenant: string, page: SecretsQuery) =>
+  pageOf(db, egressSecret, { tenant, page, filters: filtersOf(page) })
 
 function filtersOf(query: SecretsQuery): SQL[] {
   const columns = {
