@@ -183,6 +183,8 @@ export const LIMITS = {
   restoreTimeoutMs: 20_000,
   qmpTimeoutMs: 10_000,
   hostRequestMs: 15_000,
+  /** How long an answer may take to its end after its last word; until then it holds its connection, and one of its tenant's places. */
+  answerEndMs: 1_000,
   hostPollMs: 1_000,
   /** What several hosts say within this time is written in one statement. */
   hostOffersEveryMs: 100,

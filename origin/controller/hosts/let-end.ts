@@ -6,7 +6,7 @@ import { LIMITS } from '../../../shared/limits.ts'
  * Its connection serves the next call when it has ended: breaking it off would cost that call a new one. What goes on after its last word,
  * or does not end, is broken off all the same.
  */
-export function letEnd(body: Readable, limitMs: number = LIMITS.hostRequestMs): void {
+export function letEnd(body: Readable, limitMs: number = LIMITS.answerEndMs): void {
   if (body.closed) return
   const breakOff = (): void => void body.destroy()
   const timer = setTimeout(breakOff, limitMs)
