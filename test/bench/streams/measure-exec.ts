@@ -14,7 +14,8 @@ export type ExecTimes = {
   process: Quantiles
 }
 
-const WARM_UPS = 5
+/** As of code: a hot command is one of many, and not among the first that a daemon has served. */
+const WARM_UPS = 100
 
 export async function measureExec(stage: Stage, samples: number): Promise<ExecTimes> {
   const times = { host: [] as number[], region: [] as number[], stream: [] as number[], process: [] as number[] }
