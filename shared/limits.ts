@@ -620,7 +620,7 @@ export const LIMITS = {
   /** What is written within this time is published together. */
   eventGatherMs: 5,
   /** How often events of commands are written: what is at most lost with a controller that is killed. */
-  commandEventsMs: 250,
+  commandEventsMs: 500,
   /** In memory: what a controller may have to tell while its database is away. */
   commandEventsHeldMax: 10_000,
   /** They are many, and wanted soon or never. */
