@@ -623,8 +623,8 @@ export const LIMITS = {
   commandEventsMs: 500,
   /** In memory: what a controller may have to tell while its database is away. */
   commandEventsHeldMax: 10_000,
-  /** They are many, and wanted soon or never. */
-  commandEventsKeptMs: 24 * 3_600_000,
+  /** They are many, and wanted soon or never: at fifty commands a second a day of one tenant would be gigabytes. */
+  commandEventsKeptMs: 3_600_000,
   /** Processes that go on by themselves, of whose end a controller wants to hear. */
   commandsAwaitedMax: 4_096,
   /** How soon a sandbox is asked about such, and how seldom at last; and how many at a time. */

@@ -19,7 +19,7 @@ const TOLD =
   'Every change of state: `sandbox.created`, `sandbox.running`, `sandbox.paused`, `sandbox.destroyed` and so on, with `state` and `revision`. ' +
   '`sandbox.exec.started` {`exec_id`, `command`}: a command was started, or code, which has a `language`, too; `exec_id` is the `pid` of a process. ' +
   '`sandbox.exec.completed` {`exec_id`, `exit_code`, `duration_ms`, `reason`}: it has ended. `reason` is `lost`, and `exit_code` null, when nobody ' +
-  'heard how. Of a process that goes on by itself it is told within 30 seconds. What was told of commands is kept for a day; a server that ' +
+  'heard how. Of a process that goes on by itself it is told within 30 seconds. What was told of commands is kept for an hour; a server that ' +
   'is killed tells nothing of the last half a second, nor of the ends of processes that it had started.'
 
 const streamQuery = z.object({
