@@ -21,21 +21,23 @@ const TEST_PACKAGES = ['git', 'postgresql', 'e2fsprogs', 'xfsprogs']
 const FILE_TIMEOUT_MS = 900_000
 
 /**
- * In this order, each file with the first that it lies in. What waits for most of its time is run two files at a time; what runs machines
- * under emulation needs the two cores of a small machine for itself.
+ * In this order, each file with the first that it lies in, two at a time: one waits while the other one works. A whole stack has the two
+ * cores of a small machine, and its memory, for itself.
  */
 const KINDS = [
-  { folder: 'test/unit/', concurrency: 2 },
-  { folder: 'test/contract/', concurrency: 2 },
-  { folder: 'test/integration/controller/', concurrency: 2 },
-  { folder: 'test/integration/edge/', concurrency: 2 },
-  { folder: 'test/integration/', concurrency: 1 },
-  { folder: 'test/chaos/', concurrency: 1 },
+  { folders: ['test/unit/', 'test/contract/'], concurrency: 2 },
+  {
+    folders: ['test/integration/controller/', 'test/integration/edge/', 'test/chaos/controller/', 'test/chaos/edge/'],
+    concurrency: 2,
+  },
+  { folders: ['test/integration/guest/', 'test/integration/hostd/', 'test/integration/processes/'], concurrency: 2 },
+  { folders: ['test/integration/stack/', 'test/chaos/'], concurrency: 1 },
 ]
 /** Begun before the others of their kind, so that no core is without work while the last one runs. */
 const LONGEST = new Set([
   'test/integration/controller/embedded.test.ts',
   'test/integration/controller/debian-15.test.ts',
+  'test/chaos/controller/kill-anytime.test.ts',
 ])
 const SLOWEST_SHOWN = 15
 
@@ -62,7 +64,7 @@ Object.assign(process.env, {
 })
 
 const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY }).sort()
-const kindOf = (file: string) => KINDS.find(({ folder }) => file.startsWith(folder))
+const kindOf = (file: string) => KINDS.find(({ folders }) => folders.some((folder) => file.startsWith(folder)))
 const homeless = files.filter((file) => kindOf(file) === undefined)
 if (homeless.length > 0)
   throw new Error(`These tests are of no kind, so nothing would run them: ${homeless.join(', ')}`)

@@ -212,7 +212,7 @@ test('an agent that never says ready is given up when the caller gives up', { ti
   // Its control port answers to nobody: the data port of another machine stands in for it.
   const options = { ...UNWATCHED, dataPath, controlPath: dataPath, signal: AbortSignal.timeout(500) }
   await assert.rejects(openGuestSession(options), isRefused)
-  assert.ok(performance.now() - began < 2_000)
+  assert.ok(performance.now() - began < 10_000)
 })
 
 test('an agent that talks for ever and never says ready is given up, and blamed', {

@@ -24,7 +24,7 @@ test('a command that never ends is killed when its time is over, and told so', a
   assert.equal(outcome.reason, 'timeout')
   assert.equal(outcome.exit_code, 124)
   assert.equal(outcome.stdout, 'begun\n')
-  assert.ok(outcome.duration_ms < 5_000)
+  assert.ok(outcome.duration_ms < 60_000)
 })
 
 test('a timeout also kills what has left the process group and lost its parent', async () => {
