@@ -80,8 +80,12 @@ export function codePromises(regionOf: () => TestRegion): void {
     regionOf().host.agent = late.agent
     const id = await create()
     for (const accept of ['application/json', 'application/x-ndjson', 'text/event-stream'])
-      for (let call = 0; call < 4; call++) await (await run(id, { code: 'story' }, accept)).text()
-    // The next call may come while the one before is answered, but not yet at its end.
+      for (let call = 0; call < 4; call++) {
+        const before = late.endings()
+        await (await run(id, { code: 'story' }, accept)).text()
+        await until('the answer to end', () => late.endings() > before)
+      }
+    // The next call may come when the end of the one before has been sent, but not yet been seen.
     assert.ok(late.connections.size <= 2, `${late.connections.size} connections for 12 calls`)
   })
 

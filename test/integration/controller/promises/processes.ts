@@ -106,9 +106,11 @@ export function processPromises(regionOf: () => TestRegion): void {
   test('commands told as they run, one after another, go over connections that are there already', async () => {
     const late = endingLate(agent.serve)
     regionOf().host.agent = late.agent
-    for (let call = 0; call < 8; call++)
+    for (let call = 0; call < 8; call++) {
       await (await stream('/exec/stream', { method: 'POST', body: '{"command": "true"}' })).text()
-    // The next call may come while the one before is answered, but not yet at its end.
+      await until('the answer to end', () => late.endings() > call)
+    }
+    // The next call may come when the end of the one before has been sent, but not yet been seen.
     assert.ok(late.connections.size <= 2, `${late.connections.size} connections for 8 commands`)
   })
 

@@ -6,16 +6,18 @@ type Agent = (request: IncomingMessage, response: ServerResponse) => void
 
 const MOMENT_MS = 5
 
-/** `connections` are those that the requests came on. */
-export function endingLate(agent: Agent): { agent: Agent; connections: Set<Socket> } {
+/** `connections` are those that the requests came on; `endings` is how many answers have ended. */
+export function endingLate(agent: Agent): { agent: Agent; connections: Set<Socket>; endings(): number } {
   const connections = new Set<Socket>()
+  let ended = 0
   return {
     connections,
+    endings: () => ended,
     agent(request, response) {
       connections.add(request.socket)
       const end = response.end.bind(response)
       response.end = ((): ServerResponse => {
-        setTimeout(end, MOMENT_MS)
+        setTimeout(() => end(() => (ended += 1)), MOMENT_MS)
         return response
       }) as ServerResponse['end']
       agent(request, response)
