@@ -18,6 +18,8 @@ export type FilesStage = {
   stop(): Promise<void>
 }
 
+/** What is written over a file stands beside it until it is whole. */
+const COPIES = 2
 const DISK_SPARE_MIB = 1_024
 const SINK = 9_001
 const SOURCE = 9_002
@@ -64,7 +66,7 @@ export async function setFilesStage(bytes: number): Promise<FilesStage> {
     const site = await startSpawnedSite({ database, region, hosts: [{ name: 'real', socketPath }] })
     undo.push(() => site.stop())
     const { key } = site.account
-    const disk_size_mb = Math.max(1_024, 2 ** Math.ceil(Math.log2((bytes >> 20) + DISK_SPARE_MIB)))
+    const disk_size_mb = 2 ** Math.ceil(Math.log2(COPIES * (bytes >> 20) + DISK_SPARE_MIB))
     const made = await region.ask('/v1/sandboxes', {
       method: 'POST',
       key,
