@@ -1,6 +1,7 @@
 /** The daemon of one host: it makes machines so, keeps them, and answers on a unix socket, and over TLS if it is told to. */
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
+import { asWritten } from './http/as-written.ts'
 import { openNetwork } from './join/open-network.ts'
 import { listen } from './listen.ts'
 import { describe, logTo } from './log.ts'
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   keepStandby(host, config.standbyAfterSec * 1_000)
   keepShelf(host, config.imageDir)
   host.pool.open()
-  const { fetch } = buildApp(host)
+  const fetch = asWritten(buildApp(host).fetch)
   const servers = [await listen(fetch, config.socket)]
   log('listening', { socket: config.socket })
   const network = await openNetwork(config, fetch, draining.signal, log)

@@ -11,7 +11,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { shownText } from '../commands/command-text.ts'
 import type { Controller } from '../controller.ts'
 import { letEnd } from '../hosts/let-end.ts'
-import { askGuest, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
+import { askGuest, asWork, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
 import { outcomeUnknown } from '../sandboxes/start-on-host.ts'
 import { type CodeEvent, codeEvents } from './code-events.ts'
 
@@ -62,7 +62,7 @@ async function* told(
   } catch (thrown) {
     if (caller.aborted) throw caller.reason
     const why = await whyCut(controller, row)
-    if (why.code !== 'guest_unreachable') throw why
+    if (why.code !== 'guest_unreachable') throw asWork(row, why)
     throw isNonsense(thrown) ? nonsense(thrown) : outcomeUnknown(row.id, undefined, thrown)
   } finally {
     command.lose()

@@ -6,7 +6,7 @@ import { held } from '../events/held-stream.ts'
 import { drained } from '../events/keep-publishing.ts'
 import type { GuestRequest } from '../hosts/guest-calls.ts'
 import { type Form, type ToldEvent, tellEvents } from '../http/told-events.ts'
-import { type Answered, askGuest, type FoundAsking, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
+import { type Answered, askGuest, type FoundAsking, type GuestAsking } from '../sandboxes/ask-guest.ts'
 import type { OutputCursor } from './output-cursor.ts'
 import { type OutputFrames, outputFrames, readStart } from './output-frames.ts'
 import { OutputTeller } from './tell-output.ts'
@@ -33,9 +33,9 @@ export async function openOutput(
   const place = controller.events.streams.open(principal, 'output')
   try {
     const answered = await askGuest(controller, asking, request)
-    const frames = outputFrames(controller, answered)
+    const frames = outputFrames(controller, answered, command !== undefined)
     const first = await frames.next()
-    if (first === undefined) throw await whyCut(controller, answered.row)
+    if (first === undefined) throw await frames.whyCut()
     const { pid, rest } = frames.understand(() => readStart(first))
     if (pid !== null && command !== undefined)
       controller.commands.awaited.add(answered.row.id, pid, command, controller.clock())
@@ -65,7 +65,7 @@ async function* tellAll(
       yield events
       if (teller.end !== undefined) return
     }
-    throw await whyCut(controller, row)
+    throw await frames.whyCut()
   } catch (thrown) {
     // Who made it end has said why; that the answer broke off is only what followed.
     until.throwIfAborted()

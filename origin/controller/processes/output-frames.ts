@@ -5,11 +5,13 @@ import { AppError } from '../../../shared/errors.ts'
 import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
 import type { Controller } from '../controller.ts'
 import { letEnd } from '../hosts/let-end.ts'
-import { type Answered, whyCut } from '../sandboxes/ask-guest.ts'
+import { type Answered, asWork, whyCut } from '../sandboxes/ask-guest.ts'
 
 export type OutputFrames = {
   /** Undefined at the end of the answer. Throws what the caller should hear. */
   next(): Promise<Frame[] | undefined>
+  /** Why the answer ended before its last word. */
+  whyCut(): Promise<AppError>
   /** What a frame means. Throws guest_unreachable when it means nothing. */
   understand<T>(read: () => T): T
   /** Nothing more is wanted. Safe to repeat. */
@@ -18,9 +20,14 @@ export type OutputFrames = {
   end(): void
 }
 
-export function outputFrames(controller: Controller, { body, row }: Answered): OutputFrames {
+/** `isStart`: the same request started what speaks, so that sending it again may run it twice. */
+export function outputFrames(controller: Controller, { body, row }: Answered, isStart: boolean): OutputFrames {
   const batches = frameBatches(body)
   let isLeft = false
+  const cut = async (): Promise<AppError> => {
+    const why = await whyCut(controller, row)
+    return isStart ? asWork(row, why) : why
+  }
   const nonsense = (cause: unknown): AppError => {
     body.destroy()
     return new AppError('guest_unreachable', 'The agent inside the sandbox said something that makes no sense.', {
@@ -28,13 +35,14 @@ export function outputFrames(controller: Controller, { body, row }: Answered): O
     })
   }
   return {
+    whyCut: cut,
     async next() {
       try {
         const { done, value } = await batches.next()
         return done === true ? undefined : value
       } catch (thrown) {
         if (isLeft) throw thrown
-        throw thrown instanceof FrameError ? nonsense(thrown) : await whyCut(controller, row)
+        throw thrown instanceof FrameError ? nonsense(thrown) : await cut()
       }
     },
     understand(read) {

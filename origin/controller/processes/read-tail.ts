@@ -13,7 +13,7 @@ export async function readTail(
   { pid, lines }: { pid: string; lines: number },
 ): Promise<string> {
   const request = { method: 'GET', path: `${pathOf(pid)}/output` } as const
-  const frames = outputFrames(controller, await askGuest(controller, asking, request))
+  const frames = outputFrames(controller, await askGuest(controller, asking, request), false)
   const pieces: Uint8Array[] = []
   let bytes = 0
   try {

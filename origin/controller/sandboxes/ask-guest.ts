@@ -90,6 +90,10 @@ export async function whyCut(controller: Controller, row: SandboxRow): Promise<A
   }
 }
 
+/** The same for what had begun to run: that its host is away now says nothing about whether it was done, so it is not to be sent again. */
+export const asWork = ({ id }: SandboxRow, why: AppError): AppError =>
+  why.code === 'host_unavailable' ? outcomeUnknown(id, undefined, why) : why
+
 async function ask<T extends { kind: string }>(
   controller: Controller,
   asking: GuestAsking | FoundAsking,

@@ -80,8 +80,10 @@ const byRule = ({ id, effect }: EgressRule): Verdict => ({
   rule: id,
 })
 
-function withoutRule({ default_effect }: EgressPolicy, host: string, port: number): Verdict {
-  if (default_effect === 'deny') return CLOSED
+function withoutRule({ default_effect, rules }: EgressPolicy, host: string, port: number): Verdict {
+  // Whoever reads it has a rule for the host, and needs to hear that it is the port that is shut.
+  if (default_effect === 'deny')
+    return isOpenElsewhere(rules, host, port) ? { action: 'denied', reason: 'port' } : CLOSED
   if (!WEB_PORTS.includes(port)) return { action: 'denied', reason: 'port' }
   return familyOf(host) === 0 ? { action: 'allowed', reason: 'default' } : { action: 'denied', reason: 'address' }
 }
@@ -89,3 +91,9 @@ function withoutRule({ default_effect }: EgressPolicy, host: string, port: numbe
 /** Whether programs in the sandbox have to trust the host's authority, because it looks into some of their TLS. */
 export const needsAuthority = (policy: EgressPolicy | null): boolean =>
   policy !== null && (policy.secrets.length > 0 || policy.rules.some(looksInside))
+
+/** Whether this port is none of those that rules let this host be reached on. */
+function isOpenElsewhere(rules: EgressPolicy['rules'], host: string, port: number): boolean {
+  const ofHost = rules.filter((rule) => rule.effect === 'allow' && fitsHost(rule.host, host))
+  return ofHost.length > 0 && !ofHost.some(fitsTarget({ host, port }))
+}

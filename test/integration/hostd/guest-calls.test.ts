@@ -1,5 +1,8 @@
 /** Calls that pass through the daemon to the agent of a real machine: both bodies as they come, and a cut is never taken for an end. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { type Dispatcher, Pool } from 'undici'
@@ -56,6 +59,24 @@ test('the agent answers in its own words, marked as its own, and a refusal of th
   const nobody = await client.request({ method: 'GET', path: '/v1/vms/nobody/guest/health' })
   assert.deepEqual([nobody.statusCode, nobody.headers[GUEST_ANSWER_HEADER]], [404, undefined])
   await nobody.body.dump()
+})
+
+test('the head of an answer alone is one answer, behind which its connection serves the next call', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const sockets = new Set<Socket>()
+  try {
+    for (let call = 0; call < 3; call++) {
+      const path = '/v1/vms/called/guest/files?path=/etc/hostname'
+      const asked = request({ agent, socketPath: `${host.directory}/hostd.sock`, method: 'HEAD', path }).end()
+      asked.once('socket', (socket) => sockets.add(socket))
+      const [head] = (await once(asked, 'response')) as [IncomingMessage]
+      assert.deepEqual([head.statusCode, head.headers[GUEST_ANSWER_HEADER]], [200, '1'])
+      await once(head.resume(), 'end')
+    }
+    assert.equal(sockets.size, 1)
+  } finally {
+    agent.destroy()
+  }
 })
 
 test('what a call sends comes back while it is still sending', async () => {

@@ -202,6 +202,29 @@ export function codePromises(regionOf: () => TestRegion): void {
     assert.deepEqual([lines.at(-1).type, lines.at(-1).code], ['error', 'outcome_unknown'])
   })
 
+  test('under whose code a host dies is not told to send it again', async () => {
+    const { host } = regionOf()
+    const began = Promise.withResolvers<void>()
+    agentOf({
+      sleep: (say) => {
+        say.output('stdout', [0x61])
+        began.resolve()
+        return new Promise(() => {})
+      },
+    })
+    const id = await create()
+    const asked = run(id, { code: 'sleep' })
+    await began.promise
+    await host.away()
+    const lost = await asked
+    assert.deepEqual([lost.status, textAt(await lost.json(), 'error', 'code')], [504, 'outcome_unknown'])
+    await host.back()
+    await until(
+      'the host to be heard of',
+      async () => (await regionOf().ask(`/v1/sandboxes/${id}/code/contexts`)).status === 200,
+    )
+  })
+
   test('what cannot be asked is refused before the sandbox hears of it', async () => {
     const agent = agentOf()
     const id = await create()

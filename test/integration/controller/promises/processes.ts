@@ -190,6 +190,23 @@ export function processPromises(regionOf: () => TestRegion): void {
     assert.equal(await last(), 'guest_unreachable')
   })
 
+  test('under whose command a host dies is not told to send it again, and who only listened is', async () => {
+    agent.after = 'goes on'
+    agent.says = [output('a\n', 0)]
+    const { host } = regionOf()
+    for (const [rest, init, code] of [
+      ['/exec/stream', { method: 'POST', body: '{"command": "true"}' }, 'outcome_unknown'],
+      [`/processes/${agent.pid}/stream`, {}, 'host_unavailable'],
+    ] as const) {
+      const told = (await stream(rest, init)).text()
+      await until('the output to be listened to', () => agent.listeners.size === 1)
+      await host.away()
+      assert.match(await told, new RegExp(`"code":"${code}"`))
+      await host.back()
+      await until('the host to be heard of', async () => (await ask('/processes')).status === 200)
+    }
+  })
+
   test('whoever leaves a stream is not listened for any more, and gives its place back', async () => {
     agent.after = 'goes on'
     agent.says = [output('a\n', 0)]

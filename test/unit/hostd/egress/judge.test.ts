@@ -151,6 +151,10 @@ test('the first rule that fits decides, and its id is told', () => {
   })
   assert.equal(judgeRequest(policy({ rules }), { ...asked, method: 'POST' }).rule, 'deny *.test')
   assert.deepEqual(judgeConnection(policy({ rules }), asked), { action: 'allowed', reason: 'rule', inspects: true })
+  const elsewhere = { ...asked, port: 4_001 }
+  assert.equal(judgeRequest(policy({ rules: [rule('api.test', 'allow')] }), elsewhere).reason, 'port')
+  assert.equal(judgeConnection(policy({ rules: [rule('api.test', 'allow')] }), elsewhere).reason, 'port')
+  assert.equal(judgeRequest(policy({ rules: [rule('other.test', 'allow')] }), elsewhere).reason, 'default')
   const address = { ...asked, host: '93.184.216.34' }
   assert.equal(judgeRequest(policy({ default_effect: 'allow' }), address).reason, 'address')
 })
