@@ -6,6 +6,7 @@ import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { LIMITS } from '../../../shared/limits.ts'
 import { answerGarbled } from './answer-garbled.ts'
+import { asWritten } from './as-written.ts'
 import type { Env } from './serve-route.ts'
 import { watchBodies } from './watch-bodies.ts'
 
@@ -38,7 +39,12 @@ export async function openDoor(
     requestTimeout: 0,
     headersTimeout: LIMITS.headersMs,
   }
-  const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port, serverOptions }) as Server
+  const server = serve({
+    fetch: asWritten(app.fetch),
+    hostname: listen.host,
+    port: listen.port,
+    serverOptions,
+  }) as Server
   const bodies = watchBodies()
   let inside = 0
   // The server itself forgets a connection that was upgraded, but does not close while it is open.
