@@ -6,9 +6,9 @@ import type { CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FrameError } from '../../../shared/frames.ts'
-import { newId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { shownText } from '../commands/command-text.ts'
+import { tellCommand } from '../commands/tell-command.ts'
 import type { Controller } from '../controller.ts'
 import { letEnd } from '../hosts/let-end.ts'
 import { askGuest, asWork, type GuestAsking, whyCut } from '../sandboxes/ask-guest.ts'
@@ -44,11 +44,7 @@ async function* told(
   caller: AbortSignal,
   { code, language }: CodeCall,
 ): RunningCode {
-  const { commands, region, clock, random } = controller
-  const command = commands.tell(row.id, newId('exec', region.code, clock(), random(16)), {
-    command: shownText(code),
-    language,
-  })
+  const command = tellCommand(controller, row.id, { command: shownText(code), language })
   let isOver = false
   try {
     for await (const batch of codeEvents(body.iterator({ destroyOnReturn: false }), LIMITS.execOutputBytesMax)) {

@@ -24,8 +24,9 @@ export async function startProcess(
   const answered = await askGuest(controller, asking, request)
   const started = await readGuestJson(answered, guestProcess)
   // The text as it was asked for: what the agent says of it is a stranger's.
-  if (started.end === null)
-    controller.commands.awaited.add(answered.row.id, started.id, start.shown, controller.clock())
+  const { awaited } = controller.commands
+  awaited.add(answered.row.id, started.id, start.shown, controller.clock())
+  if (started.end !== null) awaited.end(answered.row.id, started.id, started.end)
   return toProcessRecord(started)
 }
 

@@ -5,6 +5,8 @@ import type { CreateSandboxBody, RunBody } from '../../../shared/contracts/sandb
 import { AppError } from '../../../shared/errors.ts'
 import { newId } from '../../../shared/ids.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { commandText } from '../commands/command-text.ts'
+import { tellCommand } from '../commands/tell-command.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import { planWayOut } from '../egress/way-out.ts'
@@ -18,7 +20,6 @@ import { ownTemplate } from '../templates/template-source.ts'
 import { admitOnce } from './admit-once.ts'
 import type { Reply } from './answer-once.ts'
 import { type Claim, dropClaim, finishClaim, type KeptAnswer, keptError, throwKeptError } from './claim.ts'
-import { tellCommand } from './exec-sandbox.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 import { findWorkspace } from './find-workspace.ts'
 import { planExec } from './plan-exec.ts'
@@ -59,7 +60,8 @@ export async function createSandbox(controller: Controller, request: CreateReque
       throwKeptError(admitted)
       return { status: admitted.status, response: admitted.response, isReplay: true }
     }
-    const told = request.kind === 'run' ? tellCommand(controller, id, request.body) : undefined
+    const told =
+      request.kind === 'run' ? tellCommand(controller, id, { command: commandText(request.body) }) : undefined
     making = { id, tenant: principal.tenant, host: admitted.host, plan, exec, told, claim, isAnswered: false }
   } finally {
     if (making === undefined) release()

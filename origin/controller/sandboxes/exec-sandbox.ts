@@ -4,10 +4,9 @@
  */
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
 import type { ExecAnswer } from '../../../shared/contracts/sandbox-records.ts'
-import { newId } from '../../../shared/ids.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { commandText } from '../commands/command-text.ts'
-import type { CommandTold } from '../commands/commands.ts'
+import { tellCommand } from '../commands/tell-command.ts'
 import type { Controller } from '../controller.ts'
 import type { SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
@@ -32,7 +31,7 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
     findForChange(controller.database.db, principal, reference, controller.region.code),
   )
   const exec = planExec(request.body, await workdirOf(controller.database.db, found))
-  const told = tellCommand(controller, found.id, request.body)
+  const told = tellCommand(controller, found.id, { command: commandText(request.body) })
   try {
     const { row, outcome } = await askAwake(controller, {
       waker: principal,
@@ -49,15 +48,6 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   } finally {
     told.lose()
   }
-}
-
-/** What is told of a command that has no id of its own. */
-export function tellCommand(
-  { commands, region, clock, random }: Controller,
-  sandbox: string,
-  body: Parameters<typeof commandText>[0],
-): CommandTold {
-  return commands.tell(sandbox, newId('exec', region.code, clock(), random(16)), { command: commandText(body) })
 }
 
 async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {

@@ -105,6 +105,12 @@ export function commandPromises(regionOf: () => TestRegion): void {
     agent.ended = { exit_code: 9, reason: 'signal', duration_ms: 40, ended_at_ms: 1_700_000_000_040 }
     assert.deepEqual((await stories(reader, 6)).slice(5), [[COMPLETED, 9, 'signal']])
     assert.equal(reader.frames[5]?.data.exec_id, agent.pid)
+    // One that has ended before its start is answered.
+    await post(id, '/processes', { command: 'true' })
+    assert.deepEqual((await stories(reader, 8)).slice(6), [
+      [STARTED, 'true', undefined],
+      [COMPLETED, 9, 'signal'],
+    ])
   })
 
   // Else a sandbox with a server in it could not be idle for long, and its owner would pay for being asked.
