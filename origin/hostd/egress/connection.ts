@@ -35,9 +35,17 @@ export class Connection extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this._writev([{ chunk }], done)
+  }
+
+  /** What waited goes as one, as head and body of an answer do, instead of each after the one before. */
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this.#idle?.refresh()
-    if (this.#stream.writable) this.#stream.write(chunk, done)
-    else done(new Error('The connection has ended.'))
+    if (!this.#stream.writable) return void done(new Error('The connection has ended.'))
+    this.#stream.cork()
+    for (const { chunk } of chunks.slice(0, -1)) this.#stream.write(chunk)
+    this.#stream.write(chunks.at(-1)?.chunk ?? '', done)
+    this.#stream.uncork()
   }
 
   override _final(done: () => void): void {

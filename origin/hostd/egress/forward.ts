@@ -50,7 +50,10 @@ function headOf(upstream: ClientRequest): Promise<IncomingMessage> {
   })
 }
 
-/** Whether all of it came, and was taken. */
+/**
+ * Whether all of it came, and was handed over. Who has read the last byte often leaves at once, before the connection has said that it
+ * took that byte: that is no broken answer.
+ */
 function passOn(answer: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     answer
@@ -58,8 +61,10 @@ function passOn(answer: IncomingMessage, outgoing: ServerResponse): Promise<bool
       .once('close', () => {
         if (!answer.complete) outgoing.destroy()
       })
-    outgoing.on('error', () => undefined).once('close', () => resolve(outgoing.writableFinished && answer.complete))
-    outgoing.once('finish', () => resolve(answer.complete))
+    outgoing
+      .on('error', () => undefined)
+      .once('close', () => resolve(answer.complete && answer.readableLength === 0))
+      .once('finish', () => resolve(answer.complete))
     if (outgoing.closed) resolve(false)
     answer.pipe(outgoing)
   })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -331,6 +332,36 @@ test('an answer that breaks off in the middle is never taken for the whole', LIM
   })
   world.allow('api.test', [port])
   await assert.rejects(world.get(`http://api.test:${port}/`))
+  assert.deepEqual([(await lastEntry()).action, (await lastEntry()).reason], ['error', 'broken'])
+})
+
+test('who leaves with the last byte, before the wire has said that it took it, had a whole answer', LIMIT, async () => {
+  const port = await world.serve((_, outgoing) => outgoing.end('all of it'))
+  world.allow('api.test', [port])
+  let heard = ''
+  const process = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      heard += chunk
+      if (heard.endsWith('all of it')) process.destroy()
+      else done()
+    },
+  })
+  world.proxy.serve(process, world.visitor)
+  process.push(`GET http://api.test:${port}/ HTTP/1.1\r\nhost: api.test\r\n\r\n`)
+  assert.deepEqual([(await lastEntry()).action, (await lastEntry()).reason], ['allowed', 'rule'])
+})
+
+test('who leaves in the middle had none', LIMIT, async () => {
+  const port = await world.serve((_, outgoing) => {
+    outgoing.writeHead(200, { 'content-length': '100' })
+    outgoing.write('half')
+  })
+  world.allow('api.test', [port])
+  const socket = connect(world.doorPort, '127.0.0.1')
+  socket.write(`GET http://api.test:${port}/ HTTP/1.1\r\nhost: api.test\r\n\r\n`)
+  while (!(await nextText(socket)).endsWith('half'));
+  socket.destroy()
   assert.deepEqual([(await lastEntry()).action, (await lastEntry()).reason], ['error', 'broken'])
 })
 
