@@ -12,7 +12,7 @@ import {
 } from '../../../shared/contracts/guest-code.ts'
 import { type Frame, FrameDecoder, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
-import { GrownBytes } from './grown-bytes.ts'
+import { GrownBytes } from '../grown-bytes.ts'
 
 export type CodeEvent =
   | { type: 'started'; started: GuestCodeStarted }

@@ -4,8 +4,8 @@ import type { CodeAnswer } from '../../../shared/contracts/code.ts'
 import type { CodeError, CodeResult } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeStarted } from '../../../shared/contracts/guest-code.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { GrownBytes } from '../grown-bytes.ts'
 import { endFields } from './end-fields.ts'
-import { GrownBytes } from './grown-bytes.ts'
 import type { RunningCode } from './run-code.ts'
 
 /** What one call may hold here is bounded by what its events may be (code-events.ts). */

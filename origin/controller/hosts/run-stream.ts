@@ -3,6 +3,7 @@ import { type ExecExit, execExit } from '../../../shared/contracts/guest.ts'
 import { type HostReady, hostReady } from '../../../shared/contracts/host.ts'
 import { FRAME, type Frame, FrameDecoder, FrameError, frameJson } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { GrownBytes } from '../grown-bytes.ts'
 import { type Trouble, troubleOfFrame, troubleOfThrown } from './outcome.ts'
 
 export type RunWatch = {
@@ -50,7 +51,7 @@ export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch):
       case FRAME.exited: {
         const facts = execExit.parse(frameJson(frame))
         const truncated = facts.stdout_truncated || facts.stderr_truncated || stdout.overflowed || stderr.overflowed
-        exit = { facts, stdout: stdout.bytes(), stderr: stderr.bytes(), truncated }
+        exit = { facts, stdout: stdout.take(), stderr: stderr.take(), truncated }
         return undefined
       }
       case FRAME.error:
@@ -75,17 +76,14 @@ export async function readRun(body: AsyncIterable<Uint8Array>, watch: RunWatch):
 }
 
 function boundedBuffer() {
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const held = new GrownBytes()
   return {
     overflowed: false,
     push(chunk: Uint8Array) {
-      const kept = chunk.subarray(0, LIMITS.execOutputBytesMax - size)
+      const kept = chunk.subarray(0, LIMITS.execOutputBytesMax - held.size)
       if (kept.length < chunk.length) this.overflowed = true
-      size += kept.length
-      // The decoder hands out views of a buffer that may be reused; what is kept must be our own.
-      if (kept.length > 0) chunks.push(kept.slice())
+      if (kept.length > 0) held.push(kept)
     },
-    bytes: () => Buffer.concat(chunks),
+    take: () => held.take(),
   }
 }

@@ -17,11 +17,15 @@ export class GrownBytes {
     this.size = size
   }
 
-  /** All that came, as text. There is nothing of it left. */
-  takeText(): string {
-    const text = this.#held.toString('utf8', 0, this.size)
+  /** All that came. There is nothing of it left. */
+  take(): Buffer {
+    const all = this.#held.subarray(0, this.size)
     this.#held = Buffer.alloc(0)
     this.size = 0
-    return text
+    return all
+  }
+
+  takeText(): string {
+    return this.take().toString('utf8')
   }
 }
