@@ -9,7 +9,8 @@ export class GrownBytes {
   push(bytes: Uint8Array): void {
     const size = this.size + bytes.length
     if (size > this.#held.length) {
-      const grown = Buffer.alloc(Math.max(size, 2 * this.#held.length, BEGIN_BYTES))
+      // Nobody sees what is in it behind `size`.
+      const grown = Buffer.allocUnsafe(Math.max(size, 2 * this.#held.length, BEGIN_BYTES))
       grown.set(this.#held.subarray(0, this.size))
       this.#held = grown
     }

@@ -3,6 +3,8 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { cutAtCharacter } from './cut-at-character.ts'
 
 const NEWLINE = 10
+/** Of a line that comes bit by bit, before they are made one. */
+const PIECES_MAX = 64
 
 /** `isPart`: the line was too long to be told whole. */
 export type Line = { text: string; isPart: boolean }
@@ -48,6 +50,8 @@ export class LineCutter {
   #hold(bytes: Buffer): void {
     this.#held.push(bytes)
     this.#heldBytes += bytes.length
+    // A piece of one byte costs a hundred times what is in it.
+    if (this.#held.length > PIECES_MAX) this.#held = [Buffer.concat(this.#held)]
   }
 
   *#parts(): Generator<Line> {

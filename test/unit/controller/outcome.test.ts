@@ -1,14 +1,13 @@
 /** "Never happened" and "may have happened": a command is sent again only after the first, so the two must never be mixed up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { troubleOfAnswer, troubleOfFrame, troubleOfThrown } from '../../../origin/controller/hosts/outcome.ts'
 import { readRun } from '../../../origin/controller/hosts/run-stream.ts'
 import { AppError, errorBody } from '../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { usedBytes } from '../../harness/used-bytes.ts'
 
 test('only a host that says so, or that was not reached, counts as not executed', () => {
   const body = errorBody(new AppError('capacity_exhausted', 'full'), 'r')
@@ -65,26 +64,14 @@ test('a flood of output is cut at the limit and marked, and the streams stay apa
 test('output that comes in single bytes is held as cheaply as the same in one piece', async () => {
   const count = 1_000_000
   const many = Buffer.concat(Array.from({ length: 10_000 }, () => encodeFrame(FRAME.stdout, new Uint8Array([97]))))
-  const collect = collector()
   let heldBytes = 0
   async function* letters(): AsyncGenerator<Uint8Array> {
-    const before = collect()
+    const before = usedBytes()
     for (let sent = 0; sent < count; sent += 10_000) yield many
-    heldBytes = collect() - before
+    heldBytes = usedBytes() - before
     yield exited
   }
   const run = await readRun(letters(), {})
   assert.ok(run.kind === 'ran' && run.exit?.stdout.length === count)
   assert.ok(heldBytes < 8 * count, `${heldBytes} bytes are held for ${count}`)
 })
-
-/** Says how much memory is in use when everything that nobody needs is gone. */
-function collector(): () => number {
-  setFlagsFromString('--expose-gc')
-  const gc: () => void = runInNewContext('gc')
-  return () => {
-    gc()
-    const { heapUsed, external } = process.memoryUsage()
-    return heapUsed + external
-  }
-}

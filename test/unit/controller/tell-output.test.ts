@@ -4,11 +4,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ToldEvent } from '../../../origin/controller/http/told-events.ts'
 import { cutAtCharacter } from '../../../origin/controller/processes/cut-at-character.ts'
+import { LineCutter } from '../../../origin/controller/processes/line-cutter.ts'
 import { BEGINNING, type OutputCursor, readCursor } from '../../../origin/controller/processes/output-cursor.ts'
 import { lastLines } from '../../../origin/controller/processes/read-tail.ts'
 import { OutputTeller } from '../../../origin/controller/processes/tell-output.ts'
 import { encodeJsonFrame, FRAME, FrameDecoder } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { usedBytes } from '../../harness/used-bytes.ts'
 import { exited, output } from '../../integration/controller/support/process-agent.ts'
 
 const clock = () => 0
@@ -84,6 +86,18 @@ test('a line without an end is told in parts of whole characters', () => {
     [true, true, undefined],
   )
   assert.ok(told.every(({ data }) => Buffer.from(String(data.line)).length <= LIMITS.streamLineBytesMax))
+})
+
+// Dots of progress in a thousand streams would fill the memory that all tenants share.
+test('lines that come letter by letter are held as cheaply as those that come whole', () => {
+  const [streams, letters] = [20, 30_000]
+  const before = usedBytes()
+  const cutters = Array.from({ length: streams }, () => new LineCutter(0))
+  for (const cutter of cutters)
+    for (let n = 0; n < letters; n++) for (const _ of cutter.push(Buffer.from('a'))) assert.fail()
+  const heldBytes = usedBytes() - before
+  assert.ok(heldBytes < 8 * streams * letters, `${heldBytes} bytes are held for ${streams * letters}`)
+  for (const cutter of cutters) assert.deepEqual([...cutter.end()], [{ text: 'a'.repeat(letters), isPart: false }])
 })
 
 test('what is lost is said to be, and a line that it broke is not joined with what follows', () => {
