@@ -1,4 +1,4 @@
-/** How much memory this process holds, when everything that nobody needs is gone. */
+/** How much memory the objects of this process take when those that nobody needs are gone. What is in buffers is freed later, and not in it. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -6,6 +6,5 @@ export function usedBytes(): number {
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
   collect()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
+  return process.memoryUsage().heapUsed
 }
