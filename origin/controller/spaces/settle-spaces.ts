@@ -20,8 +20,9 @@ type Awake = {
   isOwnerAlive: boolean
 }
 
-export async function settleSpaces(controller: Controller): Promise<void> {
-  const due = (await readAwake(controller)).flatMap((one) => {
+/** `rowsMax` is how many it looks at. */
+export async function settleSpaces(controller: Controller, rowsMax: number = LIMITS.reconcileRowsMax): Promise<void> {
+  const due = (await readAwake(controller, rowsMax)).flatMap((one) => {
     const deed = controller.inFlight.has(one.row.id) ? 'leave' : decideSpace(findingOf(controller, one))
     return deed === 'leave' ? [] : [{ one, deed }]
   })
@@ -31,7 +32,8 @@ export async function settleSpaces(controller: Controller): Promise<void> {
     )
 }
 
-const readAwake = ({ database }: Controller): Promise<Awake[]> =>
+/** Drawn by chance when there are many: those of which nothing is due keep none of the others from it. */
+const readAwake = ({ database }: Controller, rowsMax: number): Promise<Awake[]> =>
   database.db
     .select({
       row: space,
@@ -44,7 +46,8 @@ const readAwake = ({ database }: Controller): Promise<Awake[]> =>
     .from(space)
     .leftJoin(sandbox, eq(sandbox.id, space.sandbox))
     .where(ne(space.state, 'frozen'))
-    .limit(LIMITS.reconcileRowsMax)
+    .orderBy(sql`random()`)
+    .limit(rowsMax)
 
 function findingOf({ instance }: Controller, { row, sandboxState, pausedMs, ageMs, isOwnerAlive }: Awake) {
   const isOurs = row.instance === instance.number

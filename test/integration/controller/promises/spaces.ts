@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { settleSpaces } from '../../../../origin/controller/spaces/settle-spaces.ts'
 import { AppError } from '../../../../shared/errors.ts'
 import { LIMITS } from '../../../../shared/limits.ts'
 import { memoriesIn, refused } from '../support/memories.ts'
@@ -168,6 +169,30 @@ export function spacePromises(regionOf: () => TestRegion): void {
     assert.equal(await stateOf(resting), 'destroyed')
     assert.deepEqual([await spaceOf(used, 'state'), await spaceOf(used, 'sandbox_id')], ['open', working])
     assert.equal(await recall(await open(idle)), 'one')
+  })
+
+  test('however many are open, one that nobody uses is frozen', async () => {
+    const used = Array.from({ length: 4 }, newName)
+    for (const name of used) {
+      await put(name)
+      await open(name)
+    }
+    const idle = newName()
+    const id = textAt((await put(idle)).json, 'data', 'id')
+    const { controller } = regionOf().running
+    try {
+      await letRest(await open(idle))
+      // Left to the looks of this test, which see one space each.
+      controller.inFlight.add(id)
+      const looking = { ...controller, inFlight: new Set<string>() }
+      const look = async (): Promise<boolean> => {
+        await settleSpaces(looking, 1)
+        return (await spaceOf(idle, 'state')) === 'frozen'
+      }
+      await until('it to be frozen', look, 60_000)
+    } finally {
+      controller.inFlight.delete(id)
+    }
   })
 
   test('what is used while it is being frozen stays open, with what was done', async () => {
