@@ -25,15 +25,24 @@ export function createAwaited(tell: Commands['tell']) {
   }
   return {
     sandboxes: sandboxes as ReadonlyMap<string, AwaitedSandbox>,
+    /** Those whose turn it is, a bounded number, the longest due first: those that are asked often keep none of the others waiting. */
+    due: (nowMs: number): string[] =>
+      [...sandboxes]
+        .filter(([, { nextAtMs }]) => nextAtMs <= nowMs)
+        .toSorted(([, one], [, other]) => one.nextAtMs - other.nextAtMs)
+        .slice(0, LIMITS.commandLooksMax)
+        .map(([id]) => id),
     /** Tells that it was started, once. */
     add(sandbox: string, pid: string, command: string, nowMs: number): void {
       if (sandboxes.get(sandbox)?.told.has(pid) === true) return
       const told = tell(sandbox, pid, { command })
       told.begin()
       if (count >= LIMITS.commandsAwaitedMax) return
-      const awaited = sandboxes.get(sandbox) ?? { told: new Map<string, CommandTold>(), nextAtMs: 0, waitMs: 0 }
+      const soonMs = nowMs + LIMITS.commandLookMs
+      const awaited = sandboxes.get(sandbox) ?? { told: new Map<string, CommandTold>(), nextAtMs: soonMs, waitMs: 0 }
       awaited.waitMs = LIMITS.commandLookMs
-      awaited.nextAtMs = nowMs + awaited.waitMs
+      // One in which something is started all the time has its turn, too.
+      awaited.nextAtMs = Math.min(awaited.nextAtMs, soonMs)
       awaited.told.set(pid, told)
       sandboxes.set(sandbox, awaited)
       count += 1

@@ -11,11 +11,7 @@ type Subject = { id: string; host: string; state: string }
 /** Those whose turn it is, a bounded number at a time. A sandbox that does not answer is asked again later. */
 export async function lookAtAwaited(controller: Controller): Promise<void> {
   const { commands, database, clock } = controller
-  const nowMs = clock()
-  const due = [...commands.awaited.sandboxes]
-    .filter(([, { nextAtMs }]) => nextAtMs <= nowMs)
-    .map(([id]) => id)
-    .slice(0, LIMITS.commandLooksMax)
+  const due = commands.awaited.due(clock())
   if (due.length === 0) return
   const subjects = await database.db
     .select({ id: sandbox.id, host: sandbox.host, state: sandbox.state })

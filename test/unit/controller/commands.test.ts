@@ -126,4 +126,23 @@ test('a sandbox is asked soon after a process was started in it, then ever less 
   assert.equal(next(), LIMITS.commandLookMsMax)
   awaited.add('sbx_1', 'p_2', 'sleep 1', 0)
   assert.equal(next(), LIMITS.commandLookMs)
+  awaited.add('sbx_1', 'p_3', 'sleep 1', LIMITS.commandLookMs / 2)
+  assert.equal(next(), LIMITS.commandLookMs, 'what is started meanwhile puts nothing off')
+})
+
+// In a region with many sandboxes the ends of processes in most of them would never be told.
+test('sandboxes in which much is started keep none of the others from being asked', () => {
+  const { awaited } = stage().commands
+  const busy = Array.from({ length: LIMITS.commandLooksMax }, (_, n) => `sbx_busy_${n}`)
+  let pid = 0
+  for (const id of [...busy, 'sbx_quiet']) awaited.add(id, `p_${pid++}`, 'true', 0)
+  const asked: string[] = []
+  for (let nowMs = LIMITS.commandLookMs; nowMs <= 3 * LIMITS.commandLookMs; nowMs += LIMITS.commandLookMs) {
+    const due = awaited.due(nowMs)
+    assert.ok(due.length <= LIMITS.commandLooksMax)
+    asked.push(...due)
+    for (const id of due) awaited.postpone(id, nowMs)
+    for (const id of busy) awaited.add(id, `p_${pid++}`, 'true', nowMs)
+  }
+  assert.ok(asked.includes('sbx_quiet'))
 })
