@@ -10,10 +10,9 @@ import { ALL_ROUTES } from '../../shared/contracts/all-routes.ts'
 import { CODE_ROUTES } from '../../shared/contracts/code.ts'
 import { INSPECTION_ROUTES } from '../../shared/contracts/inspection.ts'
 import { PODFLARE_ROUTES } from '../../shared/contracts/podflare.ts'
-import { ENV_ROUTES, PROCESS_ROUTES } from '../../shared/contracts/processes.ts'
+import { PROCESS_ROUTES } from '../../shared/contracts/processes.ts'
 import type { Route, RouteClass } from '../../shared/contracts/route.ts'
 import { SANDBOX_ROUTES } from '../../shared/contracts/sandboxes.ts'
-import { TERMINAL_ROUTES } from '../../shared/contracts/terminals.ts'
 import { ID_KINDS, parseId } from '../../shared/ids.ts'
 
 /** `find` is a read by name: which region knows the name must be asked. */
@@ -47,11 +46,9 @@ const RUNS_COMMAND: ReadonlySet<Route> = new Set<Route>([
   CODE_ROUTES.run,
   PODFLARE_ROUTES.exec,
 ])
-const ASKS_MACHINE: ReadonlySet<Route> = new Set<Route>(
-  [INSPECTION_ROUTES, TERMINAL_ROUTES, PROCESS_ROUTES, ENV_ROUTES, CODE_ROUTES].flatMap((group) =>
-    Object.values(group),
-  ),
-)
+/** What looks at a machine from outside. Whatever needs the right to run something in one may have to wake it first. */
+const LOOKS_AT_MACHINE: ReadonlySet<Route> = new Set<Route>(Object.values(INSPECTION_ROUTES))
+const asksMachine = (route: Route): boolean => route.scope === 'sandboxes:exec' || LOOKS_AT_MACHINE.has(route)
 const PREFIX = /^\/r\/([^/]+)(?=\/)/
 const LOOKS_LIKE_ID = new RegExp(`^(${ID_KINDS.join('|')})_`)
 
@@ -93,7 +90,7 @@ export function classifyRequest(method: string, url: URL): Call | null {
     runsCommand: route !== undefined && RUNS_COMMAND.has(route),
     isUpload: route?.upload === true,
     isOnce: route?.once === true,
-    readsRows: route?.method === 'GET' && !ASKS_MACHINE.has(route),
+    readsRows: route?.method === 'GET' && !asksMachine(route),
     path,
     search: url.search,
     prefixRegion: prefix?.[1] === undefined ? null : decoded(prefix[1]),
