@@ -13,14 +13,17 @@ const messageSchema = z.object({
   return: z.unknown().optional(),
   error: z.object({ class: z.string(), desc: z.string() }).optional(),
   event: z.string().optional(),
+  data: z.unknown().optional(),
 })
 
+/** Hears the name of an event, and what QEMU says of it. */
+type Listener = (event: string, data: unknown) => void
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void }
 
 export class Qmp {
   readonly #socket: Socket
   readonly #waiting = new Map<number, Waiting>()
-  readonly #listeners = new Set<(event: string) => void>()
+  readonly #listeners = new Set<Listener>()
   #nextId = 1
   #rest = ''
   /** Resolves when the connection has ended, which is when QEMU has. */
@@ -62,8 +65,8 @@ export class Qmp {
     return answer
   }
 
-  /** Calls `listener` with the name of every event until the connection ends. */
-  onEvent(listener: (event: string) => void): void {
+  /** Calls `listener` with every event until the connection ends. */
+  onEvent(listener: Listener): void {
     this.#listeners.add(listener)
   }
 
@@ -83,7 +86,7 @@ export class Qmp {
     const message = parseMessage(line)
     if (message === null) return void this.#socket.destroy()
     if (message.event !== undefined) {
-      for (const listener of this.#listeners) listener(message.event)
+      for (const listener of this.#listeners) listener(message.event, message.data)
       return
     }
     if (message.id === undefined) return

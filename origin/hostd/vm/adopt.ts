@@ -6,7 +6,7 @@ import type { OwnedRecord } from '../journal/journal.ts'
 import { planRecovery } from '../journal/recover.ts'
 import { describe } from '../log.ts'
 import { ConsoleLog } from '../machine/console.ts'
-import { kernelStopped, lastWords, watchDeath } from '../machine/death.ts'
+import { lastWords, watchDeath, whyItStands } from '../machine/death.ts'
 import { filesOf, removeDirectories } from '../machine/files.ts'
 import { GuestLink } from '../machine/guest-link.ts'
 import { type Machine, statusOf } from '../machine/machine.ts'
@@ -58,7 +58,7 @@ async function adopt(host: Ground, record: OwnedRecord, pid: number, isParked: b
     if (status === 'running' || status === 'paused') return await takeUp(host, record, pid, qmp, status)
     const words = await lastWords(new ConsoleLog(qmp))
     qmp.close()
-    await fail(kernelStopped(words))
+    await fail(whyItStands(status, words))
   } catch (error) {
     host.log('adoption-failed', { id: record.spec.id, ...describe(error) })
     await fail('The process of the machine does not answer.')

@@ -8,7 +8,7 @@
 import type { VmInventory } from '../../../shared/contracts/host.ts'
 import { AppError } from '../../../shared/errors.ts'
 import type { Journal, Loss } from '../journal/journal.ts'
-import type { Log } from '../log.ts'
+import { describe, type Log } from '../log.ts'
 import { lost } from '../machine/death.ts'
 import { giveUpMachine } from './own.ts'
 import { recordOf, type Vm } from './vm.ts'
@@ -84,11 +84,16 @@ export class Registry {
     await this.end(vm, endOf(loss))
   }
 
+  /** Where the journal cannot be written, as on a full disk, the next daemon does not know of it: it has no such sandbox, and this one says why. */
   keepLoss(loss: Loss): void {
-    this.#journal.lose(loss)
     this.#losses.set(loss.id, loss)
     this.#noteLoss(loss)
     this.#log('sandbox-lost', { id: loss.id, reason: loss.reason })
+    try {
+      this.#journal.lose(loss)
+    } catch (error) {
+      this.#log('loss-not-journalled', { id: loss.id, ...describe(error) })
+    }
   }
 
   acknowledgeLoss(id: string): void {

@@ -3,11 +3,16 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { test } from 'node:test'
-import { Daemon } from '../../harness/host-daemon.ts'
+import { Daemon, type Place } from '../../harness/host-daemon.ts'
 import { create, exec, shell, spec, textOf } from './requests.ts'
+import { openNarrow } from './snapshots/mounted-place.ts'
 
-async function withHost(settings: Record<string, string>, use: (host: Daemon) => Promise<void>): Promise<void> {
-  const host = await Daemon.start(settings)
+async function withHost(
+  settings: Record<string, string>,
+  use: (host: Daemon) => Promise<void>,
+  place?: Place,
+): Promise<void> {
+  const host = await Daemon.start(settings, place)
   try {
     await use(host)
   } finally {
@@ -47,6 +52,29 @@ test('a full disk is refused before a machine is started, and the sandboxes that
     execFileSync('umount', ['-l', mount])
     await rm(mount, { recursive: true, force: true })
   }
+})
+
+// It stands in the middle of a write that nobody can do for it, and whoever waits for it would wait for ever.
+test('a sandbox that writes more than its host has room for is lost with that reason, and what it took is free again', async () => {
+  await using place = await openNarrow()
+  const use = async (host: Daemon): Promise<void> => {
+    await create(host, spec('modest'), shell('echo mine > file; sync'))
+    await host.send('POST', '/v1/vms/modest/pause')
+    await create(host, spec('greedy'))
+    const answer = await exec(host, 'greedy', 'head -c 300M /dev/zero | tr "\\0" x > big; sync', {
+      timeout_ms: 120_000,
+    })
+    assert.match(answer.body, /sandbox_lost/)
+    const { lost } = await host.inventory()
+    assert.deepEqual(
+      lost.map(({ id, reason }) => [id, reason]),
+      [['greedy', 'The disk of its host was full when it wrote to its own.']],
+    )
+    await host.until('its machine is gone', 10_000, async () => (await host.machines()).length === 1)
+    await host.send('POST', '/v1/vms/modest/resume', { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 })
+    assert.equal(textOf(await exec(host, 'modest', 'echo more >> file; sync; cat file')), 'mine\nmore\n')
+  }
+  await withHost({}, use, place)
 })
 
 test('two daemons never share one journal', async () => {

@@ -34,3 +34,26 @@ test('a machine that cannot be freed whole is told once, and no longer counts', 
     rmSync(directory, { recursive: true, force: true })
   }
 })
+
+// On a full disk nothing can be written down: a sandbox whose machine is gone would run for ever, as far as anybody is told.
+test('a loss that cannot be journalled is a loss all the same', async () => {
+  const directory = mkdtempSync('/tmp/atoll-registry-')
+  try {
+    const said: string[] = []
+    const registry = new Registry(new Journal(directory), [], (event) => said.push(event))
+    const vm = newVm(spec, 0)
+    registry.add(vm)
+    rmSync(`${directory}/lost`, { recursive: true })
+    await registry.lose(vm, { reason: 'It ended.', cause: 'died', at_ms: 1 })
+    assert.deepEqual(registry.inventory(), {
+      vms: [],
+      lost: [{ id: 'sbx', reason: 'It ended.', cause: 'died', at_ms: 1 }],
+    })
+    assert.throws(() => registry.require('sbx'), { code: 'sandbox_lost' })
+    assert.deepEqual(said, ['sandbox-lost', 'loss-not-journalled'])
+    registry.acknowledgeLoss('sbx')
+    assert.throws(() => registry.require('sbx'), { code: 'sandbox_not_found' })
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})

@@ -19,6 +19,10 @@ export const openXfs = (): Promise<MountedPlace> =>
 export const openFull = (): Promise<MountedPlace> =>
   openPlace('mkdir -p "$1/place/state/snapshots" && mount -t tmpfs -o size=1m tmpfs "$1/place/state/snapshots"')
 
+/** Where there is little room for what machines write. */
+export const openNarrow = (): Promise<MountedPlace> =>
+  openPlace('mkdir -p "$1/place/state/machines" && mount -t tmpfs -o size=64m tmpfs "$1/place/state/machines"')
+
 async function openPlace(script: string): Promise<MountedPlace> {
   const directory = await mkdtemp(join(tmpdir(), 'place-'))
   await mkdir(join(directory, 'place'))
