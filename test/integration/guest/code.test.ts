@@ -39,24 +39,25 @@ const GREEDY = [
   {
     language: 'python',
     group: 'y = 1\nprint(open("/proc/self/cgroup").read().strip().rpartition("::")[2])',
-    greed: 'taken = []\nwhile True: taken.append(bytearray(4_000_000))',
+    greed: 'taken = []\nwhile True: taken.append(bytearray(64_000_000))',
     lost: 'NameError',
   },
   {
     language: 'javascript',
     group: `var y = 1; console.log(require('node:fs').readFileSync('/proc/self/cgroup', 'utf8').trim().split('::')[1])`,
-    greed: 'const taken = []; for (;;) taken.push(Buffer.alloc(4_000_000, 1))',
+    greed: 'const taken = []; for (;;) taken.push(Buffer.alloc(64_000_000, 1))',
     lost: 'ReferenceError',
   },
 ] as const
 
-// The group of the context is given little memory here, because to touch all of a machine's takes an emulated one a minute.
+// The group of the context is given little memory here, because to touch all of a machine's takes an emulated one a minute; and what is nearly
+// full makes an interpreter read its own program again and again, so that it takes much at once.
 for (const { language, group, greed, lost } of GREEDY)
   test(`${language} that takes all memory ends its own context, and says why; the machine goes on`, async () => {
     const place = (await runCode(session, group, { language })).stdout.trim()
     const limit = `echo 96M > /sys/fs/cgroup${place}/memory.max`
     assert.equal((await run(session, limit, { user: 'root' })).exit_code, 0)
-    const greedy = await runCode(session, greed, { language })
+    const greedy = await runCode(session, greed, { language, timeout_ms: 110_000 })
     assert.deepEqual(
       [greedy.end?.reason, greedy.end?.exit_code, greedy.end?.context_restarted, greedy.error],
       ['out_of_memory', 137, true, undefined],
