@@ -1,5 +1,6 @@
 /** The one session with a machine's agent: opened when somebody needs it, opened anew after it broke. */
 import type { Wire } from '../guest/channel.ts'
+import { unreachable } from '../guest/handshake.ts'
 import { type GuestSession, openGuestSession } from '../guest/session.ts'
 import type { Violation } from '../guest/violation.ts'
 import type { MachineFiles } from './files.ts'
@@ -8,6 +9,7 @@ export class GuestLink {
   readonly #files: Pick<MachineFiles, 'data' | 'control'>
   readonly #wire: Wire
   readonly #accused = new AbortController()
+  readonly #closed = new AbortController()
   #session: Promise<GuestSession> | null = null
   #keepsCommands = false
 
@@ -49,7 +51,7 @@ export class GuestLink {
     const opening = openGuestSession({
       dataPath: this.#files.data,
       controlPath: this.#files.control,
-      signal,
+      signal: AbortSignal.any([signal, this.#closed.signal]),
       keepsCommands: this.#keepsCommands,
       wire: this.#wire,
       accuse: (violation) => this.accuse(violation),
@@ -66,7 +68,9 @@ export class GuestLink {
     return opening
   }
 
+  /** For good. Whoever still waits for an agent that cannot answer, as in a machine that stands, waits no more. */
   async close(): Promise<void> {
+    this.#closed.abort(unreachable('The machine of the sandbox is being ended.'))
     const session = await this.#session?.catch(() => null)
     session?.close()
   }

@@ -41,3 +41,27 @@ test('whoever gives up while the agent is not up yet takes nobody along who wait
     rmSync(directory, { recursive: true, force: true })
   }
 })
+
+// A machine that stands answers nobody. Its end would wait for whoever asked it last, and they for it.
+test('a link that is closed while its agent is waited for ends the wait', async () => {
+  const directory = mkdtempSync('/tmp/atoll-link-')
+  const files = { data: `${directory}/data`, control: `${directory}/control` }
+  const sockets: Socket[] = []
+  const servers = [files.data, files.control].map((path) =>
+    createServer((socket) => void sockets.push(socket.on('error', () => {}))).listen(path),
+  )
+  try {
+    await Promise.all(servers.map((server) => once(server, 'listening')))
+    const link = new GuestLink(files, { noteBytes: () => {}, noteViolation: () => {} })
+    const patience = AbortSignal.timeout(20_000)
+    const waiting = assert.rejects(link.session(patience), { code: 'guest_unreachable' })
+    await link.close()
+    await waiting
+    await assert.rejects(link.session(patience), { code: 'guest_unreachable' })
+    assert.equal(patience.aborted, false)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    for (const server of servers) server.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
