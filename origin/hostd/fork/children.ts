@@ -7,7 +7,7 @@ import { describe } from '../log.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { restoreSnapshot } from '../vm/begin.ts'
 import { abandon, admit, enter } from '../vm/create-vm.ts'
-import { recordOf, type Vm } from '../vm/vm.ts'
+import { isThere, recordOf, type Vm } from '../vm/vm.ts'
 
 export type NewChild = { kind: 'new'; vm: Vm; begun: () => void }
 export type Child = NewChild | { kind: 'there'; vm: Vm } | { kind: 'refused'; id: string; error: unknown }
@@ -66,7 +66,7 @@ export async function abandonChild(host: Host, { vm, begun }: NewChild): Promise
 /** As a create that is repeated is answered. */
 export async function join(vm: Vm): Promise<Said> {
   await vm.started
-  if ((vm.machine !== null || vm.parked !== null) && vm.gone === null) return { kind: 'made', vm: recordOf(vm) }
+  if (isThere(vm)) return { kind: 'made', vm: recordOf(vm) }
   return failed(vm.id, new AppError('boot_failed', 'The first start of this child failed.'))
 }
 

@@ -18,10 +18,9 @@ import type { Parked } from './parked.ts'
 
 /**
  * Call it in the sandbox's turn. Throws AppError, and leaves it paused on disk: `host_memory_exhausted`, `host_disk_exhausted`,
- * `snapshot_incompatible`, `boot_failed`, `draining`. `sandbox_lost` when what was kept of it is damaged: it is then.
+ * `snapshot_incompatible`, `boot_failed`. `sandbox_lost` when what was kept of it is damaged: it is then.
  */
 export async function comeBack(host: Host, vm: Vm, parked: Parked): Promise<void> {
-  if (host.draining.aborted) throw new AppError('draining', 'This host starts nothing more.')
   const start = Promise.withResolvers<void>()
   // Whoever ends the sandbox meanwhile waits until nothing of this is left.
   vm.started = start.promise

@@ -16,7 +16,7 @@ import { observeStart } from '../metrics/observe-start.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type Begun, bootCold, type FirstCommand, restoreClone, restoreSnapshot, takeWarm, type Wish } from './begin.ts'
 import { giveUpMachine } from './own.ts'
-import { newVm, type Vm } from './vm.ts'
+import { isThere, newVm, type Vm } from './vm.ts'
 import { watch } from './watch.ts'
 
 /**
@@ -95,8 +95,7 @@ export function admit(host: Host, spec: VmSpec, parent?: string): Vm {
 async function joinExisting(vm: Vm, exec: HostExec | undefined): Promise<Frame> {
   if (exec !== undefined) throw new AppError('state_conflict', 'This sandbox exists already.')
   await vm.started
-  if (vm.machine === null || vm.gone !== null)
-    throw new AppError('boot_failed', 'The first create of this sandbox failed.')
+  if (!isThere(vm)) throw new AppError('boot_failed', 'The first create of this sandbox failed.')
   return readyFrame({ ...vm.boot, expires_at_ms: vm.spec.expires_at_ms, phases: {} })
 }
 

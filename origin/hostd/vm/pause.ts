@@ -31,7 +31,7 @@ export function pauseVm(host: Host, id: string, isWanted: (vm: Vm) => boolean = 
 
 /**
  * Resuming a running sandbox only gives it its new deadlines. Throws AppError('guest_unreachable') and leaves it paused when it does not
- * answer; and what `comeBack` throws.
+ * answer; `draining`; and what `comeBack` throws.
  */
 export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promise<VmRecord> {
   return inTurn(host, id, async (vm) => {
@@ -39,6 +39,7 @@ export function resumeVm(host: Host, id: string, deadlines: VmDeadlines): Promis
     await journalChange(host.journal, vm)
     vm.activeAtMs = Date.now()
     if (vm.state !== 'paused') return
+    if (host.draining.aborted) throw new AppError('draining', 'This host starts nothing more.')
     const resumed = host.metrics.resumes.startTimer({ from: vm.parked === null ? 'memory' : 'disk' })
     if (vm.machine !== null) await goOn(host, vm, vm.machine)
     else if (vm.parked !== null) await comeBack(host, vm, vm.parked)

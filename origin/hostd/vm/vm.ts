@@ -62,6 +62,9 @@ export function newVm(spec: Spec, nowMs: number): Vm {
   }
 }
 
+/** Whether its start has succeeded, and it is not being ended: it has a machine, or is paused on disk. */
+export const isThere = (vm: Vm): boolean => (vm.machine !== null || vm.parked !== null) && vm.gone === null
+
 export const deadlinesOf = ({ expires_at_ms, on_expiry, idle_timeout_sec }: VmDeadlines): VmDeadlines => ({
   expires_at_ms,
   on_expiry,
