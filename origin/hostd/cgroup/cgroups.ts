@@ -22,7 +22,7 @@ export type Cgroups = {
   release(name: string): Promise<void>
 }
 
-export const NO_CGROUPS: Cgroups = { confine: async () => {}, release: async () => {} }
+const NO_CGROUPS: Cgroups = { confine: async () => {}, release: async () => {} }
 
 const EMPTY_EVERY_MS = 10
 

@@ -46,7 +46,7 @@ const pairsOf = (one: Duplex, other: Duplex): [Duplex, Duplex][] => [
 ]
 
 /** What ends one of two ends the other. An error is heard here, so that it ends nobody's process. */
-export function endTogether(one: Duplex, other: Duplex): void {
+function endTogether(one: Duplex, other: Duplex): void {
   for (const [from, to] of pairsOf(one, other)) {
     if (from.destroyed) to.destroy()
     from.on('error', () => to.destroy()).once('close', () => to.destroy())

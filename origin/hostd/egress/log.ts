@@ -6,7 +6,7 @@ import type { EgressEntry, EgressLog } from '../../../shared/contracts/host-egre
 import { LIMITS } from '../../../shared/limits.ts'
 
 export type NewEntry = Omit<EgressEntry, 'seq' | 'sandbox' | 'missed'>
-type Ring = { entries: EgressEntry[]; missed: number; lastAtMs: number }
+type Ring = { entries: EgressEntry[]; lastAtMs: number }
 
 /** A daemon that starts counts on from where no daemon before can have been. */
 const SEQ_PER_MS = 1_000
@@ -20,7 +20,7 @@ export class EgressRings {
   }
 
   note(sandbox: string, entry: NewEntry): void {
-    const ring = this.#rings.get(sandbox) ?? { entries: [], missed: 0, lastAtMs: 0 }
+    const ring = this.#rings.get(sandbox) ?? { entries: [], lastAtMs: 0 }
     this.#rings.set(sandbox, ring)
     ring.lastAtMs = Date.now()
     this.#seq += 1

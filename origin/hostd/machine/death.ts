@@ -63,5 +63,5 @@ const kernelStopped = (words: string): string =>
 /** The end of what the machine's console said, up to the trace that a kernel adds. */
 export const lastWords = async (console: ConsoleLog): Promise<string> => tellingPart(await console.text())
 
-export const tellingPart = (console: string): string =>
+const tellingPart = (console: string): string =>
   (console.split('Call Trace:')[0] ?? '').trim().slice(-CONSOLE_TAIL_CHARS)

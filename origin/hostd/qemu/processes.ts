@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../../shared/limits.ts'
 
 /** Every machine's name begins so, followed by twelve hexadecimal digits. */
-export const MACHINE_NAME = /^m-[0-9a-f]{12}$/
+const MACHINE_NAME = /^m-[0-9a-f]{12}$/
 
 /** A process that runs a machine, as far as its command line says. */
 export type MachineProcess = { pid: number; name: string }

@@ -24,7 +24,7 @@ export const SNAPSHOT_FILES = {
 export const SNAPSHOT_KINDS = ['named', 'standby', 'fork'] as const
 
 /** Of everything that a device state depends on, what may change while the snapshot is kept. */
-export const surroundingsSchema = z.object({
+const surroundingsSchema = z.object({
   accel: z.enum(['kvm', 'tcg']),
   qemu_version: z.string(),
   cpu_model: z.string(),

@@ -35,8 +35,7 @@ export function placeRuns(runs: Run[], earlier: PlacedRun[]): PlacedRun[] {
 }
 
 /** How many slots a file has that holds these. */
-export const slotsOf = (runs: PlacedRun[]): number =>
-  runs.reduce((slots, { slot, count }) => Math.max(slots, slot + count), 0)
+const slotsOf = (runs: PlacedRun[]): number => runs.reduce((slots, { slot, count }) => Math.max(slots, slot + count), 0)
 
 export const pagesOf = (runs: Run[]): number => runs.reduce((pages, { count }) => pages + count, 0)
 

@@ -100,7 +100,7 @@ function diskOf(site: Site, base: Base, { layers, machine }: Manifest) {
 }
 
 /** Before a machine has run, its memory is its base's; these pages make it the snapshot's. */
-export async function fillMemory(pid: number, memoryMib: number, directory: string): Promise<void> {
+async function fillMemory(pid: number, memoryMib: number, directory: string): Promise<void> {
   const ram = await findRam(pid, memoryMib)
   const runs = decodeRuns(await readFile(join(directory, SNAPSHOT_FILES.memoryIndex)), ram.pages)
   const buffer = Buffer.allocUnsafeSlow(LIMITS.copyChunkBytes)
