@@ -232,6 +232,9 @@ export const LIMITS = {
   vmStartsAtOnceMax: 4,
   vmStartsWaitingMax: 256,
   vmKillMs: 5_000,
+  /** What is done for a machine while it ends puts its last file into its directory within moments; each wait is longer than the one before. */
+  machineRemovalTriesMax: 10,
+  machineRemovalRetryMs: 50,
   /** What QEMU may take beside its guest: translated code, device queues, the threads that read and write disks. */
   vmOverheadMib: 512,
   vmSpareCpus: 0.5,

@@ -6,6 +6,7 @@
  */
 import { chown, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LIMITS } from '../../../shared/limits.ts'
 
 export type Owner = { uid: number; gid: number }
 export type Places = { machinesDir: string; runDir: string }
@@ -41,7 +42,9 @@ export async function makeDirectories(files: MachineFiles, owner: Owner | null):
   if (owner !== null) await chown(files.runDir, owner.uid, owner.gid)
 }
 
-/** Safe to repeat, and for names that never had any. */
+/** Safe to repeat, for names that never had any, and while a snapshot of the machine that is ending still puts a file there. */
 export async function removeDirectories(files: MachineFiles): Promise<void> {
-  await Promise.all([files.stateDir, files.runDir].map((path) => rm(path, { recursive: true, force: true })))
+  const { machineRemovalTriesMax: maxRetries, machineRemovalRetryMs: retryDelay } = LIMITS
+  const whole = { recursive: true, force: true, maxRetries, retryDelay }
+  await Promise.all([files.stateDir, files.runDir].map((path) => rm(path, whole)))
 }
