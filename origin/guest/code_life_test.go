@@ -41,7 +41,7 @@ func TestAnInterpreterThatEndsSaysSoOnce(t *testing.T) {
 		t.Fatalf("%+v", story.end)
 	}
 	agent.run(python("import os, threading\nthreading.Timer(0.1, os._exit, [1]).start()"), id)
-	time.Sleep(400 * time.Millisecond)
+	time.Sleep(2 * time.Second)
 	if after := agent.run(python("1"), id); !after.end.ContextRestarted || after.started.ExecutionCount != 1 {
 		t.Fatalf("%+v", after.end)
 	}

@@ -58,7 +58,7 @@ func TestWhatIsPrintedBetweenTwoCallsComesWithTheNext(t *testing.T) {
 	agent := serveCode(t)
 	id := agent.newContext("python")
 	agent.run(python("import threading\nthreading.Timer(0.1, lambda: print('later')).start()"), id)
-	time.Sleep(400 * time.Millisecond)
+	time.Sleep(2 * time.Second)
 	if story := agent.run(python("print('now')"), id); story.stdout != "later\nnow\n" {
 		t.Fatalf("%q", story.stdout)
 	}

@@ -67,7 +67,7 @@ func (d openDoor) connect(t *testing.T) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { connection.Close() })
-	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = connection.SetDeadline(time.Now().Add(testWait))
 	return connection.(*net.TCPConn)
 }
 
@@ -156,7 +156,7 @@ func TestAHostThatStoppedWaitingTakesNoConnectionWithIt(t *testing.T) {
 	if _, err := door.server.Client().Do(request); err == nil {
 		t.Fatal("somebody answered")
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	process := door.connect(t)
 	answer, _ := door.accept(t, context.Background())
 	_, _ = io.WriteString(process, "x")

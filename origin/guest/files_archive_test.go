@@ -220,7 +220,7 @@ func TestAnArchiveThatBreaksOffLeavesWholeFilesOnly(t *testing.T) {
 	if answer.broken == nil {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(testWait); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if entries, _ := os.ReadDir(ask.path("into")); len(entries) == 1 {
 			break
 		}
@@ -245,7 +245,7 @@ func TestArchivesAtATimeAreBounded(t *testing.T) {
 	for _, response := range held {
 		response.Body.Close()
 	}
-	for deadline := time.Now().Add(5 * time.Second); len(archiveTurns) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testWait); len(archiveTurns) > 0 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	packed := ask.post("/pack", map[string]any{"paths": []string{ask.path("x")}, "format": "tar"})

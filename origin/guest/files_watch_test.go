@@ -63,7 +63,7 @@ func (w *watching) text(line watchLine) string {
 // await reads until it is told so, and returns all that was told until then.
 func (w *watching) await(wanted string) (told []string) {
 	w.ask.t.Helper()
-	for deadline := time.After(10 * time.Second); ; {
+	for deadline := time.After(testWait); ; {
 		select {
 		case line, isMore := <-w.lines:
 			if !isMore {
@@ -117,7 +117,7 @@ func TestAWatchFollowsDirectoriesThatComeAndMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	watch.await("deleted z")
-	time.Sleep(2 * watchGatherWait)
+	time.Sleep(10 * watchGatherWait)
 	if err := os.WriteFile(filepath.Join(outside, "z/c/after"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestWatchesAndTransfersLeaveNothingBehind(t *testing.T) {
 		ask.post("/pack", map[string]any{"paths": []string{ask.home}, "format": "tar"})
 		ask.unpack("u", []byte("no archive"))
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testWait); ; time.Sleep(20 * time.Millisecond) {
 		if count() <= descriptors && runtime.NumGoroutine() <= goroutines+2 {
 			return
 		}

@@ -67,7 +67,7 @@ func TestAnUploadThatBreaksOffLeavesNothing(t *testing.T) {
 	// A body that is shorter than it said.
 	short := ask.send("PUT", "", aboutPath(path), io.LimitReader(&counting{}, 10), map[string]string{"content-length": "20"})
 	_ = short
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(testWait)
 	for len(ask.names("")) != 1 && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}

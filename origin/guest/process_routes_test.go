@@ -165,7 +165,7 @@ func TestARunProcessHasAllItsBytesHeardAndEndsWhenItIsAbandoned(t *testing.T) {
 	if story := a.hear(last.ID, ""); story.end != nil {
 		t.Fatal("it ended at once")
 	}
-	for deadline := time.Now().Add(abandonedWait + 10*time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(abandonedWait + testWait); ; time.Sleep(100 * time.Millisecond) {
 		var now processRecord
 		a.json("GET", "/"+last.ID, nil, &now)
 		if now.End != nil && now.End.Reason == "signal" {
@@ -211,12 +211,12 @@ func TestOnlySoManyProcessesAreHeld(t *testing.T) {
 		a.hear(a.start(shell("true")).ID, "follow=1")
 	}
 	var all struct{ Processes []processRecord }
-	for looks := 0; ; looks++ {
+	for deadline := time.Now().Add(testWait); ; {
 		a.json("GET", "", nil, &all)
 		if len(all.Processes) == heldEndedMax {
 			return
 		}
-		if looks == 100 {
+		if time.Now().After(deadline) {
 			t.Fatalf("%d are kept", len(all.Processes))
 		}
 		time.Sleep(10 * time.Millisecond)

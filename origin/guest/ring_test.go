@@ -169,7 +169,7 @@ func TestAProcessGoesOnWhenItsCallerHasLeft(t *testing.T) {
 	r.leave(caller)
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(testWait):
 		t.Fatal("it still waits")
 	}
 }
