@@ -8,11 +8,13 @@ import { wayMs } from '../steering/peak-ewma.ts'
 import { coloOf } from '../steering/whereabouts.ts'
 import type { Sent } from './send-once.ts'
 
+type Asked = Pick<Visit, 'call' | 'body' | 'askedMs' | 'geography'>
+
 /**
- * A stream may have failed on the sender's side, and a caller who asked for less time than usual proves nothing by running out
- * of it: neither may shut a region for everybody else.
+ * A stream may have failed on the sender's side, a sandbox may take as long as it likes, and a caller who asked for less time than usual
+ * proves nothing by running out of it: none of them may shut a region for everybody else.
  */
-export function learnFrom(visit: Visit, region: Region, { attempt, response, regionMs }: Sent): void {
+export function learnFrom(visit: Asked, region: Region, { attempt, response, regionMs }: Sent): void {
   const health = healthOf(region)
   const nowMs = Date.now()
   if (attempt.kind === 'answer' && attempt.isFromOrigin) {
@@ -22,12 +24,12 @@ export function learnFrom(visit: Visit, region: Region, { attempt, response, reg
     if (load !== null) health.heard = { load, atMs: nowMs }
     noteWay(visit, region, wayMs(regionMs, response?.headers.get('server-timing') ?? null))
   }
-  const isCallersDoing = visit.body.kind === 'stream' || (attempt.kind === 'timeout' && visit.askedMs !== null)
-  if (isFailure(attempt) && !isCallersDoing) health.breaker.fail(nowMs)
+  const isPatienceOver = attempt.kind === 'timeout' && (visit.askedMs !== null || visit.call.scope === 'sandboxes:exec')
+  if (isFailure(attempt) && visit.body.kind !== 'stream' && !isPatienceOver) health.breaker.fail(nowMs)
 }
 
 /** Not of an upload: most of its time is its sender's. */
-function noteWay({ geography, body }: Visit, region: Region, ms: number | null): void {
+function noteWay({ geography, body }: Asked, region: Region, ms: number | null): void {
   const colo = coloOf(geography)
   if (ms !== null && colo !== null && body.kind !== 'stream') wayTo(region, colo).observe(ms, Date.now())
 }

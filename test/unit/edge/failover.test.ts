@@ -5,8 +5,13 @@ import fc from 'fast-check'
 import { Breaker } from '../../../edge/failover/breaker.ts'
 import { nextStep, type Situation } from '../../../edge/failover/next-step.ts'
 import { type Attempt, isFailure, outcomeOf } from '../../../edge/failover/outcome.ts'
+import { healthOf } from '../../../edge/failover/region-health.ts'
 import { RetryBudget } from '../../../edge/failover/retry-budget.ts'
+import { learnFrom } from '../../../edge/forward/learn-from.ts'
+import { classifyRequest } from '../../../edge/requests/classify-request.ts'
+import { newId } from '../../../shared/ids.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { aRegion } from './regions-of-tests.ts'
 
 const answer = (status: number, isFromOrigin: boolean, saysNotExecuted = false): Attempt => ({
   kind: 'answer',
@@ -150,4 +155,28 @@ test('retries cost more than ten successes each, and half of the purse is never 
   budget.earn()
   budget.earn()
   assert.equal(budget.canSpend(), true)
+})
+
+// Whoever has a sandbox that never answers could shut its region for all other tenants.
+test('a sandbox that takes its time does not shut its region, and a region that hangs is shut', () => {
+  const sandbox = newId('sbx', 'eu1', 1, new Uint8Array(16))
+  const stateAfter = (path: string, method: string, attempt: Attempt): string => {
+    const region = aRegion('eu1', { url: `https://${crypto.randomUUID()}.example` })
+    const call = classifyRequest(method, new URL(`https://api.example/v1/sandboxes${path}`))
+    assert.ok(call !== null)
+    const sent = { attempt, response: null, regionMs: 1, idempotencyKey: null }
+    for (let n = 0; n < LIMITS.breakerFailuresInARow; n++)
+      learnFrom({ call, body: { kind: 'none' }, askedMs: null, geography: undefined }, region, sent)
+    return healthOf(region).breaker.state(Date.now())
+  }
+  for (const [path, method] of [
+    [`/${sandbox}/files/search?pattern=x`, 'GET'],
+    [`/${sandbox}/processes`, 'GET'],
+    [`/${sandbox}/code`, 'POST'],
+  ] as const) {
+    assert.equal(stateAfter(path, method, { kind: 'timeout' }), 'closed', path)
+    assert.equal(stateAfter(path, method, { kind: 'lost' }), 'open', path)
+  }
+  assert.equal(stateAfter(`/${sandbox}`, 'GET', { kind: 'timeout' }), 'open')
+  assert.equal(stateAfter('', 'POST', { kind: 'timeout' }), 'open')
 })
