@@ -14,8 +14,8 @@ import { type Frame, FrameDecoder } from '../../shared/frames.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const cache = process.env.ATOLL_CACHE_DIR ?? join(root, '.atoll/cache')
-const START_MS = 60_000
-const POOL_MS = 60_000
+const START_MS = 120_000
+const POOL_MS = 120_000
 const EVERY_MS = 50
 
 /** The directory of the guest image, built once. */
@@ -77,8 +77,9 @@ export class Daemon {
     return daemon
   }
 
-  /** Starts the process, after `start` for the first time or after it has ended, and waits until it answers. */
-  async launch(): Promise<void> {
+  /** Starts the process, after `start` for the first time or after it has ended, and waits until it answers. `settings` hold from now on. */
+  async launch(settings: Record<string, string> = {}): Promise<void> {
+    Object.assign(this.#environment, settings)
     // A test that is killed takes its daemon along, and that its machines.
     const daemon = ['setpriv', '--pdeathsig', 'INT', process.execPath, join(root, 'origin/hostd/main.ts')]
     const [program = '', ...rest] = [...this.#through, ...daemon]

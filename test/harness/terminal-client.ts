@@ -7,8 +7,6 @@ import { until } from './until.ts'
 
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless') as typeof import('@xterm/headless')
 
-const SEEN_WITHIN_MS = 30_000
-
 export type TerminalClient = {
   socket: WebSocket
   /** Every line that is on the screen or above it, joined. */
@@ -82,6 +80,6 @@ export async function connectTerminal(
       size.writeUInt16BE(lines, 2)
       send(TERMINAL_FRAME.resize, size)
     },
-    sees: (wanted) => until(`"${wanted}" on the screen`, () => text().includes(wanted), SEEN_WITHIN_MS),
+    sees: (wanted) => until(`"${wanted}" on the screen`, () => text().includes(wanted)),
   }
 }

@@ -12,11 +12,7 @@ import { describeError } from '../log.ts'
 import { findStale, lastChange, markSettled, type Stale } from './find-stale.ts'
 import { settleEgress } from './settle-egress.ts'
 
-/** `rowsMax` is how many a turn takes. */
-export function createSettling(
-  controller: Controller,
-  rowsMax: number = LIMITS.egressSettleRowsMax,
-): () => Promise<void> {
+export function createSettling(controller: Controller): () => Promise<void> {
   const { db } = controller.database
   let seen: { version: number; atMs: number }[] = []
   return async () => {
@@ -25,10 +21,9 @@ export function createSettling(
     const last = await lastChange(db)
     if (last <= place) return
     if (last > (seen.at(-1)?.version ?? 0)) seen.push({ version: last, atMs: now })
-    const stale = await findStale(db, place, rowsMax)
+    const stale = await findStale(db, place)
     const left = await settleAll(controller, stale, last)
-    // As many as a turn takes may not be all.
-    if (left > 0 || stale.length === rowsMax) return
+    if (left > 0) return
     const old = seen.filter(({ atMs }) => now - atMs >= LIMITS.egressSettleLagMs)
     seen = seen.slice(old.length)
     const settled = old.at(-1)?.version

@@ -20,7 +20,7 @@ export type Clients = {
 type Answer = { status: number; id: string }
 
 const ANSWER_MS = 12_000
-const SETTLE_MS = 45_000
+const SETTLE_MS = 120_000
 const PAUSE_MS = 40
 
 export function startClients(

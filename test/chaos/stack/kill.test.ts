@@ -6,7 +6,7 @@ import { childPid, postgresPid } from '../../../infra/local/watch-inner.ts'
 import { type Api, apiAt, errorCode, output, record } from '../../harness/api.ts'
 import { type LocalStack, removeStack, startLocalStack, waitFor } from '../../harness/local-stack.ts'
 
-const RECOVERY_MS = 30_000
+const RECOVERY_MS = 120_000
 
 let stack: LocalStack
 let edge: Api
@@ -218,12 +218,10 @@ test('Ctrl-C leaves no process and no socket behind, and a second start remember
   const key = stack.dev().api_key
   const pids = Object.values(stack.dev().pids)
   assert.equal(await stack.stop(), 0)
-  await waitFor('all processes to be gone', 5_000, () => pids.every((pid) => !isAlive(pid)))
-  assert.deepEqual(machineProcesses(), [])
-  assert.ok(
-    !readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(stack.stateDir)),
-    'a process is left',
-  )
+  await waitFor('all processes to be gone', RECOVERY_MS, () => {
+    const isLeft = readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(stack.stateDir))
+    return pids.every((pid) => !isAlive(pid)) && machineProcesses().length === 0 && !isLeft
+  })
   stack = await startLocalStack({ stateDir: stack.stateDir, env: { ATOLL_POOL_SIZE: '2' } })
   connect()
   assert.equal(stack.dev().api_key, key)

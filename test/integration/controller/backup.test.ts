@@ -23,7 +23,7 @@ import { startRegion, type TestRegion, textAt, until } from './support/region.ts
 
 const MAIN = fileURLToPath(new URL('../../../origin/controller/backup/main.ts', import.meta.url))
 
-describe('backup and restore', { timeout: 120_000 }, () => {
+describe('backup and restore', { timeout: 600_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'atoll-backup-'))
   const servers: TestServer[] = []
   const open = async (driver = embedded): Promise<TestServer> => {

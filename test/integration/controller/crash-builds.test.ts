@@ -10,7 +10,7 @@ import { at, textAt, until } from './support/region.ts'
 /** The work of a controller that died is left alone for a while. */
 const SETTLE_MS = 40_000
 
-describe('a controller that is killed while it builds', { timeout: 120_000 }, () => {
+describe('a controller that is killed while it builds', { timeout: 600_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
   const agent = startProcessAgent()

@@ -19,7 +19,7 @@ type Deeds = Record<'take' | 'fork' | 'restore' | 'merge' | 'freeze', Record<Poi
 /** The reconciler leaves what a controller worked on alone for a while, and a create waits for it. */
 const SETTLE_MS = 40_000
 
-describe('a controller that is killed while machines are copied', { timeout: 150_000 }, () => {
+describe('a controller that is killed while machines are copied', { timeout: 600_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
   let sent: Deeds

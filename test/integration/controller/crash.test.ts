@@ -9,7 +9,7 @@ import { type HostDouble, startHostDouble } from './support/host-double.ts'
 import { type ControllerProcess, startControllerProcess } from './support/process.ts'
 import { textAt, until } from './support/region.ts'
 
-describe('a controller that is killed', { timeout: 180_000 }, () => {
+describe('a controller that is killed', { timeout: 600_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
   before(async () => {

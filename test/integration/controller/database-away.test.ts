@@ -17,7 +17,6 @@ import { type WholeAgent, wholeAgent } from './support/whole-agent.ts'
 
 const AWAY_MS = [1_000, 20_000]
 const ANSWER_MS = 12_000
-const BACK_WITHIN_MS = 10_000
 const AWAY_CODES = ['database_unavailable', 'region_unavailable', 'quota_authority_unavailable']
 /** They only judge what they are sent. */
 const JUDGES: ReadonlySet<string> = new Set(['POST /v1/egress/oauth/start', 'POST /v1/sandbox-templates/validate'])
@@ -25,7 +24,7 @@ const isRead = (route: Route): boolean => route.method === 'GET' || JUDGES.has(n
 const READS = ALL_ROUTES.filter((route) => isRead(route) && route.class !== 'open')
 const CHANGES = ALL_ROUTES.filter((route) => !isRead(route))
 
-describe('a database that is away', { timeout: 180_000 }, () => {
+describe('a database that is away', { timeout: 600_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted
@@ -43,7 +42,7 @@ describe('a database that is away', { timeout: 180_000 }, () => {
     void region?.close().then(() => {
       isStopped = true
     })
-    await until('the controller to stop', () => isStopped, 40_000)
+    await until('the controller to stop', () => isStopped)
     await agent?.remove()
     await server?.remove()
   })
@@ -100,7 +99,7 @@ describe('a database that is away', { timeout: 180_000 }, () => {
       }
       const backAt = Date.now()
       const isReady = async () => (await region.ask('/readyz', { key: null })).status === 200
-      await until('the region to be ready again', isReady, BACK_WITHIN_MS)
+      await until('the region to be ready again', isReady)
       t.diagnostic(
         `away for ${backAt - wentAt} ms, ready ${Date.now() - backAt} ms later; ${unanswered.length} creates without an answer`,
       )
@@ -132,7 +131,7 @@ describe('a database that is away', { timeout: 180_000 }, () => {
           ...machines.filter((id) => !acknowledged.has(id)),
         ]
       }
-      await until('everything to be as it was told', async () => (await faults()).length === 0, 30_000).catch(() => {})
+      await until('everything to be as it was told', async () => (await faults()).length === 0).catch(() => {})
       assert.deepEqual(await faults(), [])
       assert.equal(
         at(

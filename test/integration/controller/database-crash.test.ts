@@ -8,7 +8,7 @@ import { type HostDouble, startHostDouble } from './support/host-double.ts'
 import { type ControllerProcess, startControllerProcess } from './support/process.ts'
 import { at, textAt, until } from './support/region.ts'
 
-describe('an embedded database that is killed', { timeout: 120_000 }, () => {
+describe('an embedded database that is killed', { timeout: 600_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
   before(async () => {

@@ -11,7 +11,7 @@ import { type SilentWire, startSilentWire } from './support/silent-wire.ts'
 const NOTICED_WITHIN_MS = LIMITS.databaseSilenceMs + LIMITS.databaseStatementMs + 20_000
 const STOPPED_WITHIN_MS = LIMITS.drainMs + 2 * (LIMITS.databaseStatementMs + LIMITS.databaseConnectMs) + 10_000
 
-describe('a database that has fallen silent', { timeout: 180_000 }, () => {
+describe('a database that has fallen silent', { timeout: 600_000 }, () => {
   let server: TestServer | undefined
   let wire: SilentWire
   let region: TestRegion

@@ -11,7 +11,7 @@ import { type Frame, readSse } from './support/sse.ts'
 const KILLS = 6
 const SETTING = { ATOLL_WEBHOOK_ALLOW_PRIVATE: 'true' }
 
-describe('a controller that is killed while it tells of events', { timeout: 240_000 }, () => {
+describe('a controller that is killed while it tells of events', { timeout: 600_000 }, () => {
   let host: HostDouble
   let controller: ControllerProcess
   let receiver: Receiver

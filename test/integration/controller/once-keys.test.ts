@@ -14,7 +14,7 @@ import { type WholeAgent, wholeAgent } from './support/whole-agent.ts'
 const IMPOSSIBLE = 'k'.repeat(LIMITS.idempotencyKeyCharsMax + 1)
 const REFUSAL = /Idempotency-Key should be/
 
-describe('an Idempotency-Key', { timeout: 120_000 }, () => {
+describe('an Idempotency-Key', { timeout: 600_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted

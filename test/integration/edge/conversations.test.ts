@@ -23,7 +23,7 @@ const PASSING_BYTES = 64 * MIB
 const UNDER_WAY_BYTES_MAX = 24 * MIB
 const PORT = 3_000
 
-describe('between people and sandboxes', { timeout: 180_000 }, () => {
+describe('between people and sandboxes', { timeout: 600_000 }, () => {
   let stage: OneRegion
   let sandbox: string
   const agent = startTerminalAgent()
@@ -110,7 +110,7 @@ describe('between people and sandboxes', { timeout: 180_000 }, () => {
     await sleep(1_500)
     assert.ok(taken * LIMITS.frameBytesMax < UNDER_WAY_BYTES_MAX, `${taken} frames were taken that nobody reads`)
     socket.resume()
-    await until('all of it', () => bytes === PASSING_BYTES, 60_000)
+    await until('all of it', () => bytes === PASSING_BYTES)
   })
 
   test('64 MiB pass a preview in both directions at constant memory in every process on the way', async (t) => {

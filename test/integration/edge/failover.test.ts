@@ -190,7 +190,7 @@ test('a read of a region that hangs is given up within seconds, and reads the an
   const startedMs = Date.now()
   const given = await ask(path)
   assert.deepEqual([given.status, (await errorOf(given)).code], [503, 'region_unavailable'])
-  assert.ok(Date.now() - startedMs < LIMITS.readDeadlineMs + 2_000)
+  assert.ok(Date.now() - startedMs < 2 * LIMITS.readDeadlineMs)
   assert.equal((await lists).headers.get('x-partial'), 'usw1')
 })
 
@@ -200,7 +200,7 @@ test("a command may run longer than the caller's patience with the platform", as
     await sleep(800)
     answerEcho('usw1')(received, response, request)
   })
-  const answer = await ask(RUN, post({ command: 'sleep 1', timeout: 2 }, { 'x-timeout-ms': '300' }))
+  const answer = await ask(RUN, post({ command: 'sleep 1', timeout: 30 }, { 'x-timeout-ms': '300' }))
   assert.equal(answer.status, 200)
 })
 
@@ -224,9 +224,13 @@ test('a shut region gets one question from a crowd, and its requests again once 
   assert.equal(shut.status, 503)
   assert.deepEqual([usw1.received.length, usw1.probes()], [0, 0])
   await sleep(LIMITS.breakerOpenMs + 200)
-  const crowd = await Promise.all(Array.from({ length: 50 }, () => ask(path)))
-  assert.equal(usw1.probes(), 1)
-  assert.ok(crowd.some(({ status }) => status === 200))
+  // A question that a busy machine answers too late shuts it again, and another crowd comes.
+  await until('the region to serve', async () => {
+    const before = usw1.probes()
+    const crowd = await Promise.all(Array.from({ length: 50 }, () => ask(path)))
+    assert.ok(usw1.probes() - before <= 1, `${usw1.probes() - before} questions`)
+    return crowd.some(({ status }) => status === 200)
+  })
   assert.equal((await ask(path)).status, 200)
 })
 
@@ -237,9 +241,12 @@ test('a region that nobody needs is asked in the background whether it is back',
   await usw1.revive()
   await sleep(LIMITS.breakerOpenMs + 200)
   const chosen = async () => (await ask(RUN, post({}))).headers.get('x-region')
+  const sinceMs = Date.now()
   assert.equal(await chosen(), 'eu1')
   await until('the region to be used again', async () => (await chosen()) === 'usw1')
-  assert.equal(usw1.probes(), 1)
+  // One, or more where answers came too late: then the next is asked after a pause.
+  const most = 1 + (Date.now() - sinceMs) / LIMITS.breakerOpenMs
+  assert.ok(usw1.probes() >= 1 && usw1.probes() <= most, `${usw1.probes()} questions`)
 })
 
 test('retries stop when they are not paid for by successes', async (t) => {

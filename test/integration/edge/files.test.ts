@@ -20,7 +20,7 @@ const MIB = 1024 * 1024
 const GROWTH_BYTES_MAX = 96 * MIB
 const PASSING_BYTES = 144 * MIB
 
-describe('files through the edge', { timeout: 180_000 }, () => {
+describe('files through the edge', { timeout: 600_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let controller: SpawnedController
@@ -153,13 +153,13 @@ describe('files through the edge', { timeout: 180_000 }, () => {
       ask('/files/workspace/slow', {
         method: 'PUT',
         duplex: 'half',
-        headers: { 'x-timeout-ms': '600' },
+        headers: { 'x-timeout-ms': '3000' },
         body: new ReadableStream({
           async start(stream) {
             for (let piece = 0; piece < 8; piece += 1) {
               if (piece === stopsAfter) return
               stream.enqueue(Buffer.from(String(piece)))
-              await sleep(250)
+              await sleep(500)
             }
             stream.close()
           },

@@ -107,7 +107,7 @@ test('a region that dies after it has made a sandbox loses it to the region that
   await stage.cutEdgeOff()
   await stage.bringEdgeBack()
   isBlocked = false
-  await until('one survivor', async () => (await living(tenant)).length === 1, 60_000)
+  await until('one survivor', async () => (await living(tenant)).length === 1)
   await assertOne(tenant, [answer, await create(tenant, 'k1'), await create(tenant, 'k1', { cf: EUROPE })])
   await until('its machine to be gone', () => !stage.usw1.host.vms.has(orphan))
 })

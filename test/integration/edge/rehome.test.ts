@@ -48,7 +48,7 @@ test('a region that refuses connections is told when it is back, and not before 
   usw1.keepOrphans(false)
   usw1.orphans.length = 0
   await usw1.revive()
-  await until('the region to be told', () => usw1.orphans.length > 0, 60_000)
+  await until('the region to be told', () => usw1.orphans.length > 0)
   assert.deepEqual(living('k1'), [id])
   assert.equal(await idOf(await create('k1', WEST)), id)
 })
@@ -64,7 +64,7 @@ test('what a region owes is collected after the edge itself has died and come ba
   await until('a word that was not taken', () => usw1.orphans.length > 0)
   await restart()
   usw1.keepOrphans(false)
-  await until('one survivor', () => living('k1').length === 1, 60_000)
+  await until('one survivor', () => living('k1').length === 1)
   usw1.respond(west.create)
   assert.equal(await idOf(await create('k1')), id)
 })
@@ -111,7 +111,7 @@ test('who was told that the outcome is unknown may ask again, and is served wher
   assert.deepEqual(wayOf(again), ['eu1', 'from=usw1;reason=unhealthy'])
   const id = await idOf(again)
   await usw1.revive()
-  await until('one survivor', () => living('k1').length === 1, 60_000)
+  await until('one survivor', () => living('k1').length === 1)
   assert.deepEqual(living('k1'), [id])
 })
 
@@ -194,7 +194,7 @@ test('keys that are silent make an outcome unknown and no second sandbox, and cr
     await ask('/__keys?manner=well', AS_OURS)
     // Wherever it is asked for again: what the keys did not know of then, they learn as soon as they answer.
     const id = await idOf(await create(manner, { cf: EUROPE }))
-    await until('one survivor', () => living(manner).length === 1, 60_000)
+    await until('one survivor', () => living(manner).length === 1)
     assert.deepEqual(living(manner), [id])
   }
   assert.ok(!usw1.received.some(({ url }) => url === RUN))

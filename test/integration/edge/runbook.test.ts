@@ -56,7 +56,7 @@ async function setStage(t: TestContext) {
       ['-euo', 'pipefail', '-c', command.replaceAll('npm run', `npm --prefix ${ROOT} run`)],
       {
         cwd: folder,
-        timeout: 60_000,
+        timeout: 300_000,
         env: {
           ...process.env,
           PATH: `${dirname(process.execPath)}:${process.env.PATH}`,

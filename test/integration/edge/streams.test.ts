@@ -162,11 +162,11 @@ test('no stream has a fixed life: one that began goes on past every deadline of 
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1' })
     for (let tick = 0; tick < 8; tick += 1) {
       response.write(`data: ${tick}\n\n`)
-      await sleep(200)
+      await sleep(400)
     }
     response.end()
   })
-  const answer = await ask(pathOf('/events'), { headers: { 'x-timeout-ms': '500' } })
+  const answer = await ask(pathOf('/events'), { headers: { 'x-timeout-ms': '2000' } })
   assert.equal((await answer.text()).match(/data: /g)?.length, 8)
 })
 
@@ -177,7 +177,7 @@ test('a stream that broke off is gone on with where its reader was, wherever the
     const place = Number(received.headers['last-event-id'] ?? searchParams.get('cursor') ?? 0)
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1', 'x-process-id': 'p_1' })
     for (let id = place + 1; id <= place + 2; id += 1) response.write(`id: ${id}\ndata: {}\n\n`)
-    if (place < 4) setTimeout(() => response.destroy(), 50)
+    if (place < 4) setTimeout(() => response.destroy(), 500)
     else response.end()
   })
   const path = pathOf('/processes/p_1/stream')

@@ -56,10 +56,10 @@ test('a stream goes on after the deadline for its headers is over', async (t) =>
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1' })
     for (let n = 0; n < 4; n++) {
       response.write(`data: ${n}\n\n`)
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      await new Promise((resolve) => setTimeout(resolve, 750))
     }
     response.end()
   })
-  const answer = await ask('/v1/events', { headers: { 'x-timeout-ms': '400', 'x-region': 'us-west' } })
+  const answer = await ask('/v1/events', { headers: { 'x-timeout-ms': '2000', 'x-region': 'us-west' } })
   assert.equal(await answer.text(), 'data: 0\n\ndata: 1\n\ndata: 2\n\ndata: 3\n\n')
 })

@@ -136,7 +136,7 @@ test('a new key is known 5 s after it was refused as unknown, and a revoked one 
   await edge.putKv('KEYS', `k:${hashOf(key)}`, aKeyRecord())
   await until('it to be known', async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 404)
   await edge.putKv('KEYS', `k:${hashOf(key)}`, aKeyRecord({ status: 'revoked' }))
-  await until('it to be refused', async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 401, 30_000)
+  await until('it to be refused', async () => (await ask('/v1/sandboxes/sbx_x', { key })).status === 401, 60_000)
 })
 
 test('a request that has passed the edge before is a loop', async (t) => {

@@ -10,7 +10,7 @@ const DEFAULTS = {
   cwd: '/workspace',
   env: {},
   user: 'sandbox',
-  timeout_ms: 30_000,
+  timeout_ms: 120_000,
   output_bytes_max: 1024 * 1024,
 } as const satisfies Omit<GuestExec, 'argv'>
 

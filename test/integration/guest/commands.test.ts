@@ -107,8 +107,8 @@ for (const [what, command, more, exitCode, says] of REFUSED) {
 
 test('a child that keeps the pipes open delays the answer by half a second at most, and lives on', async () => {
   const began = performance.now()
-  const outcome = await run(session, 'sleep 30 & echo $!')
-  assert.ok(performance.now() - began < 15_000)
+  const outcome = await run(session, 'sleep 300 & echo $!')
+  assert.ok(performance.now() - began < 60_000)
   assert.equal(outcome.exit_code, 0)
   assert.equal((await run(session, `kill -0 ${outcome.stdout.trim()} && echo alive`)).stdout, 'alive\n')
 })
@@ -122,11 +122,14 @@ test('commands run beside each other, each with its own answer', async () => {
 })
 
 test('output arrives while the command still runs', async () => {
-  const arrivals: number[] = []
-  for await (const frame of session.exec(orderOf('echo one; sleep 1; echo two')))
-    if (frame.type === FRAME.stdout) arrivals.push(performance.now())
-  const [first = 0, second = 0] = arrivals
-  assert.ok(second - first > 700, `one and two came ${second - first} ms apart`)
+  let heard = ''
+  for await (const frame of session.exec(orderOf('echo one; until [ -e heard ]; do sleep 0.1; done; echo two'))) {
+    if (frame.type !== FRAME.stdout) continue
+    heard += Buffer.from(frame.payload)
+    // It has an end only if its first line is here before that.
+    if (heard === 'one\n') await run(session, 'touch heard')
+  }
+  assert.equal(heard, 'one\ntwo\n')
 })
 
 const pick = ({ exit_code, reason }: { exit_code: number; reason: string }) => ({ exit_code, reason })

@@ -147,7 +147,7 @@ test('a watch tells of what a command does, within moments', async (context) => 
         const said = guestWatchLine.parse(JSON.parse(line))
         told.push('path' in said ? `${said.type} ${said.path}` : said.type)
         if (said.type === 'ready')
-          void run(session, 'echo 12345 > watched/deep/a; sleep 0.2; mv watched/deep/a watched/b')
+          void run(session, 'echo 12345 > watched/deep/a; sleep 1; mv watched/deep/a watched/b')
       }
       if (told.includes('created /workspace/watched/b')) return
     }

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connectPort } from '../../../origin/hostd/guest/connect-port.ts'
-import { openGuestSession } from '../../../origin/hostd/guest/session.ts'
+import { type GuestSession, openGuestSession } from '../../../origin/hostd/guest/session.ts'
 import { AppError } from '../../../shared/errors.ts'
+import { until } from '../../harness/until.ts'
 import { orderOf, run } from './command.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { UNWATCHED } from './unwatched.ts'
@@ -54,7 +55,7 @@ test('the commands of a session end with it', async () => {
   first.close()
   assert.ok(isUnreachable(await running))
   const second = await machine.open()
-  assert.equal((await run(second, 'pgrep -c -x sleep || true')).stdout, '0\n')
+  await until('it to be gone', async () => (await sleepers(second)) === '0\n')
   second.close()
   await second.closed
 })
@@ -74,11 +75,11 @@ test('commands that are kept go on without their session, whatever they say, and
 test('a command that is kept may be ended like any other process', async () => {
   await beginAndVanish('exec sleep 607', 'exec sleep 608')
   const second = await machine.open({ keepsCommands: true })
-  assert.equal((await run(second, 'pgrep -c -x sleep')).stdout, '2\n')
+  await until('both to sleep', async () => (await sleepers(second)) === '2\n')
   await run(second, 'pkill -f "sleep 607"')
-  assert.equal((await run(second, 'pgrep -c -x sleep')).stdout, '1\n')
+  await until('one to be gone', async () => (await sleepers(second)) === '1\n')
   await run(second, 'pkill -x sleep')
-  await second.keptEnded({ signal: AbortSignal.timeout(10_000) })
+  await second.keptEnded({ signal: AbortSignal.timeout(60_000) })
   second.close()
   await second.closed
 })
@@ -136,7 +137,10 @@ test('a machine that ends while a command runs fails that command and closes the
   await session.closed
 })
 
-const dial = (path: string): Promise<Socket> => connectPort(path, AbortSignal.timeout(5_000))
+const dial = (path: string): Promise<Socket> => connectPort(path, AbortSignal.timeout(60_000))
+
+const sleepers = async (session: GuestSession): Promise<string> =>
+  (await run(session, 'pgrep -c -x sleep || true')).stdout
 
 /** Begins commands in a session that is cut off a little later, so that the agent is not told of its end. */
 const beginAndVanish = (...lines: string[]): Promise<void> =>

@@ -7,7 +7,7 @@ import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import type { Daemon } from '../../harness/host-daemon.ts'
 
 const OUTPUT_BYTES_MAX = 64 * 1024
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 120_000
 
 export type Ran = { results: CodeResult[]; shown: string | undefined; count: number; ms: number }
 

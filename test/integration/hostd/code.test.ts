@@ -43,7 +43,7 @@ test('a daemon that was killed finds the contexts as they were', async () => {
   await host.launch()
   await host.until(
     'the sandbox is back',
-    30_000,
+    60_000,
     async () => (await runPython(host, 'child', 'made')).shown === '[1, 2]',
   )
 })

@@ -29,7 +29,7 @@ before(async () => {
   client = new Pool('http://host', { socketPath: `${host.directory}/hostd.sock`, connections: 300, bodyTimeout: 0 })
   await create(host, spec('called'))
   await exec(host, 'called', `setsid python3 -c "${ECHO}" > /dev/null 2>&1 < /dev/null &`)
-  await host.until('the server listens', 20_000, async () => {
+  await host.until('the server listens', 60_000, async () => {
     const answer = await ask('POST', 'ports/7000', 'x')
     await answer.body.text()
     return answer.statusCode === 200
@@ -47,7 +47,7 @@ const ask = (
   body: Body = null,
   headers: Record<string, string> = {},
 ): Promise<Dispatcher.ResponseData> =>
-  client.request({ method, path: `/v1/vms/called/guest/${rest}`, body, headers, headersTimeout: 20_000 })
+  client.request({ method, path: `/v1/vms/called/guest/${rest}`, body, headers, headersTimeout: 120_000 })
 
 test('the agent answers in its own words, marked as its own, and a refusal of the host is not', async () => {
   const answer = await ask('GET', 'health')
@@ -108,7 +108,7 @@ test('a caller who hangs up in the middle of a body leaves nothing open', async 
   const answer = await ask('POST', 'ports/7000', sending)
   answer.body.on('error', () => undefined).destroy()
   sending.destroy()
-  await host.until('the call is over', 10_000, async () => {
+  await host.until('the call is over', 60_000, async () => {
     const connections = await exec(host, 'called', 'awk \'$2 ~ /:1B58$/ && $4 == "01"\' /proc/net/tcp | wc -l')
     return textOf(connections).trim() === '0'
   })

@@ -48,6 +48,8 @@ test('a paused sandbox uses no processor, and looking does not wake it', async (
 test('what is printed to the console is told line by line, without what could harm a terminal', async () => {
   const { next } = await consoleOf('busy')
   await exec(host, 'busy', String.raw`printf 'hello\n\033[2J\033]0;owned\007red\n' > /dev/ttyS0`, { user: 'root' })
+  // What is printed takes its own way to the host.
+  await host.until('it is told', 60_000, async () => (await consoleOf('busy', '?lines=1')).lines[0] === 'red')
   const seen = await consoleOf('busy', `?after=${next}`)
   assert.deepEqual(seen.lines.slice(-2), ['hello', 'red'])
   assert.deepEqual((await consoleOf('busy', '?lines=1')).lines, ['red'])

@@ -16,7 +16,7 @@ export const shell = (line: string, over: Partial<HostExec> = {}): HostExec => (
   cwd: '/workspace',
   env: {},
   user: 'sandbox',
-  timeout_ms: 30_000,
+  timeout_ms: 120_000,
   output_bytes_max: 64 * 1024,
   ...over,
 })
@@ -40,6 +40,10 @@ export function create(daemon: Daemon, vm: VmSpec, exec?: HostExec): Promise<Str
 
 export const exec = (daemon: Daemon, id: string, line: string, over: Partial<HostExec> = {}): Promise<Stream> =>
   daemon.stream(`/v1/vms/${id}/exec`, shell(line, over))
+
+/** Whether a machine's clock, when it said so, showed what ours has shown since then. */
+export const isNow = (seconds: number, sinceMs: number): boolean =>
+  seconds >= sinceMs / 1_000 - 2 && seconds <= Date.now() / 1_000 + 2
 
 export const typesOf = (stream: Stream): FrameType[] => stream.frames.map((frame) => frame.type)
 

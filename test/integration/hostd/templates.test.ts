@@ -12,7 +12,7 @@ before(async () => {
 })
 after(() => host?.stop())
 
-const patient = { timeout_ms: 120_000 }
+const patient = { timeout_ms: 300_000 }
 
 test('python-datasci has numpy, pandas, scipy and matplotlib, also for the Python of the virtual environment', async () => {
   const script = [

@@ -126,7 +126,7 @@ test('a sandbox takes 256 connections at a time and says no to the next, and eac
   } finally {
     await Promise.all(tunnels.map(statusOf))
   }
-  await host.until('there is room again', 5_000, async () => (await statusOf(await open('served', 'echo'))) === 200)
+  await host.until('there is room again', 60_000, async () => (await statusOf(await open('served', 'echo'))) === 200)
 })
 
 test('a server that reads nothing holds up its own tunnel only, and a caller who leaves frees it', async () => {
@@ -144,15 +144,15 @@ test('a server that reads nothing holds up its own tunnel only, and a caller who
 })
 
 test('traffic keeps an idle sandbox awake, and an open connection on which nothing passes does not', async () => {
-  await create(host, spec('idle', { idle_timeout_sec: 2 }))
+  await create(host, spec('idle', { idle_timeout_sec: 4 }))
   await serve('idle')
   const stateOf = async () => (await host.inventory()).vms.find(({ id }) => id === 'idle')?.state
   const { answer } = await open('idle', 'slow')
   answer.body.on('error', () => undefined).resume()
-  await sleep(4_000)
+  await sleep(6_000)
   assert.equal(await stateOf(), 'running')
   answer.body.destroy()
   const silent = await open('idle', 'echo')
   silent.answer.body.on('error', () => undefined).resume()
-  await host.until('it is paused', 10_000, async () => (await stateOf()) === 'paused')
+  await host.until('it is paused', 60_000, async () => (await stateOf()) === 'paused')
 })

@@ -27,7 +27,7 @@ const start = async (command: string, more: object = {}): Promise<string> => {
 }
 const processOf = async (pid: string) => (await ask(`/processes/${pid}`)).json.data as Record<string, unknown>
 const ended = async (pid: string): Promise<Record<string, unknown>> => {
-  await until('the process to end', async () => (await processOf(pid)).status === 'exited', 60_000)
+  await until('the process to end', async () => (await processOf(pid)).status === 'exited')
   return processOf(pid)
 }
 const follow = (pid: string, headers: Record<string, string> = {}): Promise<SseReader> =>

@@ -12,7 +12,7 @@ import { untilOnDisk } from '../hostd/standby/calls.ts'
 const PROCESS =
   '(n=0; while :; do n=$((n+1)); echo $n > /dev/shm/count; sleep 0.2; done) & while read -r line; do echo "heard $line"; done'
 
-describe('what runs in a sandbox', { timeout: 240_000 }, () => {
+describe('what runs in a sandbox', { timeout: 600_000 }, () => {
   let real: RealRegion
   let parent: string
   let child: string

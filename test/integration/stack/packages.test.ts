@@ -35,7 +35,7 @@ const MAKE_PACKAGES = `
   printf 'atoll_wheel.py,,\\natoll_wheel-1.0.dist-info/METADATA,,\\natoll_wheel-1.0.dist-info/WHEEL,,\\natoll_wheel-1.0.dist-info/RECORD,,\\n' > RECORD
   cd .. && python3 -m zipfile -c wheel.zip atoll_wheel.py atoll_wheel-1.0.dist-info`
 
-describe('packages through the way out of a machine', { timeout: 300_000 }, () => {
+describe('packages through the way out of a machine', { timeout: 600_000 }, () => {
   let real: RealRegion
   let names: NameServer
   let directory: string

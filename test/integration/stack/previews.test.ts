@@ -63,7 +63,7 @@ test('a server in a sandbox is seen at the address that exposing its port gives,
   const url = await expose(8_000)
   assert.equal(url, `http://${label}`)
   await run('echo "<h1>from the machine</h1>" > index.html; head -c 20000000 /dev/urandom > big; sha256sum big > sum')
-  await waitFor('the server in the sandbox', 20_000, async () => (await see(url)).status === 200)
+  await waitFor('the server in the sandbox', 60_000, async () => (await see(url)).status === 200)
   const page = await see(`${url}/`)
   assert.equal(page.body.toString(), '<h1>from the machine</h1>\n')
   assert.match(String(page.headers.server), /SimpleHTTP/)
@@ -76,7 +76,7 @@ test('a server in a sandbox is seen at the address that exposing its port gives,
 
 test('uploads and WebSockets reach the machine', async () => {
   const url = await expose(8_001)
-  await waitFor('the server in the sandbox', 20_000, async () => (await see(url)).status === 200)
+  await waitFor('the server in the sandbox', 60_000, async () => (await see(url)).status === 200)
   const sent = await see(`${url}/upload?x=1`, { method: 'POST', body: Buffer.alloc(5_000_000) })
   assert.equal(sent.body.toString(), '/upload?x=1 5000000')
   const socket = new WebSocket(stack.dev().edge.replace('http', 'ws'), { headers: { host: new URL(url).host } })

@@ -46,11 +46,11 @@ export function terminalPromises(stackOf: () => LocalStack): void {
 
     client.type('seq 1 500 > lines; less lines\r')
     await client.sees('lines')
-    await waitFor('the other screen', 20_000, () => client.screen() === 'alternate')
+    await waitFor('the other screen', 60_000, () => client.screen() === 'alternate')
     client.type('G')
     await client.sees('\n500\n')
     client.type('q')
-    await waitFor('the first screen', 20_000, () => client.screen() === 'normal')
+    await waitFor('the first screen', 60_000, () => client.screen() === 'normal')
 
     for (const byte of Buffer.from('echo "<€漢🙂>"\r')) client.send(Uint8Array.of(byte))
     await client.sees('\n<€漢🙂>')
@@ -71,7 +71,7 @@ export function terminalPromises(stackOf: () => LocalStack): void {
     one.type('echo from-$((40+2))\r')
     for (const viewer of [one, other]) await viewer.sees('from-42')
     one.resize(90, 20)
-    await waitFor('the size', 10_000, () => other.size().cols === 90 && other.size().rows === 20)
+    await waitFor('the size', 60_000, () => other.size().cols === 90 && other.size().rows === 20)
     other.type('echo and-$((40+3))\r')
     await one.sees('and-43')
   })

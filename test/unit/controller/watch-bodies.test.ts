@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchBodies } from '../../../origin/controller/http/watch-bodies.ts'
 
-const IDLE_MS = 200
+const IDLE_MS = 1_000
 
 /** A request whose head has arrived, and what becomes of it. */
 async function begin(t: TestContext, isRead: boolean) {
@@ -36,7 +36,7 @@ test('a body that comes in pieces lives for as long as they come, and dies when 
   const { sender, incoming } = await begin(t, true)
   for (let piece = 0; piece < 8; piece++) {
     sender.write('more')
-    await sleep(IDLE_MS / 2)
+    await sleep(IDLE_MS / 4)
   }
   assert.equal(incoming.destroyed, false)
   await new Promise((resolve) => incoming.once('close', resolve))
@@ -46,7 +46,7 @@ test('a body that comes in pieces lives for as long as they come, and dies when 
 test("a body that nobody takes in is not its sender's fault", async (t) => {
   const { sender, incoming } = await begin(t, false)
   sender.write(Buffer.alloc(1024 * 1024))
-  await sleep(3 * IDLE_MS)
+  await sleep(2 * IDLE_MS)
   assert.equal(incoming.destroyed, false)
   incoming.resume()
   sender.end()

@@ -13,7 +13,7 @@ test('a lock has one holder, and its holder’s death frees it', async () => {
   const directory = await mkdtemp('/tmp/atoll-lock-')
   const path = `${directory}/lock`
   const program = `const { lockFile } = await import(${JSON.stringify(lockModule)})
-    await lockFile(${JSON.stringify(path)}, 5_000); console.log('held'); setInterval(() => {}, 1_000)`
+    await lockFile(${JSON.stringify(path)}, 60_000); console.log('held'); setInterval(() => {}, 1_000)`
   const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -21,7 +21,7 @@ test('a lock has one holder, and its holder’s death frees it', async () => {
     await once(holder.stdout, 'data')
     await assert.rejects(lockFile(path, 50), /busy with the same files/)
     holder.kill('SIGKILL')
-    const lock = await lockFile(path, 5_000)
+    const lock = await lockFile(path, 60_000)
     await lock[Symbol.asyncDispose]()
     const again = await lockFile(path, 50)
     await again[Symbol.asyncDispose]()
@@ -36,9 +36,9 @@ test('whoever comes second waits for the first', async () => {
   const path = `${directory}/lock`
   try {
     const order: string[] = []
-    const first = await lockFile(path, 5_000)
+    const first = await lockFile(path, 60_000)
     assert.equal(await tryLockFile(path, 0), null)
-    const second = lockFile(path, 5_000).then((lock) => {
+    const second = lockFile(path, 60_000).then((lock) => {
       order.push('second')
       return lock
     })
@@ -56,8 +56,8 @@ test('a wait that is called off ends at once and leaves nothing behind', async (
   const directory = await mkdtemp('/tmp/atoll-lock-')
   const path = `${directory}/lock`
   try {
-    const first = await lockFile(path, 5_000)
-    await assert.rejects(tryLockFile(path, 5_000, AbortSignal.timeout(100)), { name: 'TimeoutError' })
+    const first = await lockFile(path, 60_000)
+    await assert.rejects(tryLockFile(path, 60_000, AbortSignal.timeout(100)), { name: 'TimeoutError' })
     await first[Symbol.asyncDispose]()
     const next = await lockFile(path, 0)
     await next[Symbol.asyncDispose]()
@@ -72,7 +72,7 @@ test('an interrupt that hits the whole process group does not free the lock befo
   const path = `${directory}/lock`
   const program = `const { lockFile } = await import(${JSON.stringify(lockModule)})
     process.on('SIGINT', () => console.log('still here'))
-    await lockFile(${JSON.stringify(path)}, 5_000); console.log('held'); setInterval(() => {}, 1_000)`
+    await lockFile(${JSON.stringify(path)}, 60_000); console.log('held'); setInterval(() => {}, 1_000)`
   const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,

@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Qmp } from '../../../origin/hostd/qemu/qmp.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { until } from '../../harness/until.ts'
 
 /** A control channel whose other end answers the greeting properly and then whatever `say` says to each command. */
 async function withPeer(say: (socket: Socket, id: number) => void, use: (qmp: Qmp) => Promise<void>): Promise<void> {
@@ -44,7 +45,7 @@ test('answers find their commands in any order and however they are cut, and eve
     qmp.onEvent((event) => heard.push(event))
     const first = qmp.command('first')
     // Each is a packet of its own, as this peer reads them.
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await until('the first to be heard', () => ids.length === 1)
     assert.deepEqual(await Promise.all([first, qmp.command('second')]), ['a', 'b'])
     assert.deepEqual(heard, ['STOP'])
   })

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Shells } from '../../../origin/hostd/machine/shells.ts'
 import { createMetrics } from '../../../origin/hostd/metrics/instruments.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { until } from '../../harness/until.ts'
 
 /** Shells that are only counted. */
 function counted() {
@@ -30,20 +31,24 @@ const options = {
   claims: createMetrics().shellClaims,
   log: () => {},
 }
-const filled = (): Promise<void> => sleep(12 * LIMITS.poolRefillPauseMs)
+/** So many are made, and no more for a while. */
+async function filled(seen: { made: number }, made: number): Promise<void> {
+  await until(`${made} to be made`, () => seen.made >= made)
+  await sleep(4 * LIMITS.poolRefillPauseMs)
+  assert.equal(seen.made, made)
+}
 
 test('what was asked for once waits the next time, as many as there should be, and is made again when it is taken', async () => {
   const { seen, make } = counted()
   const shells = new Shells<Counted>(options)
   assert.equal(shells.take('a', make), null)
-  await filled()
-  assert.equal(seen.made, 2)
+  await filled(seen, 2)
   const taken = [shells.take('a', make), shells.take('a', make), shells.take('a', make)]
   assert.deepEqual(
     taken.map((shell) => shell?.name),
     ['m-1', 'm-2', undefined],
   )
-  await filled()
+  await filled(seen, 4)
   await shells.close()
   assert.deepEqual(seen, { made: 4, ended: 2 })
 })
@@ -53,7 +58,8 @@ test('only those asked for last are kept, and none when memory is short or nobod
   const { seen, make } = counted()
   const shells = new Shells<Counted>({ ...options, count: 1 })
   for (let base = 0; base < 3 * LIMITS.shellBasesMax; base++) shells.take(`base-${base}`, make)
-  await sleep(24 * LIMITS.poolRefillPauseMs)
+  await until('all to be made', () => seen.made - seen.ended === LIMITS.shellBasesMax)
+  await sleep(4 * LIMITS.poolRefillPauseMs)
   assert.equal(seen.made - seen.ended, LIMITS.shellBasesMax)
   assert.equal(shells.take('base-0', make), null)
   await shells.close()
@@ -61,7 +67,7 @@ test('only those asked for last are kept, and none when memory is short or nobod
   for (const without of [{ count: 0 }, { isMemoryShort: () => true }]) {
     const none = new Shells<Counted>({ ...options, ...without })
     none.take('a', make)
-    await filled()
+    await sleep(12 * LIMITS.poolRefillPauseMs)
     assert.equal(none.take('a', make), null)
     await none.close()
   }
@@ -71,7 +77,7 @@ test('one that dies while it waits is freed and given to nobody', async () => {
   const { seen, deaths, make } = counted()
   const shells = new Shells<Counted>(options)
   shells.take('a', make)
-  await filled()
+  await filled(seen, 2)
   deaths[0]?.()
   await sleep(0)
   assert.equal(seen.ended, 1)

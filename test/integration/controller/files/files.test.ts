@@ -19,7 +19,7 @@ import { codeOf, setFileStage } from './stage.ts'
 const MIB = 1024 * 1024
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
-describe('files', { timeout: 120_000 }, () => {
+describe('files', { timeout: 600_000 }, () => {
   const { region, agent, create, ask, post } = setFileStage()
 
   test('what is written in JSON is read as bytes, and told of as the contract has it', async () => {
@@ -284,8 +284,10 @@ describe('files', { timeout: 120_000 }, () => {
       await sleep(100)
       assert.equal(await (await ask(sandbox, '/files/workspace/kept')).text(), 'old')
     }
-    const listed = await (await ask(sandbox, '/files?path=/workspace')).json()
-    assert.equal(at(listed, 'data', 'entries', 'length'), 1, 'nothing half is left')
+    await until('nothing half to be left', async () => {
+      const listed = await (await ask(sandbox, '/files?path=/workspace')).json()
+      return at(listed, 'data', 'entries', 'length') === 1
+    })
   })
 
   test('a packed body is refused, and an upload that the sandbox refuses midway is refused in words', async () => {

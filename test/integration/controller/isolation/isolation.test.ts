@@ -17,7 +17,7 @@ import { neverMade, type Planted, plant, type Things } from './plant.ts'
 
 const KEPT = ALL_ROUTES.filter(({ class: kind }) => kind !== 'open')
 
-describe('what a tenant has', { timeout: 120_000 }, () => {
+describe('what a tenant has', { timeout: 600_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted

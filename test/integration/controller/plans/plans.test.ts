@@ -31,7 +31,7 @@ const SWEEP_MS_MIN = 10_000
 /** But for what is asked once in a while, and then for up to a thousand rows at a time. */
 const ROUTES = ALL_ROUTES.filter(({ path }) => path !== '/v1/webhooks/:id/deliveries/replay')
 
-describe(`in a region of ${ROWS} sandboxes`, { timeout: 300_000 }, () => {
+describe(`in a region of ${ROWS} sandboxes`, { timeout: 600_000 }, () => {
   let server: TestServer
   let region: TestRegion
   let planted: Planted

@@ -229,7 +229,8 @@ export function failurePromises(regionOf: () => TestRegion): void {
   test('a caller who goes away leaves a sandbox that runs, and the row says so', async () => {
     const region = regionOf()
     const { key } = await region.newKey()
-    for (const host of region.hosts) host.slowMs = 150
+    const gate = Promise.withResolvers<void>()
+    eachHost({ kind: 'hang', until: gate.promise })
     const left = new AbortController()
     const request = fetch(`${region.url}/v1/sandboxes`, {
       method: 'POST',
@@ -240,7 +241,8 @@ export function failurePromises(regionOf: () => TestRegion): void {
     await until('the row', async () => at((await region.ask('/v1/sandboxes', { key })).json, 'data', 'length') === 1)
     left.abort()
     assert.equal(await request, 'left')
-    for (const host of region.hosts) host.slowMs = 0
+    gate.resolve()
+    calm()
     await until(
       'it to run',
       async () => textAt((await region.ask('/v1/sandboxes', { key })).json, 'data', '0', 'state') === 'running',
@@ -275,13 +277,13 @@ export function failurePromises(regionOf: () => TestRegion): void {
     const next = await region.ask(`/v1/sandboxes/${id}/exec`, { method: 'POST', key, body: { command: 'echo on' } })
     assert.deepEqual([next.status, at(next.json, 'data', 'stdout')], [200, 'on\n'], 'the sandbox is none the worse')
 
-    await askAndLeave('/v1/sandboxes/run', 'sleep 1.02')
+    await askAndLeave('/v1/sandboxes/run', 'sleep 3.02')
     await until('it to run', async () => {
       const rows = (await region.ask('/v1/sandboxes', { key })).json
       return at(rows, 'data', '0', 'state') === 'running' && textAt(rows, 'data', '0', 'id') !== id
     })
-    await sleep(1_500)
-    assert.ok(!isBrokenOff('sleep 1.02'))
+    await sleep(3_500)
+    assert.ok(!isBrokenOff('sleep 3.02'))
     assert.deepEqual(
       host.brokenOff.filter((line) => line.endsWith('echo on')),
       [],

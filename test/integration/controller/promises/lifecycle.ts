@@ -86,7 +86,7 @@ export function lifecyclePromises(regionOf: () => TestRegion): void {
     assert.equal(made.state, 'creating')
     held.release()
     await until('it to run', async () => (await get(made.id)).state === 'running')
-    assert.equal((await create({ wait_timeout_ms: 5_000 })).state, 'running')
+    assert.equal((await create({ wait_timeout_ms: 60_000 })).state, 'running')
   })
 
   test('a create that nobody waited for and that no host took is there to be read, failed, with the reason', async () => {
@@ -218,30 +218,30 @@ export function lifecyclePromises(regionOf: () => TestRegion): void {
     const running = await create()
     const now = await region.ask(`/v1/sandboxes/${running.id}/readiness`)
     assert.deepEqual(readinessAnswer.parse(at(now.json, 'data')), { ready: true, status: 'ready' })
-    assert.match(await streamOf(running.id), /^event: ready\ndata: \{"type":"ready","ready_at":"/)
+    assert.match(await (await streamOf(running.id)).text(), /^event: ready\ndata: \{"type":"ready","ready_at":"/)
     const held = heldCreate()
     const coming = await create({ wait: false })
-    const waiting = [streamOf(coming.id), streamOf(coming.id)]
-    await sleep(100)
+    const waiting = [await streamOf(coming.id), await streamOf(coming.id)]
     const later = await region.ask(`/v1/sandboxes/${coming.id}/readiness`)
     assert.deepEqual(at(later.json, 'data'), { ready: false, status: 'creating' })
     held.release()
-    for (const text of await Promise.all(waiting)) assert.match(text, /^event: ready\n/)
+    for (const stream of waiting) assert.match(await stream.text(), /^event: ready\n/)
     const failing = heldCreate()
     const gone = await create({ wait: false })
-    const ended = streamOf(gone.id)
+    const ended = await streamOf(gone.id)
     await region.ask(`/v1/sandboxes/${gone.id}`, { method: 'DELETE' })
-    assert.match(await ended, /^event: timeout\ndata: \{"type":"timeout","reason":"sandbox_destroyed"\}/)
+    assert.match(await ended.text(), /^event: timeout\ndata: \{"type":"timeout","reason":"sandbox_destroyed"\}/)
     failing.release()
     assert.equal((await region.ask(`/v1/sandboxes/${gone.id}/readiness/stream`)).status, 404)
   })
 
-  async function streamOf(id: string): Promise<string> {
+  /** Once it stands. */
+  async function streamOf(id: string): Promise<Response> {
     const region = regionOf()
     const headers = { authorization: `Bearer ${region.key}` }
     const response = await fetch(`${region.url}/v1/sandboxes/${id}/readiness/stream`, { headers })
     assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/)
-    return response.text()
+    return response
   }
 
   test('a key of one user makes, sees and changes what is theirs, and nothing else there is', async () => {

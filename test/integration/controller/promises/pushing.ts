@@ -96,9 +96,9 @@ export function pushingPromises(_regionOf: () => TestRegion, server: () => TestS
     for (let n = 0; n < 5; n++) {
       const made = await make()
       await Promise.all([
-        pushToEdge(controller, url, AbortSignal.timeout(5_000)),
+        pushToEdge(controller, url, AbortSignal.timeout(60_000)),
         revoke(made.id),
-        pushToEdge(controller, url, AbortSignal.timeout(5_000)),
+        pushToEdge(controller, url, AbortSignal.timeout(60_000)),
       ])
       await untilStatus(made.key, 'revoked')
     }

@@ -151,7 +151,7 @@ export function reconcilePromises(regionOf: () => TestRegion): void {
   test('a host that is slow to end many machines without rows does not hold up a stop', async () => {
     const { host, restart } = regionOf()
     const id = await create()
-    const [strays, slowMs] = [60, 400]
+    const [strays, slowMs] = [150, 400]
     for (let n = 0; n < strays; n++) host.vms.set(`sbx_stray_${n}`, { ...vmOf(id), id: `sbx_stray_${n}` })
     host.slowMs = slowMs
     try {

@@ -174,11 +174,11 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const path = `${regionOf().url}/v1/sandbox-template-builds/${id}/logs/stream`
     const authorization = `Bearer ${key}`
     const reader = await readSse(path, { authorization })
-    await until('the first line', () => reader.frames.some(({ data }) => data.line === 'first'), 10_000)
+    await until('the first line', () => reader.frames.some(({ data }) => data.line === 'first'))
     assert.ok(!reader.hasEnded)
     reader.close()
     const rest = await readSse(path, { authorization, 'last-event-id': reader.lastId })
-    await until('the end', () => rest.hasEnded, 15_000)
+    await until('the end', () => rest.hasEnded)
     const told = [...reader.frames, ...rest.frames].filter(({ event }) => event === 'log')
     assert.deepEqual(
       told.map(({ data }) => data.seq),
@@ -202,7 +202,7 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const { key, tenant } = await fresh()
     await named(key, 'web')
     const id = await begin(key, 'web', { build_spec: { steps: run('sleep 30') } })
-    await until('the step', async () => statesOf(await read(key, id))[0] === 'running', 10_000)
+    await until('the step', async () => statesOf(await read(key, id))[0] === 'running')
     const sandbox = textAt(await read(key, id), 'sandbox_id')
     refused(await regionOf().ask('/v1/sandbox-templates/web', { method: 'DELETE', key }), 409, 'build_not_ended')
     const answer = await post(`/v1/sandbox-template-builds/${id}/cancel`, {}, { key })
@@ -305,7 +305,7 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const first = `remember ${randomUUID()}`
     await named(key, 'web')
     const id = await begin(key, 'web', { build_spec: { steps: run(first, 'sleep 1', 'remember done') } })
-    await until('the second step', async () => statesOf(await read(key, id))[1] === 'running', 10_000)
+    await until('the second step', async () => statesOf(await read(key, id))[1] === 'running')
     const lost = textAt(await read(key, id), 'sandbox_id')
     assert.equal((await regionOf().ask(`/v1/sandboxes/${lost}`, { method: 'DELETE', key })).status, 204)
     regionOf().host.lost.push({ id: lost, reason: 'gone', cause: 'expired', at_ms: Date.now() })

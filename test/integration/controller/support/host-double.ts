@@ -359,11 +359,11 @@ async function run(host: HostDouble, id: string, exec: HostExec, response: Serve
 }
 
 /** Half of one CPU is busy. */
-const statsOf = (vm: VmRecord) => ({
+const statsOf = (vm: VmRecord, nowMs: number = Date.now()) => ({
   id: vm.id,
   state: vm.state,
-  at_ms: Date.now(),
-  cpu_ms: (Date.now() - vm.started_at_ms) / 2,
+  at_ms: nowMs,
+  cpu_ms: (nowMs - vm.started_at_ms) / 2,
   resident_bytes: 212 * 1_048_576,
   private_bytes: 40 * 1_048_576,
   disk_bytes: 7 * 1_048_576,

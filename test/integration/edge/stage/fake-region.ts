@@ -1,8 +1,9 @@
 /** A region as far as the edge can tell: an HTTP server that records what it gets and can fail in every way a network can. */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { KeyRecord } from '../../../../shared/accounts.ts'
 import { ORPHAN_ROUTES, type Orphan, orphanBody } from '../../../../shared/contracts/orphans.ts'
+import { freePort } from '../../../harness/free-ports.ts'
 
 export type Received = { method: string; url: string; headers: IncomingHttpHeaders; body: Buffer }
 export type Responder = (received: Received, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
@@ -72,7 +73,9 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
     )
   })
   server.keepAliveTimeout = 60_000
-  const port = await listen(server, 0)
+  // It is to be free when the region comes back to it.
+  const port = await freePort()
+  await listen(server, port)
   const close = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve())
@@ -97,9 +100,7 @@ export async function startFakeRegion(code: string): Promise<FakeRegion> {
       responder = next
     },
     refuse: close,
-    revive: async () => {
-      await listen(server, port)
-    },
+    revive: () => listen(server, port),
     onUpgrade: (listener) => {
       server.removeAllListeners('upgrade')
       server.on('upgrade', listener)
@@ -138,10 +139,10 @@ export const resetConnection: Responder = (_received, _response, request) => {
 /** Nothing, ever. */
 export const hang: Responder = () => undefined
 
-function listen(server: ReturnType<typeof createServer>, port: number): Promise<number> {
+function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
+    server.listen(port, '127.0.0.1', resolve)
   })
 }
 

@@ -44,7 +44,7 @@ export const vmOf = async (host: Daemon, id: string): Promise<VmRecord | undefin
 export async function pauseIn(host: Daemon, id: string, place: 'memory' | 'disk'): Promise<void> {
   await pause(host, id)
   if (place === 'disk')
-    await host.until('it is on disk', 30_000, async () => (await vmOf(host, id))?.standby === 'disk')
+    await host.until('it is on disk', 60_000, async () => (await vmOf(host, id))?.standby === 'disk')
 }
 
 /** Every sandbox of the host by its id, with its state. */

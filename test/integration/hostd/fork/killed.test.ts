@@ -9,7 +9,7 @@ import { remove, stored, take } from '../snapshots/calls.ts'
 import { Mortal } from '../snapshots/mortal.ts'
 import { askFork, askMerge, askRestore, end, fates, fork, resume, say, states, untilOnly } from './calls.ts'
 
-describe('a daemon that is killed', { timeout: 540_000 }, () => {
+describe('a daemon that is killed', { timeout: 600_000 }, () => {
   let mortal: Mortal
   let host: Daemon
   before(async () => {
@@ -31,7 +31,7 @@ describe('a daemon that is killed', { timeout: 540_000 }, () => {
     assert.deepEqual(records.map((record) => record.spec.id).sort(), ids.toSorted(), `killed before step ${at}`)
     assert.equal(new Set(records.map((record) => record.uid)).size, ids.length, `killed before step ${at}`)
     const layers = records.flatMap((record) => record.lineage.layers.map((layer: string) => `${layer}.qcow2`))
-    await host.until(`no layer is left that is nobody's, killed before step ${at}`, 5_000, async () => {
+    await host.until(`no layer is left that is nobody's, killed before step ${at}`, 60_000, async () => {
       const there = new Set((await stored(host)).layers)
       return new Set(layers).size === there.size && layers.every((layer) => there.has(layer))
     })

@@ -10,7 +10,7 @@ import { Mortal } from './mortal.ts'
 
 const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
 
-describe('a snapshot whose daemon is killed', { timeout: 540_000 }, () => {
+describe('a snapshot whose daemon is killed', { timeout: 600_000 }, () => {
   let mortal: Mortal
   let host: Daemon
   before(async () => {

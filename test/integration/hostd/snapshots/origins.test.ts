@@ -23,7 +23,7 @@ async function fillShelf(directory: string): Promise<void> {
   }
 }
 
-describe('a snapshot', { timeout: 300_000 }, () => {
+describe('a snapshot', { timeout: 600_000 }, () => {
   let host: Daemon
   let own: string
   const templates = (): string => join(own, 'templates')
@@ -82,7 +82,7 @@ describe('a snapshot', { timeout: 300_000 }, () => {
     assert.equal(textOf(await exec(host, 'booted', 'cat file')), 'cold\n')
     for (const { id } of (await host.inventory()).vms) await host.send('DELETE', `/v1/vms/${id}`)
     for (const id of ['cold', 'warm']) await remove(host, id)
-    await host.until('nothing is left of the old image', 5_000, async () => {
+    await host.until('nothing is left of the old image', 60_000, async () => {
       const bases = await readdir(join(host.stateDir, 'bases'))
       return bases.every((name) => name === '_image-another')
     })

@@ -28,7 +28,7 @@ async function refusedCleanly(host: Daemon, code: RegExp): Promise<void> {
   for (const id of ['a', 'b']) assert.match((await ask(host, 'parent', id)).body, code)
   assert.equal(textOf(await exec(host, 'parent', 'cat file')), 'kept\n')
   assert.deepEqual(await list(host), [])
-  await host.until('nothing is left', 5_000, async () => {
+  await host.until('nothing is left', 60_000, async () => {
     const { snapshots, layers } = await stored(host)
     return JSON.stringify({ snapshots, layers }) === JSON.stringify(EMPTY)
   })

@@ -6,7 +6,7 @@ import type { VmRecord } from '../../../../shared/contracts/host.ts'
 import type { Answer, Daemon } from '../../../harness/host-daemon.ts'
 import { exec, textOf } from '../requests.ts'
 
-const ON_DISK_MS = 30_000
+const ON_DISK_MS = 60_000
 
 export const RESUMED = { expires_at_ms: null, on_expiry: 'pause', idle_timeout_sec: 0 }
 

@@ -8,7 +8,7 @@ import { openXfs } from '../snapshots/mounted-place.ts'
 import { pause, resume, say, untilOnDisk, whereIs } from './calls.ts'
 
 const CYCLES = Number(process.env.ATOLL_TEST_CYCLES ?? 12)
-const CYCLE_MS_MAX = 10_000
+const CYCLE_MS_MAX = 60_000
 
 /** Where disks are cloned, and where they are chains of layers. */
 const PLACES = [

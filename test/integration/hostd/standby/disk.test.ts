@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FRAME, frameJson } from '../../../../shared/frames.ts'
 import { Daemon } from '../../../harness/host-daemon.ts'
-import { create, exec, shell, spec, textOf } from '../requests.ts'
+import { create, exec, isNow, shell, spec, textOf } from '../requests.ts'
 import { createFrom, remove, take } from '../snapshots/calls.ts'
 import { parkedFiles, pause, RESUMED, recordOf, resume, say, untilOnDisk, whereIs } from './calls.ts'
 
@@ -25,15 +25,21 @@ threading.Thread(target=count, daemon=True).start()
 for line in theirs.makefile():
     log.write(line)
     log.flush()
-    open('secret-now', 'w').write(secret + os.environ['WHO'])
+    with open('secret-new', 'w') as now: now.write(secret + os.environ['WHO'])
+    os.rename('secret-new', 'secret-now')
 `
 
-describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
+describe('a sandbox that is paused on disk', { timeout: 600_000 }, () => {
   let host: Daemon
   before(async () => {
     host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '0' })
     await create(host, spec('box', { env: { WHO: 'me' } }), shell('true'))
-    await exec(host, 'box', `cat > it.py << 'END'\n${INTERPRETER}\nEND\n(python3 it.py > errors 2>&1 &); sleep 1`)
+    await exec(
+      host,
+      'box',
+      `cat > it.py << 'END'\n${INTERPRETER}\nEND\n(python3 it.py > errors 2>&1 &)
+until [ -s secret-now ]; do sleep 0.1; done`,
+    )
   })
   after(() => host?.stop())
 
@@ -55,13 +61,12 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
     assert.deepEqual([state, resident_bytes], ['paused', 0])
     assert.ok(disk_bytes > 0)
     await sleep(1_500)
+    const sinceMs = Date.now()
     assert.equal((await resume(host, 'box')).status, 200)
     assert.equal(await whereIs(host, 'box'), 'running')
-    assert.ok(Math.abs(Number(await say(host, 'box', 'date +%s')) - Date.now() / 1_000) < 5)
-    await say(host, 'box', 'sleep 1')
-    const after = await counted('box')
-    follows(after)
-    assert.ok(after.length > before.length)
+    assert.ok(isNow(Number(await say(host, 'box', 'date +%s')), sinceMs))
+    await host.until('it counts on', 60_000, async () => (await counted('box')).length > before.length)
+    follows(await counted('box'))
     assert.equal(await say(host, 'box', 'cat secret-now; echo; cat errors; echo $WHO'), `${secret}me\nme`)
     const { records, snapshots } = await parkedFiles(host)
     assert.deepEqual([records, snapshots], [[], []])
@@ -70,13 +75,13 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
   // Whoever pauses overnight in the middle of a long computation finds it further in the morning, not begun anew.
   test('goes on with the commands that ran, unheard, and is not idle until they have ended', async () => {
     const command = exec(host, 'box', 'echo begun; for i in 1 2 3 4 5 6; do echo $i >> told; echo $i; sleep 1; done')
-    await sleep(1_500)
+    await say(host, 'box', 'until [ -s told ]; do sleep 0.1; done')
     await pause(host, 'box')
     const last = (await command).frames.at(-1)
     assert.match(last?.type === FRAME.error ? JSON.stringify(frameJson(last)) : '', /sandbox_paused/)
     await untilOnDisk(host, 'box')
     await host.send('POST', '/v1/vms/box/resume', { ...RESUMED, idle_timeout_sec: 1 })
-    await host.until('it is idle', 30_000, async () => (await whereIs(host, 'box')) !== 'running')
+    await host.until('it is idle', 60_000, async () => (await whereIs(host, 'box')) !== 'running')
     await resume(host, 'box')
     assert.equal(await say(host, 'box', 'tr -d "\\n" < told'), '123456')
   })
@@ -138,7 +143,7 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
       ['disk', expires_at_ms, 'destroy', 7],
     )
     await host.send('POST', '/v1/vms/brief/deadlines', { ...deadlines, expires_at_ms: Date.now() })
-    await host.until('it is gone', 10_000, async () => (await whereIs(host, 'brief')) === 'nowhere')
+    await host.until('it is gone', 60_000, async () => (await whereIs(host, 'brief')) === 'nowhere')
     assert.equal((await host.inventory()).lost.find(({ id }) => id === 'brief')?.cause, 'expired')
     await host.send('DELETE', '/v1/vms/brief')
     const { records, snapshots } = await parkedFiles(host)
@@ -156,7 +161,7 @@ describe('a sandbox that is paused on disk', { timeout: 300_000 }, () => {
       assert.equal(await whereIs(host, 'doomed'), 'nowhere')
       assert.equal((await host.machines()).length, 1)
     }
-    await host.until('nothing is left', 10_000, async () => {
+    await host.until('nothing is left', 60_000, async () => {
       const { records, snapshots } = await parkedFiles(host)
       return records.length + snapshots.length === 0
     })

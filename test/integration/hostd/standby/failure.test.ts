@@ -19,32 +19,41 @@ async function standbyOf(host: Daemon, id: string): Promise<string> {
   return record.slice(0, -'.json'.length)
 }
 
-describe('a host with sandboxes that run, that are paused, and that are paused on disk', { timeout: 300_000 }, () => {
+describe('a host with sandboxes that run, that are paused, and that are paused on disk', { timeout: 600_000 }, () => {
   let host: Daemon
   before(async () => {
-    host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '2' })
+    host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '0' })
     for (const id of ['runs', 'stands', 'sleeps']) {
-      await create(host, spec(id), shell(`echo ${id} > file; (${COUNTER}) >/dev/null 2>&1 & sleep 0.3`))
+      await create(
+        host,
+        spec(id),
+        shell(`echo ${id} > file; (${COUNTER}) >/dev/null 2>&1 & until [ -e count ]; do sleep 0.1; done`),
+      )
     }
     await pause(host, 'sleeps')
     await untilOnDisk(host, 'sleeps')
+    // From here on what is paused stays in memory, however slow everything is.
+    await host.signal('SIGTERM')
+    await host.launch({ ATOLL_STANDBY_AFTER_SEC: '3600' })
   })
   after(() => host?.stop())
 
   const goesOn = async (id: string): Promise<void> => {
-    const then = Number(await say(host, id, 'cat count'))
-    assert.equal(await say(host, id, 'sleep 0.5; cat file'), id)
-    assert.ok(Number(await say(host, id, 'cat count')) > then, `the processes of ${id} go on`)
+    const count = async (): Promise<number> => Number(await say(host, id, 'cat count'))
+    const then = await count()
+    assert.equal(await say(host, id, 'cat file'), id)
+    await host.until(`the processes of ${id} go on`, 60_000, async () => (await count()) > then)
   }
 
   // The commands of those who were told of the pause are theirs, whatever daemon answers when they come back.
   test('that is killed has all of them again, where they were, and their commands go on', async () => {
     const frozen = exec(host, 'stands', 'for i in 1 2 3 4 5 6; do echo $i >> told; sleep 0.5; done')
     const open = exec(host, 'runs', 'sleep 20')
-    await host.until('both run', 5_000, async () => (await say(host, 'stands', 'cat told')) !== '')
+    const cut = Promise.allSettled([frozen, open])
+    await host.until('both run', 60_000, async () => (await say(host, 'stands', 'cat told')) !== '')
     await pause(host, 'stands')
     await host.signal('SIGKILL')
-    await Promise.allSettled([frozen, open])
+    await cut
     await host.launch()
     assert.deepEqual(
       [await whereIs(host, 'runs'), await whereIs(host, 'stands'), await whereIs(host, 'sleeps')],
@@ -53,7 +62,10 @@ describe('a host with sandboxes that run, that are paused, and that are paused o
     await resume(host, 'stands')
     await goesOn('runs')
     await goesOn('stands')
-    assert.equal(await say(host, 'stands', 'sleep 3; tr -d "\\n" < told'), '123456')
+    assert.equal(
+      await say(host, 'stands', 'until [ $(wc -l < told) = 6 ]; do sleep 0.1; done; tr -d "\\n" < told'),
+      '123456',
+    )
     assert.equal(await whereIs(host, 'sleeps'), 'paused in disk')
   })
 
@@ -61,7 +73,7 @@ describe('a host with sandboxes that run, that are paused, and that are paused o
     await pause(host, 'stands')
     await host.signal('SIGUSR2')
     assert.deepEqual([await host.machines(), await host.leftovers()], [[], []])
-    await host.launch()
+    await host.launch({ ATOLL_STANDBY_AFTER_SEC: '0' })
     for (const id of ['runs', 'stands', 'sleeps']) {
       assert.equal(await whereIs(host, id), 'paused in disk')
       assert.equal((await resume(host, id)).status, 200)
@@ -132,7 +144,7 @@ for (const { why, code, settings, openPlace } of NO_ROOM)
     await create(host, spec('box'), shell('echo here > file'))
     await pause(host, 'box')
     const metrics = async (): Promise<string> => (await host.send('GET', '/metrics')).body
-    await host.until('it was tried', 10_000, async () =>
+    await host.until('it was tried', 60_000, async () =>
       (await metrics()).includes(`standby_failures_total{code="${code}"} 1`),
     )
     assert.equal(await whereIs(host, 'box'), 'paused in memory')

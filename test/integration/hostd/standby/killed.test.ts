@@ -14,14 +14,14 @@ const STRIDE = 8
 /** Writes down one number after the other, twenty times a second, over a pipe. */
 const COUNTER = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done | while read n; do echo $n >> counted; done'
 
-describe('a sandbox on its way to disk or back, whose daemon is killed', { timeout: 540_000 }, () => {
+describe('a sandbox on its way to disk or back, whose daemon is killed', { timeout: 600_000 }, () => {
   const arm = `${process.env.TMPDIR ?? '/tmp'}/standby-die-at-${process.pid}`
   let host: Daemon
   before(async () => {
     const preload = new URL('../snapshots/die-at.ts', import.meta.url).pathname
     host = await Daemon.start({ ATOLL_STANDBY_AFTER_SEC: '0', NODE_OPTIONS: `--import ${preload}`, DIE_AT: arm })
     await create(host, spec('box'), shell('true'))
-    await exec(host, 'box', `(${COUNTER}) > /dev/null 2>&1 & sleep 0.5`)
+    await exec(host, 'box', `(${COUNTER}) > /dev/null 2>&1 & until [ -s counted ]; do sleep 0.1; done`)
   })
   after(async () => {
     await rm(arm, { force: true })

@@ -30,7 +30,7 @@ const [RESULT, ERROR, DONE] = [1, 2, 3]
 const HEADER_BYTES = 5
 /** What the driver wrote before it said that it was done is in the pipe already. */
 const PIPE_PAUSE_MS = 20
-const CALL_MS_MAX = 15_000
+const CALL_MS_MAX = 120_000
 
 export class Driver {
   readonly language: Language

@@ -14,7 +14,7 @@ import { EGRESS_ACCEPT_PATH } from '../../../../shared/contracts/guest-egress.ts
 import { LIMITS } from '../../../../shared/limits.ts'
 import { World } from './world.ts'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 120_000 }
 
 /** Takes connections like the agent in a machine does, and hands each to a request that waits. */
 class Agent {

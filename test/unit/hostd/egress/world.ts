@@ -57,10 +57,16 @@ export class World {
     const world: World = new World(inner, outer, new EgressProxy(ways, (error) => world.failures.push(error), headMs))
     world.#undo.push(() => rm(directory, { recursive: true, force: true }))
     world.doorPort = await world.listen(
-      createTcpServer({ allowHalfOpen: true }, (socket) => world.proxy.serve(socket, world.visitor)),
+      createTcpServer({ allowHalfOpen: true }, (socket) => {
+        world.guests.add(socket.once('close', () => world.guests.delete(socket)))
+        world.proxy.serve(socket, world.visitor)
+      }),
     )
     return world
   }
+
+  /** The sandbox's connections at the door, as long as nobody has noticed their end. */
+  readonly guests = new Set<Socket>()
 
   readonly visitor: Visitor = {
     policy: () => this.policy,
