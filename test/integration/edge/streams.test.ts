@@ -45,13 +45,14 @@ for (const [name, type, chunk] of [
 
 test('a stream that the region cuts ends as a failure for the client, not as if it were whole', async (t) => {
   const { ask, usw1 } = await setStage(t)
-  usw1.respond(async (_received, response, request) => {
+  let cut: () => unknown = () => assert.fail('It was not asked.')
+  usw1.respond((_received, response, request) => {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-origin': '1' })
     response.write('data: 1\n\n')
-    await sleep(100)
-    request.socket.resetAndDestroy()
+    cut = () => request.socket.resetAndDestroy()
   })
   const answer = await ask(pathOf('/events'))
+  cut()
   await assert.rejects(answer.text())
 })
 

@@ -348,14 +348,17 @@ export function previewPromises(regionOf: () => TestRegion): void {
 
   test('an answer that breaks off in the sandbox breaks off for the visitor, and who leaves is noticed there', async (t) => {
     const { promise: left, resolve } = Promise.withResolvers<void>()
+    let cut: () => unknown = () => assert.fail('It was not asked.')
     await listen(t, (request, response) => {
       response.write('half')
-      if (request.url === '/cut') setTimeout(() => request.socket.resetAndDestroy(), 50)
+      if (request.url === '/cut') cut = () => request.socket.resetAndDestroy()
       else response.once('close', resolve)
     })
     const sandbox = await create()
     await open(sandbox, 'public')
-    await assert.rejects((await visit(sandbox, '/cut')).text())
+    const half = await visit(sandbox, '/cut')
+    cut()
+    await assert.rejects(half.text())
     const leaving = new AbortController()
     const answer = await visit(sandbox, '/stay', { signal: leaving.signal })
     await answer.body?.getReader().read()
