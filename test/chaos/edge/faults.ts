@@ -20,7 +20,7 @@ type Fault = (scene: Scene) => Strike
 /** Of one history. */
 const FAULTS_MIN = 3
 const FAULTS_MORE = 8
-const UNDONE_WITHIN_MS = 30_000
+const UNDONE_WITHIN_MS = 90_000
 const NOTHING: Undo = async () => undefined
 const SLOW_WAY_MS = 1_200
 const SLOW_HOST_MS = 400

@@ -38,7 +38,7 @@ export type RegionPlan = {
   home: RegionSite | undefined
 }
 
-const REVIVED_WITHIN_MS = 60_000
+const REVIVED_WITHIN_MS = 180_000
 const START_AGAIN_MS = 300
 const EDGE_JWKS = JSON.stringify({ keys: [{ ...PUBLIC_KEY.export({ format: 'jwk' }), kid: 'test-1' }] })
 

@@ -44,7 +44,7 @@ export type World = {
 
 /** Of each there is a tier, so that a limit is changed by giving a tenant another one. KV would show a new tier only after its lag. */
 export const TIER_LIMITS = [1, 2, 3, 4, 6, 9, 16]
-const KNOWN_WITHIN_MS = 30_000
+const KNOWN_WITHIN_MS = 90_000
 /** Refuses every connection. */
 const NOWHERE = 'http://127.0.0.1:1'
 
