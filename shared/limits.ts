@@ -448,6 +448,7 @@ export const LIMITS = {
   readinessWaitMs: 120_000,
   /** Of one controller. All of them together cost one question to the database per `rowPollMs`. */
   readinessWaitersMax: 5_000,
+  readinessWaitersPerTenantMax: 1_024,
   /** How often a change is tried again that another one has overtaken. */
   changeTriesMax: 5,
   /** How long a command waits for a sandbox that another request is resuming. */

@@ -16,7 +16,7 @@ export async function* followReadiness(
   left: AbortSignal,
   waitMs: number = LIMITS.readinessWaitMs,
 ): AsyncGenerator<ServerEvent> {
-  const now = isOver(row) ? row : await waitFor(controller, row.id, left, waitMs)
+  const now = isOver(row) ? row : await waitFor(controller, row, left, waitMs)
   if (left.aborted) return
   if (now === 'draining') throw new AppError('draining', 'This server is about to stop.')
   yield eventOf(now)
@@ -24,12 +24,12 @@ export async function* followReadiness(
 
 async function waitFor(
   controller: Controller,
-  id: string,
+  row: SandboxRow,
   left: AbortSignal,
   waitMs: number,
 ): Promise<Watched | undefined | 'draining'> {
   const isOverOrDraining = (now: Watched): boolean => controller.isDraining() || isOver(now)
-  const now = await controller.states.until(id, isOverOrDraining, AbortSignal.any([left, AbortSignal.timeout(waitMs)]))
+  const now = await controller.states.until(row, isOverOrDraining, AbortSignal.any([left, AbortSignal.timeout(waitMs)]))
   return now === undefined || isOver(now) ? now : 'draining'
 }
 

@@ -6,18 +6,21 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
 import { describeError, type Log } from '../log.ts'
+import { createCounts } from '../tenant-counts.ts'
 
 export type Watched = Pick<SandboxRow, 'id' | 'state' | 'readyAt'>
 export type StateWatch = {
-  /** The sandbox when it is over; undefined when the signal was aborted first, or the sandbox is forgotten. */
-  until(id: string, isOver: (now: Watched) => boolean, signal: AbortSignal): Promise<Watched | undefined>
+  /** The sandbox when it is over; undefined when the signal was aborted first, or the sandbox is forgotten. Throws rate_limit_exceeded, stream_limit. */
+  until(watched: Whose, isOver: (now: Watched) => boolean, signal: AbortSignal): Promise<Watched | undefined>
 }
+type Whose = Pick<SandboxRow, 'id' | 'tenant'>
 type Waiter = { id: string; look(now: Watched | undefined): void }
 
 const WATCHED = { id: sandbox.id, state: sandbox.state, readyAt: sandbox.readyAt }
 
 export function createStateWatch(db: Db, log: Log): StateWatch {
   const waiters = new Set<Waiter>()
+  const counts = createCounts()
   let isAsking = false
 
   const askOnce = async (): Promise<void> => {
@@ -41,7 +44,11 @@ export function createStateWatch(db: Db, log: Log): StateWatch {
   }
 
   return {
-    async until(id, isOver, signal) {
+    async until({ id, tenant }, isOver, signal) {
+      if (counts.of(tenant) >= LIMITS.readinessWaitersPerTenantMax)
+        throw new AppError('stream_limit', 'As many callers wait for sandboxes of this tenant as may at a time.', {
+          details: { limit: LIMITS.readinessWaitersPerTenantMax },
+        })
       if (waiters.size >= LIMITS.readinessWaitersMax)
         throw new AppError('rate_limit_exceeded', 'This server has as many callers waiting for sandboxes as it takes.')
       if (signal.aborted) return undefined
@@ -55,11 +62,13 @@ export function createStateWatch(db: Db, log: Log): StateWatch {
       const leave = (): void => over.resolve(undefined)
       signal.addEventListener('abort', leave, { once: true })
       waiters.add(waiter)
+      counts.add(tenant, 1)
       void askWhileAnybodyWaits()
       try {
         return await over.promise
       } finally {
         waiters.delete(waiter)
+        counts.add(tenant, -1)
         signal.removeEventListener('abort', leave)
       }
     },
