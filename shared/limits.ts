@@ -531,8 +531,6 @@ export const LIMITS = {
   terminalCellsMax: 1_000,
   terminalColsDefault: 80,
   terminalRowsDefault: 24,
-  /** What of a terminal's output is kept for whoever comes back. */
-  terminalScrollBytes: 256 * 1024,
   /** Messages of one viewer that are taken in a second; the rest waits on its connection. */
   terminalMessagesPerSecMax: 2_000,
   /** What of a viewer's output may be under way before the terminal waits for it. */

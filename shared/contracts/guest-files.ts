@@ -91,7 +91,6 @@ export type GuestFileList = z.infer<typeof guestFileList>
 
 /** `created`: it was not there before. */
 export const guestWritten = z.object({ created: z.boolean(), file: guestFile })
-export type GuestWritten = z.infer<typeof guestWritten>
 
 /** `parents`: make those too, and be content with a directory that is there. It is so unless it says false. */
 export const guestFileMkdir = z.object({
@@ -100,30 +99,24 @@ export const guestFileMkdir = z.object({
   mode: mode.optional(),
   parents: z.boolean().optional(),
 })
-export type GuestFileMkdir = z.infer<typeof guestFileMkdir>
 
 /** `overwrite`: a file at `to` is replaced; so it is unless it says false. A directory at `to` is replaced only when it is empty. */
 export const guestFileMove = z.object({ from: guestPath, to: guestPath, user, overwrite: z.boolean().optional() })
-export type GuestFileMove = z.infer<typeof guestFileMove>
 
 /** `recursive`: a directory with all that is in it; then there may be nothing at `to`. */
 export const guestFileCopy = guestFileMove.extend({ recursive: z.boolean().optional() })
-export type GuestFileCopy = z.infer<typeof guestFileCopy>
 
 /** `recursive`: a directory with all that is in it; otherwise an empty one is removed. A link is removed, never what it leads to. */
 export const guestFileRemove = z.object({ path: guestPath, user, recursive: z.boolean().optional() })
-export type GuestFileRemove = z.infer<typeof guestFileRemove>
 
 export const guestRemoved = z.object({ removed: count })
 
 export const guestFileChmod = z.object({ path: guestPath, user, mode })
-export type GuestFileChmod = z.infer<typeof guestFileChmod>
 
 export const guestWriteMany = z.object({
   user,
   files: z.array(z.object({ path: guestPath, content: z.base64(), mode: mode.optional() })).max(LIMITS.fileWritesMax),
 })
-export type GuestWriteMany = z.infer<typeof guestWriteMany>
 
 /** One for each file, in the order of the request. */
 export const guestWrittenMany = z.object({
@@ -133,7 +126,6 @@ export const guestWrittenMany = z.object({
     )
     .max(LIMITS.fileWritesMax),
 })
-export type GuestWrittenMany = z.infer<typeof guestWrittenMany>
 
 export const guestPack = z.object({
   user,
@@ -144,7 +136,6 @@ export type GuestPack = z.infer<typeof guestPack>
 
 /** What was made, in files and links; directories beside. */
 export const guestUnpacked = z.object({ files: count, directories: count, bytes })
-export type GuestUnpacked = z.infer<typeof guestUnpacked>
 
 const change = {
   path: text,

@@ -19,7 +19,6 @@ export const terminalAnswer = z.object({
       ),
   }),
 })
-export type TerminalAnswer = z.infer<typeof terminalAnswer>
 
 export const terminalRecord = z.object({
   session_id,
