@@ -19,7 +19,7 @@ export function inspectionPromises(regionOf: () => TestRegion): void {
     const leaving = new AbortController()
     const response = await fetch(region.url + path, {
       headers: { authorization: `Bearer ${region.key}`, ...headers },
-      signal: AbortSignal.any([leaving.signal, AbortSignal.timeout(10_000)]),
+      signal: AbortSignal.any([leaving.signal, AbortSignal.timeout(60_000)]),
     })
     assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'text/event-stream'])
     let text = ''

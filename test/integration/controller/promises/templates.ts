@@ -170,7 +170,7 @@ export function templatePromises(regionOf: () => TestRegion): void {
   test('its log is told as it is said, and goes on after the last line that a reader has', async () => {
     const { key } = await fresh()
     await named(key, 'web')
-    const id = await begin(key, 'web', { build_spec: { steps: run('echo first', 'sleep 1', 'echo last') } })
+    const id = await begin(key, 'web', { build_spec: { steps: run('echo first', 'sleep 3', 'echo last') } })
     const path = `${regionOf().url}/v1/sandbox-template-builds/${id}/logs/stream`
     const authorization = `Bearer ${key}`
     const reader = await readSse(path, { authorization })
@@ -204,11 +204,13 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const id = await begin(key, 'web', { build_spec: { steps: run('sleep 30') } })
     await until('the step', async () => statesOf(await read(key, id))[0] === 'running')
     const sandbox = textAt(await read(key, id), 'sandbox_id')
+    const isIn = (lines: string[]) => lines.some((line) => line.startsWith(sandbox) && line.endsWith('sleep 30'))
+    await until('its command', () => isIn(regionOf().host.commands))
     refused(await regionOf().ask('/v1/sandbox-templates/web', { method: 'DELETE', key }), 409, 'build_not_ended')
     const answer = await post(`/v1/sandbox-template-builds/${id}/cancel`, {}, { key })
     assert.deepEqual([answer.status, at(answer.json, 'data', 'state')], [200, 'cancelled'])
     assert.equal(textAt(await ended(key, id), 'state'), 'cancelled')
-    assert.ok(regionOf().host.brokenOff.some((line) => line.startsWith(sandbox)))
+    await until('the command to be broken off', () => isIn(regionOf().host.brokenOff))
     assert.ok(!regionOf().host.vms.has(sandbox))
     const [quota] = await regionOf().sql<{ used: number }>('select used from quota_grant where tenant = $1', [tenant])
     assert.equal(quota?.used, 0)
@@ -304,7 +306,7 @@ export function templatePromises(regionOf: () => TestRegion): void {
     const { key } = await fresh()
     const first = `remember ${randomUUID()}`
     await named(key, 'web')
-    const id = await begin(key, 'web', { build_spec: { steps: run(first, 'sleep 1', 'remember done') } })
+    const id = await begin(key, 'web', { build_spec: { steps: run(first, 'sleep 3', 'remember done') } })
     await until('the second step', async () => statesOf(await read(key, id))[1] === 'running')
     const lost = textAt(await read(key, id), 'sandbox_id')
     assert.equal((await regionOf().ask(`/v1/sandboxes/${lost}`, { method: 'DELETE', key })).status, 204)

@@ -13,11 +13,13 @@ import {
 import { encodeFrame, encodeJsonFrame, FRAME } from '../../../../shared/frames.ts'
 
 export type ProcessAgent = {
-  serve(request: IncomingMessage, response: ServerResponse): void
+  serve(request: IncomingMessage, response: ServerResponse, sandbox?: string): void
   readonly pid: string
   starts: GuestProcessStart[]
-  /** What was asked, as `METHOD path: body`. */
+  /** What was asked, as `METHOD path: body`, but for the list of processes. */
   asked: string[]
+  /** The sandboxes whose processes were listed: a region does that by itself, too, whenever it wants to know which have ended. */
+  looks: string[]
   /** What the process says to whoever listens, and whether its answer goes on after that, ends or breaks off. */
   says: Uint8Array[]
   after: 'ends' | 'goes on' | 'breaks'
@@ -46,25 +48,28 @@ export function startProcessAgent(): ProcessAgent {
     pid,
     starts: [],
     asked: [],
+    looks: [],
     says: [output('hello\n', 0), exited(0)],
     after: 'ends',
     listeners: new Set(),
     ended: null,
     refusal: null,
-    serve: (request, response) => void serve(request, response),
+    serve: (request, response, sandbox) => void serve(request, response, sandbox),
   }
   const facts: GuestProcess = {
     ...{ id: pid, pid: 9, name: 'dev', shown: 'npm run dev', cwd: '/workspace', user: 'sandbox' },
     ...{ started_at_ms: 1_700_000_000_000, stdin_open: true, end: null },
   }
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function serve(request: IncomingMessage, response: ServerResponse, sandbox: string = ''): Promise<void> {
     const { method = '', url = '' } = request
     const { pathname } = new URL(url, 'http://agent')
     const body = Buffer.concat(await request.toArray()).toString()
-    agent.asked.push(`${method} ${url}: ${body}`)
     const [, , thing, id, deed] = pathname.split('/')
-    if (agent.refusal !== null) {
+    const isLook = method === 'GET' && thing === 'processes' && id === undefined
+    if (isLook) agent.looks.push(sandbox)
+    else agent.asked.push(`${method} ${url}: ${body}`)
+    if (!isLook && agent.refusal !== null) {
       const { status, code } = agent.refusal
       agent.refusal = null
       return json(response, { code, message: 'The agent refused.' }, status)
@@ -77,7 +82,7 @@ export function startProcessAgent(): ProcessAgent {
       agent.starts.push(guestProcessStart.parse(JSON.parse(body)))
     if (id === 'run' || deed === 'output') return tell(response)
     const now = { ...facts, end: agent.ended }
-    if (id === undefined && method === 'GET') return json(response, { processes: [now] })
+    if (isLook) return json(response, { processes: [now] })
     if (id !== undefined && id !== pid)
       return json(response, { code: 'process_not_found', message: 'There is no such process.' }, 404)
     if (method === 'DELETE' || deed === 'signal') return done(response)
