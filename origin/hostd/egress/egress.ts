@@ -32,7 +32,7 @@ export class Egress {
   readonly #rings = new EgressRings(Date.now())
   readonly #doors = new Map<Vm, Door>()
   readonly #bytes = new WeakMap<Vm, EgressBytes>()
-  readonly #looks = new Map<Vm, Set<() => void>>()
+  readonly #looks = new WeakMap<Vm, Set<() => void>>()
   #timer: NodeJS.Timeout | undefined
 
   private constructor(ground: Ground, policies: EgressPolicies, ways: Ways) {

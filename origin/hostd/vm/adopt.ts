@@ -96,7 +96,12 @@ async function takeUp(
     pausedAtMs: state === 'paused' ? Date.now() : null,
   }
   if (state === 'paused') machine.guest.keepCommands()
-  await resumeSwitch(host.site, machine, () => own(host.journal, vm, machine))
+  try {
+    await resumeSwitch(host.site, machine, () => own(host.journal, vm, machine))
+  } catch (error) {
+    await machine.end()
+    throw error
+  }
   host.registry.add(vm)
   watch(vm, machine, host.registry, host.log)
 }
