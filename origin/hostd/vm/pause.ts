@@ -16,7 +16,7 @@ import { wakeMachine } from './wake-machine.ts'
 
 /**
  * Pausing a paused sandbox changes nothing. `isWanted` is asked when it is this change's turn: what the clock found due may have been
- * given more time by a change before it.
+ * given more time by a change before it. Throws the reason for which the sandbox ended meanwhile.
  */
 export function pauseVm(host: Host, id: string, isWanted: (vm: Vm) => boolean = () => true): Promise<VmRecord> {
   return inTurn(host, id, async (vm) => {
@@ -24,7 +24,11 @@ export function pauseVm(host: Host, id: string, isWanted: (vm: Vm) => boolean = 
     if (vm.state !== 'running' || machine === null || !isWanted(vm)) return
     vm.state = 'paused'
     vm.pausedAtMs = Date.now()
-    await stop(machine)
+    await stop(machine).catch((error) => {
+      // A machine that dies fails it, too.
+      vm.ending.signal.throwIfAborted()
+      throw error
+    })
     vm.frozen.abort(new AppError('sandbox_paused', 'The sandbox was paused while the command ran.'))
   })
 }

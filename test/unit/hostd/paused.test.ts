@@ -6,9 +6,10 @@ import type { Host } from '../../../origin/hostd/host.ts'
 import { Journal } from '../../../origin/hostd/journal/journal.ts'
 import type { Snapshot } from '../../../origin/hostd/snapshot/snapshot.ts'
 import { createVm } from '../../../origin/hostd/vm/create-vm.ts'
-import { resumeVm } from '../../../origin/hostd/vm/pause.ts'
+import { pauseVm, resumeVm } from '../../../origin/hostd/vm/pause.ts'
 import { Registry } from '../../../origin/hostd/vm/registry.ts'
 import { newVm, type Vm } from '../../../origin/hostd/vm/vm.ts'
+import { AppError } from '../../../shared/errors.ts'
 import { FRAME } from '../../../shared/frames.ts'
 import { SIZES } from '../../../shared/machines.ts'
 
@@ -57,5 +58,16 @@ test('a daemon that is about to end lets no paused sandbox go on', async () => {
     mkdirSync(`${host.journal.machinesDir}/m-000000000001`)
     await assert.rejects(resumeVm(host, 'sbx', deadlines), { code: 'draining' })
     assert.equal(vm.state, 'paused')
+  })
+})
+
+test('a pause in which the machine dies says that the sandbox is lost, and not that the host failed', async () => {
+  await withPaused(async (host, vm) => {
+    const command = async (): Promise<never> => {
+      vm.ending.abort(new AppError('sandbox_lost', 'The sandbox ended by itself.'))
+      throw new AppError('internal', 'The machine did not do what the host asked of it.')
+    }
+    Object.assign(vm, { state: 'running', parked: null, machine: { name: 'm-000000000001', qmp: { command } } })
+    await assert.rejects(pauseVm(host, 'sbx'), { code: 'sandbox_lost' })
   })
 })
