@@ -33,8 +33,8 @@ export function apiAt(base: string, apiKey: string): Api {
         ...(text === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      headersTimeout: 60_000,
-      bodyTimeout: 60_000,
+      headersTimeout: 180_000,
+      bodyTimeout: 180_000,
       ...(text === undefined ? {} : { body: text }),
     })
     const raw = await answer.body.text()

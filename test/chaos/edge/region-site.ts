@@ -54,7 +54,7 @@ export async function startRegionSite(plan: RegionPlan): Promise<RegionSite> {
     undo.push(database.remove)
     const databaseUrl = await database.createDatabase()
     await migrateDatabase(databaseUrl)
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: 4, connectionTimeoutMillis: 2_000 })
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 4, connectionTimeoutMillis: 10_000 })
     // The database is taken away under it.
     pool.on('error', () => undefined)
     undo.push(() => pool.end())

@@ -118,7 +118,7 @@ async function untilItAnswers(url: string): Promise<void> {
       await client.end()
       return
     } catch (err) {
-      if (tries > 500) throw err
+      if (tries > 3_000) throw err
       await sleep(20)
     }
   }
