@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import * as z from 'zod'
 import { AppError, errorBody, errorHeaders, toAppError } from '../../../shared/errors.ts'
+import { fullDisk } from '../capacity/full-disk.ts'
 import { describe, type Log } from '../log.ts'
 
 /** That nothing listens on a port is its sandbox's own affair, and visitors may ask often. */
@@ -19,5 +20,5 @@ export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof z.ZodError)
     return new AppError('invalid_request', z.prettifyError(thrown), { details: { issues: thrown.issues.length } })
   if (thrown instanceof SyntaxError) return new AppError('invalid_json', 'The body is not JSON.')
-  return toAppError(thrown)
+  return fullDisk(thrown) ?? toAppError(thrown)
 }

@@ -1,8 +1,8 @@
 /** An answer that is a stream of frames, written as fast as the reader takes them. */
 import type { ServerResponse } from 'node:http'
 import { FRAMES_TYPE } from '../../../shared/contracts/host.ts'
-import { toAppError } from '../../../shared/errors.ts'
 import { encodeFrame, encodeJsonFrame, FRAME, type Frame } from '../../../shared/frames.ts'
+import { asAppError } from './answer-error.ts'
 
 /**
  * Rejects when there is not even a first frame: then the answer is still open for an error of its own. Afterwards an
@@ -23,7 +23,7 @@ export async function sendFrames(
     }
   } catch (error) {
     logged(error)
-    const { code, message } = toAppError(error)
+    const { code, message } = asAppError(error)
     if (!outgoing.destroyed) outgoing.write(encodeJsonFrame(FRAME.error, { code, message }))
   } finally {
     await frames.return(undefined)

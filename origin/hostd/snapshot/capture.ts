@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import type { Machine as Shape } from '../../../shared/machines.ts'
+import { fullDisk } from '../capacity/full-disk.ts'
 import { refuseDead } from '../machine/death.ts'
 import { filesOf, type MachineFiles } from '../machine/files.ts'
 import type { Machine } from '../machine/machine.ts'
@@ -41,9 +42,7 @@ export async function captureMachine(ground: Ground, machine: Machine, occasion:
     return await capture(ground, machine, occasion)
   } catch (error) {
     if (!isRefusal(error)) await refuseDead(machine.died)
-    throw isFull(error)
-      ? new AppError('host_disk_exhausted', 'The disk of this host is full.', { cause: error })
-      : error
+    throw fullDisk(error) ?? error
   }
 }
 
@@ -116,7 +115,5 @@ async function sealAll(site: Site, directory: string, base: string, layers: stri
 
 const isKnown = (base: { key: string; identity: string | null }): base is Manifest['base'] => base.identity !== null
 
-const FULL = new Set(['ENOSPC', 'EDQUOT'])
-const isFull = (error: unknown): boolean => error instanceof Error && 'code' in error && FULL.has(String(error.code))
 /** What was said no to is no sign of a death. */
 const isRefusal = (error: unknown): boolean => error instanceof AppError && error.code !== 'internal'
