@@ -8,6 +8,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { type BindingRow, egressBinding } from '../database/schema/egress.ts'
 import { changeEgress } from './change-egress.ts'
+import { requireRoomOfTenant } from './make-room.ts'
 import { kept, naming, noSuch, one, pageOf, plainId, removed, requireResource, requireRoom } from './rows-of-tenant.ts'
 import { findSecret } from './secrets.ts'
 
@@ -34,7 +35,7 @@ export async function createBinding(
   body: CreateBindingBody,
 ): Promise<BindingRow> {
   const { tenant } = principal
-  const { clock } = controller
+  const { clock, region } = controller
   await requireResource(controller, tenant, body.resource_id)
   return changeEgress(controller, principal, async (tx, version) => {
     const secret = await findSecret(tx, tenant, body.secret_id)
@@ -44,7 +45,7 @@ export async function createBinding(
       .set({ ...removed, version })
       .where(and(ofSandbox, eq(egressBinding.secret, secret.id)))
     await requireRoom(tx, egressBinding, ofSandbox, LIMITS.egressBindingsOfSandboxMax, 'secrets bound to a sandbox')
-    await requireRoom(tx, egressBinding, kept(egressBinding, tenant), LIMITS.egressRowsPerTenantMax, 'bindings')
+    await requireRoomOfTenant(tx, egressBinding, { tenant, version, region }, LIMITS.egressRowsPerTenantMax, 'bindings')
     const [row] = await tx
       .insert(egressBinding)
       .values({

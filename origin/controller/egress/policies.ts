@@ -15,6 +15,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { egressPolicy, egressRule, type PolicyRow } from '../database/schema/egress.ts'
 import { type Changed, changeEgress } from './change-egress.ts'
+import { requireRoomOfTenant } from './make-room.ts'
 import {
   kept,
   naming,
@@ -124,13 +125,13 @@ const fieldsOf = ({ name, mode, default_effect }: UpdatePolicyBody) => ({
 type Made = { tenant: string; resource: string | null; version: number; body: UpdatePolicyBody }
 
 async function insert(
-  { clock }: Controller,
+  { clock, region }: Controller,
   tx: AccountTx,
   { tenant, resource, version, body }: Made,
 ): Promise<PolicyRow> {
   const ofSame = and(kept(egressPolicy, tenant), isFor(resource))
   await requireRoom(tx, egressPolicy, ofSame, LIMITS.egressPoliciesOfOneMax, 'policies for the same')
-  await requireRoom(tx, egressPolicy, kept(egressPolicy, tenant), LIMITS.egressRowsPerTenantMax, 'policies')
+  await requireRoomOfTenant(tx, egressPolicy, { tenant, version, region }, LIMITS.egressRowsPerTenantMax, 'policies')
   const [row] = await tx
     .insert(egressPolicy)
     .values({

@@ -10,6 +10,7 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { egressPolicy, egressRule, type RuleRow } from '../database/schema/egress.ts'
 import { changeEgress } from './change-egress.ts'
+import { requireRoomOfTenant } from './make-room.ts'
 import {
   kept,
   naming,
@@ -47,11 +48,12 @@ export const listRules = (db: Db, tenant: string, page: RulesQuery) =>
 /** Throws account_limit, sandbox_not_found, not_found for the policy, invalid_request when that is for another sandbox. */
 export async function createRule(controller: Controller, principal: Principal, body: CreateRuleBody): Promise<RuleRow> {
   const { tenant } = principal
-  const { clock } = controller
+  const { clock, region } = controller
   await requireResource(controller, tenant, body.resource_id ?? null)
   return changeEgress(controller, principal, async (tx, version) => {
     const resource = await resourceOf(tx, tenant, body)
     await requireRoomFor(tx, tenant, resource)
+    await requireRoomOfTenant(tx, egressRule, { tenant, version, region }, LIMITS.egressRowsPerTenantMax, 'rules')
     const [row] = await tx
       .insert(egressRule)
       .values({
@@ -123,5 +125,4 @@ async function requireRoomFor(tx: AccountTx, tenant: string, resource: string | 
       LIMITS.egressRulesOfSandboxMax,
       'rules for a sandbox',
     )
-  await requireRoom(tx, egressRule, all, LIMITS.egressRowsPerTenantMax, 'rules')
 }

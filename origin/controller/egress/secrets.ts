@@ -9,7 +9,8 @@ import type { Controller } from '../controller.ts'
 import type { Db } from '../database/connect.ts'
 import { egressBinding, egressSecret, type SecretRow } from '../database/schema/egress.ts'
 import { type Changed, changeEgress } from './change-egress.ts'
-import { kept, noSuch, one, pageOf, plainId, removed, requireResource, requireRoom } from './rows-of-tenant.ts'
+import { requireRoomOfTenant } from './make-room.ts'
+import { kept, noSuch, one, pageOf, plainId, removed, requireResource } from './rows-of-tenant.ts'
 import { hostsOf, mask, refuseRefreshToken } from './secret-record.ts'
 
 const PLACEHOLDER_BYTES = 24
@@ -74,7 +75,8 @@ export async function setSecret(
       .where(same)
       .returning()
     if (again !== undefined) return said(again)
-    await requireRoom(tx, egressSecret, kept(egressSecret, tenant), LIMITS.egressSecretsPerTenantMax, 'secrets')
+    const saying = { tenant, version, region: controller.region }
+    await requireRoomOfTenant(tx, egressSecret, saying, LIMITS.egressSecretsPerTenantMax, 'secrets')
     const placeholder = `atoll_secret_${Buffer.from(random(PLACEHOLDER_BYTES)).toString('hex')}`
     const [made] = await tx
       .insert(egressSecret)

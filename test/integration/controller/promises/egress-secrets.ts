@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { EGRESS_SECRET_ROUTES } from '../../../../shared/contracts/egress-secrets.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
 import { type Account, type Answer, at, type TestRegion, textAt, until } from '../support/region.ts'
 
 export function egressSecretPromises(regionOf: () => TestRegion): void {
@@ -41,6 +42,33 @@ export function egressSecretPromises(regionOf: () => TestRegion): void {
     assert.deepEqual(secretsOf(id), [{ placeholder, value, hosts }])
     const own = await create(tenant, { env: { OPENAI_API_KEY: 'mine' } })
     assert.equal(regionOf().host.envs.get(own)?.OPENAI_API_KEY, 'mine')
+  })
+
+  // Whoever gives each sandbox a secret of its own could make no more of them after some hundreds.
+  test('what was kept for sandboxes that have ended makes room for what is new, and what their children have stays', async () => {
+    const tenant = await regionOf().newKey()
+    const [parent, ending, living] = [await create(tenant), await create(tenant), await create(tenant)]
+    const of = (name: string, resource_id: string) =>
+      keep(tenant, { name, resource_id, resource_type: 'sandbox', hosts: ['a.io'], expose_as_env: name })
+    const [carried, over, own] = [await of('CARRIED', parent), await of('OVER', ending), await of('OWN', living)]
+    const child = textAt((await done(ask(tenant, 'POST', `/v1/sandboxes/${parent}/fork`, {}))).json, 'data', 'id')
+    await regionOf().sql(
+      `insert into egress_secret select (jsonb_populate_record(s, jsonb_build_object('id', s.id || n, 'name', 'n' || n))).*
+       from egress_secret s, generate_series(1, $2) n where s.id = $1`,
+      [over.id, LIMITS.egressSecretsPerTenantMax - 3],
+    )
+    const fresh = { name: 'FRESH', value: 'v'.repeat(20), hosts: ['b.io'] }
+    assert.equal((await ask(tenant, 'POST', '/v1/egress/secrets', fresh)).status, 409)
+    for (const id of [parent, ending]) await done(ask(tenant, 'DELETE', `/v1/sandboxes/${id}`))
+    await done(ask(tenant, 'POST', '/v1/egress/secrets', fresh))
+    const statusOf = async (id: string) => (await ask(tenant, 'GET', `/v1/egress/secrets/${id}`)).status
+    assert.deepEqual([await statusOf(carried.id), await statusOf(over.id), await statusOf(own.id)], [200, 404, 200])
+    assert.equal(exposedIn(child).CARRIED !== undefined && secretsOf(child)[0]?.value, carried.value)
+    const left = await regionOf().sql(
+      `select from egress_secret where tenant = $1 and deleted_at is not null and value <> ''`,
+      [tenant.tenant],
+    )
+    assert.equal(left.length, 0)
   })
 
   test('a new value, an end and a removal reach what runs, and what is paused', async () => {
