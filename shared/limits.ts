@@ -309,6 +309,8 @@ export const LIMITS = {
   /** Connections of one sandbox. The agent has as many wait. */
   egressConnectionsMax: 128,
   egressConnectionsPerSecMax: 256,
+  /** Of one without a policy, which are all refused. */
+  egressRefusalsPerSecMax: 32,
   /** How long one that comes too soon waits before it is looked again. */
   egressPaceMs: 50,
   /** Requests that wait in a sandbox for its next connection. */
@@ -335,6 +337,8 @@ export const LIMITS = {
   /** RFC 8446, 5.1: a record is at most 16 KiB. Today's longest greetings are 2 KiB. */
   egressHelloBytesMax: 17 * 1024,
   egressLogEntriesMax: 256,
+  /** What a sandbox did not get is logged so often when that goes on; the first as many as are kept at a time. */
+  egressLogRefusalsPerSec: 1,
   egressLogAnswerMax: 500,
   egressLogPathCharsMax: 256,
   /** How long the log of a sandbox that has ended waits for its collector. */

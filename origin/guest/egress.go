@@ -20,20 +20,21 @@ var egressAddresses = []string{"127.0.0.1:3128", "[::1]:3128"}
 
 // egressOrder is what the host says of the way out when the machine wakes.
 type egressOrder struct {
-	IsOpen bool              `json:"is_open"`
-	CaPem  string            `json:"ca_pem"`
-	Env    map[string]string `json:"env"`
+	CaPem string            `json:"ca_pem"`
+	Env   map[string]string `json:"env"`
 }
 
-// egressDoor hands connections of processes to the host, which asks for each one with a request that waits. Nothing of them is
-// read here unless the door is closed. What is open is remembered in memory alone: a clone of this machine is told anew.
+// egressDoor hands connections of processes to the host, which asks for each one with a request that waits, and lets through or
+// refuses what each asks for. While it comes for them nothing of them is read here. What is exposed is remembered in memory alone: a
+// clone of this machine is told anew.
 type egressDoor struct {
 	trust    *egressTrust
 	arrivals chan *net.TCPConn
 	places   chan struct{}
+	// How long a connection waits for the host.
+	patience time.Duration
 
-	mutex  sync.Mutex
-	isOpen bool
+	mutex sync.Mutex
 	// Where processes find the placeholders of secrets. It is replaced, and never changed.
 	exposed map[string]string
 }
@@ -43,6 +44,7 @@ func newEgressDoor() *egressDoor {
 		trust:    newEgressTrust("/"),
 		arrivals: make(chan *net.TCPConn),
 		places:   make(chan struct{}, egressConnectionsMax),
+		patience: egressAcceptWait,
 	}
 }
 
@@ -50,7 +52,7 @@ func newEgressDoor() *egressDoor {
 func (d *egressDoor) obey(order egressOrder) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	d.isOpen, d.exposed = order.IsOpen, order.Env
+	d.exposed = order.Env
 	if err := d.trust.set(order.CaPem); err != nil {
 		log.Printf("egress trust: %v", err)
 	}
@@ -61,12 +63,6 @@ func (d *egressDoor) variables() map[string]string {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	return d.exposed
-}
-
-func (d *egressDoor) allows() bool {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return d.isOpen
 }
 
 // listenForEgress opens the doors for as long as the machine lives. A kernel without IPv6 has one of them.
@@ -99,25 +95,22 @@ func (d *egressDoor) takeFrom(listener net.Listener) {
 	}
 }
 
-// admit holds its place until the connection is handed over or refused; what the host has taken counts there.
+// admit holds its place until the connection is handed over; what the host has taken counts there. Nobody comes for one while the
+// host's daemon is away, or has as many of this sandbox as it takes.
 func (d *egressDoor) admit(connection *net.TCPConn) {
 	defer func() { <-d.places }()
-	if !d.allows() {
-		refuseConnection(connection, http.StatusForbidden, "This sandbox has no way out. Its owner can open one with an egress policy.")
-		return
-	}
-	patience := time.NewTimer(egressAcceptWait)
+	patience := time.NewTimer(d.patience)
 	defer patience.Stop()
 	select {
 	case d.arrivals <- connection:
 	case <-patience.C:
-		refuseConnection(connection, http.StatusServiceUnavailable, "The way out of this sandbox is busy. Try again.")
+		sendAway(connection)
 	}
 }
 
-// refuseConnection answers one request, whatever it is. It is read first: a connection that is closed with something unread is
-// reset, and takes the answer with it.
-func refuseConnection(connection *net.TCPConn, status int, why string) {
+// sendAway answers one request, whatever it is. It is read first: a connection that is closed with something unread is reset, and
+// takes the answer with it.
+func sendAway(connection *net.TCPConn) {
 	defer connection.Close()
 	_ = connection.SetDeadline(time.Now().Add(egressRefusalWait))
 	head := bufio.NewReader(io.LimitReader(connection, egressHeadBytesMax))
@@ -127,9 +120,9 @@ func refuseConnection(connection *net.TCPConn, status int, why string) {
 			return
 		}
 	}
-	text := why + "\n"
+	const text = "The host of this sandbox takes no connections at the moment. Try again.\n"
 	fmt.Fprintf(connection, "HTTP/1.1 %d %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s",
-		status, http.StatusText(status), len(text), text)
+		http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable), len(text), text)
 	_ = connection.CloseWrite()
 	_, _ = io.Copy(io.Discard, head)
 }

@@ -24,11 +24,10 @@ type openDoor struct {
 	server  *httptest.Server
 }
 
-func openEgress(t *testing.T, isOpen bool) openDoor {
+func openEgress(t *testing.T, patience time.Duration) openDoor {
 	t.Helper()
 	door := newEgressDoor()
-	door.trust = newEgressTrust(t.TempDir())
-	door.obey(egressOrder{IsOpen: isOpen})
+	door.trust, door.patience = newEgressTrust(t.TempDir()), patience
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -71,9 +70,9 @@ func (d openDoor) connect(t *testing.T) *net.TCPConn {
 	return connection.(*net.TCPConn)
 }
 
-// Whoever has no way out must hear that, and not look for a mistake in the name or in the network.
-func TestAClosedDoorSaysSo(t *testing.T) {
-	door := openEgress(t, false)
+// Whoever finds no host must hear that, and not look for a mistake in the name or in the network.
+func TestAProcessThatNoHostComesForHearsSo(t *testing.T) {
+	door := openEgress(t, 20*time.Millisecond)
 	client := http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
 		return url.Parse("http://" + door.address)
 	}}}
@@ -82,16 +81,31 @@ func TestAClosedDoorSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if said, _ := io.ReadAll(response.Body); response.StatusCode != 403 || !strings.Contains(string(said), "no way out") {
+	if said, _ := io.ReadAll(response.Body); response.StatusCode != 503 || !strings.Contains(string(said), "Try again") {
 		t.Fatalf("%d %q", response.StatusCode, said)
 	}
-	if _, err := client.Get("https://example.com/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
+	if _, err := client.Get("https://example.com/"); err == nil || !strings.Contains(err.Error(), "Service Unavailable") {
 		t.Fatalf("https: %v", err)
 	}
 }
 
+// A command may be quicker than the host, which comes for its connections a moment after the machine has begun.
+func TestAProcessThatIsBeforeTheHostIsHandedOver(t *testing.T) {
+	door := openEgress(t, egressAcceptWait)
+	process := door.connect(t)
+	_, _ = io.WriteString(process, "early")
+	for len(door.places) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	answer, _ := door.accept(t, context.Background())
+	heard := make([]byte, len("early"))
+	if _, err := io.ReadFull(answer.Body, heard); err != nil || string(heard) != "early" {
+		t.Fatalf("the host heard %q, %v", heard, err)
+	}
+}
+
 func TestAProcessAndTheHostSpeakBothWaysAndHearTheEnd(t *testing.T) {
-	door := openEgress(t, true)
+	door := openEgress(t, egressAcceptWait)
 	process := door.connect(t)
 	answer, toProcess := door.accept(t, context.Background())
 	for _, word := range []string{"one", "two"} {
@@ -117,7 +131,7 @@ func TestAProcessAndTheHostSpeakBothWaysAndHearTheEnd(t *testing.T) {
 
 // A request that ends with its connection's side, as of a line for nc, has an answer all the same.
 func TestAProcessThatEndsItsSideFirstHearsItsAnswer(t *testing.T) {
-	door := openEgress(t, true)
+	door := openEgress(t, egressAcceptWait)
 	process := door.connect(t)
 	_, _ = io.WriteString(process, "question")
 	process.CloseWrite()
@@ -133,7 +147,7 @@ func TestAProcessThatEndsItsSideFirstHearsItsAnswer(t *testing.T) {
 // The host breaks a connection off when its policy changes or the machine is paused.
 func TestAHostThatBreaksOffCutsTheProcess(t *testing.T) {
 	for name, endsItsSide := range map[string]bool{"in the middle": false, "after its side has ended": true} {
-		door := openEgress(t, true)
+		door := openEgress(t, egressAcceptWait)
 		process := door.connect(t)
 		ctx, breakOff := context.WithCancel(context.Background())
 		_, toProcess := door.accept(t, ctx)
@@ -149,7 +163,7 @@ func TestAHostThatBreaksOffCutsTheProcess(t *testing.T) {
 }
 
 func TestAHostThatStoppedWaitingTakesNoConnectionWithIt(t *testing.T) {
-	door := openEgress(t, true)
+	door := openEgress(t, egressAcceptWait)
 	ctx, leave := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer leave()
 	request, _ := http.NewRequestWithContext(ctx, http.MethodPost, door.server.URL+egressAcceptPath, nil)
@@ -220,7 +234,7 @@ func TestPlaceholdersAreUnderTheOwnEnvironmentForAsLongAsTheHostSaysThem(t *test
 	environment := newEnvironment(door)
 	environment.set(map[string]string{"MINE": "own"})
 	told := map[string]string{"MINE": "atoll_secret_1", "KEY": "atoll_secret_2", "CALLED": "atoll_secret_3"}
-	door.obey(egressOrder{IsOpen: true, Env: told})
+	door.obey(egressOrder{Env: told})
 	variables := environment.of(users["sandbox"], map[string]string{"CALLED": "called"})
 	for name, want := range map[string]string{"MINE": "own", "KEY": "atoll_secret_2", "CALLED": "called"} {
 		if variables[name] != want {

@@ -29,7 +29,7 @@ export const guestWake = z.object({
   hostname: z.string(),
   /** Environment of every process started from now on, under the environment of each exec. Left out: unchanged. */
   env: z.record(z.string(), z.string()).optional(),
-  /** Its way out, before the first command. Left out: unchanged; closed at first. */
+  /** What it has to know of its way out, before the first command. Left out: unchanged; nothing at first. */
   egress: guestEgress.optional(),
 })
 export type GuestWake = z.infer<typeof guestWake>

@@ -1,8 +1,8 @@
 /**
  * What a controller tells a host about a sandbox's way out, and what a host tells of the requests that took it or were refused it.
  *
- * A machine has no network. Without a policy nothing leaves it; with one, its proxy door leads to the host, which decides by the name
- * that was asked for. The host journals the policy: a daemon that is killed enforces it again when it comes back. A child of a fork has its
+ * A machine has no network. Its proxy door leads to the host, which decides by the name that was asked for; without a policy it refuses
+ * everything, and the log tells of that, too. The host journals the policy: a daemon that is killed enforces it again when it comes back. A child of a fork has its
  * parent's unless its spec gives one; a restore in place and a merge keep that of the name. Rules are looked at in their order, and the
  * first that fits decides; who orders them is the controller. What a rule cannot open, whatever it says: mail ports, and addresses
  * that are not of the public internet, unless the policy allows those and the host's own configuration does, too. Traffic keeps no sandbox awake.
@@ -156,7 +156,7 @@ export const egressEntry = z.object({
   /** Of the bodies; of a connection whose requests the host does not see, everything. */
   bytes_up: z.int().min(0),
   bytes_down: z.int().min(0),
-  /** Entries of this sandbox right before this one that nobody collected in time. */
+  /** Entries of this sandbox right before this one that were too many, or that nobody collected in time. */
   missed: z.int().min(0),
 })
 export type EgressEntry = z.infer<typeof egressEntry>

@@ -21,7 +21,7 @@ export type EgressBook = {
 /** Of the installation. */
 export type EgressDefaults = { default_effect: EgressPolicy['default_effect']; allow_private: boolean }
 export type Subject = Owner & { egress: EgressWish | null }
-/** Secrets are told apart here; their values come in when a host is told. Null: there is no way out, and nothing to log. */
+/** Secrets are told apart here; their values come in when a host is told. Null: there is no way out. */
 export type Effective = {
   policy: (Omit<EgressPolicy, 'secrets'> & { secrets: HeldSecret[] }) | null
   env: Record<string, string>

@@ -9,6 +9,7 @@ import { LIMITS } from '../../../shared/limits.ts'
 import type { OpenCall } from '../guest/open-call.ts'
 import type { GuestSession } from '../guest/session.ts'
 import { Connection } from './connection.ts'
+import { createPace, type Pace } from './pace.ts'
 
 const OK = 200
 
@@ -18,12 +19,17 @@ export type DoorOptions = {
   /** Ends the door. */
   signal: AbortSignal
   serve: (connection: Duplex) => void
+  /**
+   * How many connections may come in a second, asked again for each: one that is begun and left at once costs its sandbox nothing, and
+   * this daemon a request.
+   */
+  perSecMax: () => number
 }
 
 /** Resolves when the door has been ended. It never rejects: a guest that refuses is asked again, and that is all it can do. */
 export async function keepDoor(options: DoorOptions): Promise<void> {
   const places = new Places(LIMITS.egressConnectionsMax)
-  const pace = new Pace(LIMITS.egressConnectionsPerSecMax)
+  const pace = createPace(options.perSecMax)
   const waiting = Array.from({ length: LIMITS.egressAcceptsWaiting }, () => waitInTurn(options, places, pace))
   await Promise.all(waiting)
 }
@@ -32,7 +38,7 @@ async function waitInTurn(options: DoorOptions, places: Places, pace: Pace): Pro
   const { signal } = options
   while (!signal.aborted)
     try {
-      await pace.keep(signal)
+      await keep(pace, signal)
       await places.take(signal)
       await acceptOne(options, () => places.giveBack())
     } catch {
@@ -92,27 +98,6 @@ class Places {
   }
 }
 
-/** How many connections may come in a second: one that is begun and left at once costs its sandbox nothing, and this daemon a request. */
-class Pace {
-  readonly #perSecMax: number
-  #left: number
-  #atMs = performance.now()
-
-  constructor(perSecMax: number) {
-    this.#perSecMax = perSecMax
-    this.#left = perSecMax
-  }
-
-  async keep(signal: AbortSignal): Promise<void> {
-    while (!this.#takes()) await sleep(LIMITS.egressPaceMs, undefined, { signal })
-  }
-
-  #takes(): boolean {
-    const nowMs = performance.now()
-    this.#left = Math.min(this.#perSecMax, this.#left + ((nowMs - this.#atMs) / 1_000) * this.#perSecMax)
-    this.#atMs = nowMs
-    if (this.#left < 1) return false
-    this.#left -= 1
-    return true
-  }
+async function keep(pace: Pace, signal: AbortSignal): Promise<void> {
+  while (!pace.takes(performance.now())) await sleep(LIMITS.egressPaceMs, undefined, { signal })
 }

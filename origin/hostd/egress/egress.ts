@@ -1,6 +1,7 @@
 /**
- * The ways out of this host's sandboxes. It compares what is with what should be: a sandbox that runs and has a policy has a door, and what
- * no sandbox needs any more goes. Whoever knows of a change has it looked at at once; otherwise that is a moment later.
+ * The ways out of this host's sandboxes. It compares what is with what should be: a sandbox that runs has a door, and what no sandbox needs
+ * any more goes. Whoever knows of a change has it looked at at once; otherwise that is a moment later. One without a policy has its door
+ * in that moment, because all that comes through is refused, and nothing that a sandbox begins with shall wait for that.
  */
 import type { GuestEgress } from '../../../shared/contracts/guest-egress.ts'
 import type { EgressLog, EgressPolicy, EgressSetting } from '../../../shared/contracts/host-egress.ts'
@@ -99,7 +100,6 @@ export class Egress {
   wordsFor(id: string): GuestEgress {
     const policy = this.#policies.policyOf(id)
     return {
-      is_open: policy !== null,
       ca_pem: needsAuthority(policy) ? this.#authority.pem : null,
       ...(policy?.env === undefined ? {} : { env: policy.env }),
     }
@@ -111,21 +111,25 @@ export class Egress {
     for (const look of this.#looks.get(vm) ?? []) look()
   }
 
-  /** Opens and shuts the door of one sandbox as it should be. Safe to repeat. */
+  /** Opens and shuts the door of one sandbox as it should be, but opens none in haste that leads nowhere. Safe to repeat. */
   tend(vm: Vm): void {
+    if (this.#doors.has(vm) || this.#policies.policyOf(vm.id) !== null) this.#setRight(vm)
+  }
+
+  #setRight(vm: Vm): void {
     const { machine, frozen } = vm
-    const isWanted = vm.state === 'running' && machine !== null && this.#policies.policyOf(vm.id) !== null
+    const isWanted = vm.state === 'running' && machine !== null
     const door = this.#doors.get(vm)
     const isRight = door !== undefined && door.machine === machine && door.frozen === frozen
     if (door !== undefined && !(isWanted && isRight)) this.#shut(vm)
-    if (isWanted && !isRight && machine !== null) this.#openDoor(vm, machine)
+    if (isWanted && !isRight) this.#openDoor(vm, machine)
   }
 
   #lookAtAll(): void {
     const { registry, log } = this.#ground
     try {
       const vms = new Set(registry.all())
-      for (const vm of vms) this.tend(vm)
+      for (const vm of vms) this.#setRight(vm)
       for (const vm of this.#doors.keys()) if (!vms.has(vm)) this.#shut(vm)
       for (const id of this.#policies.sandboxes()) if (registry.get(id) === undefined) this.#policies.remove(id)
       this.#rings.sweep((id) => registry.get(id) !== undefined, Date.now())
@@ -141,7 +145,9 @@ export class Egress {
     const visitor = this.#visitorOf(vm)
     const serve = (connection: Parameters<EgressProxy['serve']>[0]): void => this.#proxy.serve(connection, visitor)
     const session = (until: AbortSignal) => machine.guest.session(until)
-    void keepDoor({ session, signal, serve }).then(() => {
+    const perSecMax = (): number =>
+      this.#policies.policyOf(vm.id) === null ? LIMITS.egressRefusalsPerSecMax : LIMITS.egressConnectionsPerSecMax
+    void keepDoor({ session, signal, serve, perSecMax }).then(() => {
       if (this.#doors.get(vm) === door) this.#doors.delete(vm)
     })
   }

@@ -14,7 +14,7 @@ export async function forward(
 ): Promise<void> {
   if (incoming.socket.destroyed) return
   const going = await askFor(ways, visit, incoming, { agent })
-  if (going.kind === 'refused') return refuseRequest(outgoing, going.reason)
+  if (going.kind === 'refused') return refuseRequest(outgoing, going.reason, visit.visitor)
   const { upstream, verdict, attempt, stillMay } = going
   const forget = visit.visitor.onChange(() => {
     if (!stillMay()) upstream.destroy(new Error('The policy changed.'))
@@ -32,7 +32,7 @@ export async function forward(
     else attempt.fail('broken')
   } catch {
     attempt.fail('unreachable')
-    refuseRequest(outgoing, 'unreachable')
+    refuseRequest(outgoing, 'unreachable', visit.visitor)
   } finally {
     forget()
     upstream.destroy()

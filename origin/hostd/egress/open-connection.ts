@@ -26,13 +26,13 @@ export async function openConnection(ways: Ways, { visitor, inside }: Visit, ope
   const attempt = new Attempt(visitor, { host: target?.host ?? '', port: target?.port ?? 0, method: 'CONNECT' })
   if (target === null) {
     attempt.end({ action: 'denied', reason: 'request' })
-    return refuseConnection(connection, 'request')
+    return refuseConnection(connection, 'request', visitor)
   }
   const policy = visitor.policy()
   const { inspects, ...verdict } = judgeConnection(policy, target)
   if (verdict.action === 'denied' || policy === null) {
     attempt.end(verdict)
-    return refuseConnection(connection, verdict.reason)
+    return refuseConnection(connection, verdict.reason, visitor)
   }
   if (inspects) return lookInside(ways, visitor, target, opening)
   const found = await findWay(ways, policy, target.host)
@@ -42,7 +42,7 @@ export async function openConnection(ways: Ways, { visitor, inside }: Visit, ope
   }
   if (found.reason === 'address') attempt.end({ action: 'denied', reason: 'address' })
   else attempt.fail(found.reason)
-  return refuseConnection(connection, found.reason)
+  return refuseConnection(connection, found.reason, visitor)
 }
 
 /** Each request inside is logged by itself, so the connection is not, unless there is none to be. */

@@ -77,7 +77,7 @@ export class EgressProxy {
       const line = this.#lineOf(incoming)
       if (line.waiting >= LIMITS.egressPipelinedMax) return void incoming.socket.destroy()
       const forwarded = () => forward(this.#ways, line, { incoming, outgoing, agent: line.agent })
-      this.#heed(inTurn(line, forwarded), () => refuseRequest(outgoing, 'request'))
+      this.#heed(inTurn(line, forwarded), () => refuseRequest(outgoing, 'request', line.visitor))
     })
     server.on('connect', (incoming, connection, early) => {
       const enter = (inner: Duplex, visit: Visit): void => this.#enter(inner, visit)

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { NewEntry } from './log.ts'
+import type { Visitor } from './visit.ts'
 
 type Reason = NewEntry['reason']
 
@@ -22,27 +23,31 @@ const ANSWERS: Record<Reason, [status: number, text: string]> = {
   broken: [502, 'The host broke the connection off.'],
 }
 
+/** Where there is no policy, there is none to add a rule to. */
+const WITHOUT_POLICY = 'This sandbox has no way out. Its owner can open one with an egress policy.'
+
 const STATUS_TEXT: Record<number, string> = { 400: 'Bad Request', 403: 'Forbidden', 502: 'Bad Gateway' }
 
-const bodyOf = (reason: Reason): [number, Buffer] => {
+function bodyOf(reason: Reason, { policy }: Visitor): [number, Buffer] {
   const [status, text] = ANSWERS[reason]
-  return [status, Buffer.from(`${text}\n`)]
+  const isWithoutPolicy = reason === 'default' && policy() === null
+  return [status, Buffer.from(`${isWithoutPolicy ? WITHOUT_POLICY : text}\n`)]
 }
 
 /** The rest of the request is not read, so the connection ends. */
-export function refuseRequest(answer: ServerResponse, reason: Reason): void {
+export function refuseRequest(answer: ServerResponse, reason: Reason, visitor: Visitor): void {
   if (answer.headersSent || answer.destroyed) {
     answer.destroy()
     return
   }
-  const [status, body] = bodyOf(reason)
+  const [status, body] = bodyOf(reason, visitor)
   const headers = { 'content-type': 'text/plain', 'content-length': body.length, 'atoll-egress': reason }
   answer.writeHead(status, { ...headers, connection: 'close' }).end(body)
 }
 
 /** The same where the server has given the connection out of its hands. */
-export function refuseConnection(connection: Duplex, reason: Reason): void {
-  const [status, body] = bodyOf(reason)
+export function refuseConnection(connection: Duplex, reason: Reason, visitor: Visitor): void {
+  const [status, body] = bodyOf(reason, visitor)
   const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? ''}\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}`
   connection.end(`${head}\r\natoll-egress: ${reason}\r\nconnection: close\r\n\r\n${body}`)
 }

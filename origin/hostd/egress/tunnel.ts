@@ -33,7 +33,7 @@ export async function passThrough(passage: Passage): Promise<void> {
   const outside = await reachOut(passage)
   if (outside === null) {
     attempt.fail('unreachable')
-    return refuseConnection(connection, 'unreachable')
+    return refuseConnection(connection, 'unreachable', visitor)
   }
   // Judged by the name alone, it must not go on as a connection whose requests are to be seen.
   const look = (): void => {

@@ -17,7 +17,7 @@ export async function passUpgrade(
   { incoming, connection, early }: { incoming: IncomingMessage; connection: Duplex; early: Buffer },
 ): Promise<void> {
   const going = await askFor(ways, visit, incoming, { agent: false, upgrade: incoming.headers.upgrade ?? '' })
-  if (going.kind === 'refused') return refuseConnection(connection, going.reason)
+  if (going.kind === 'refused') return refuseConnection(connection, going.reason, visit.visitor)
   const { upstream, verdict, attempt, stillMay } = going
   let outside: ClientRequest | Duplex = upstream
   const forget = visit.visitor.onChange(() => {
@@ -31,7 +31,7 @@ export async function passUpgrade(
     const turned = await turnOf(upstream).catch(() => null)
     if (turned === null) {
       attempt.fail('unreachable')
-      return refuseConnection(connection, 'unreachable')
+      return refuseConnection(connection, 'unreachable', visit.visitor)
     }
     outside = turned.socket ?? upstream
     if (await passOn(turned, connection, attempt, early)) attempt.end(verdict)

@@ -113,12 +113,28 @@ async function run(id: string, line: string): Promise<{ code: number; stdout: st
   return { code: exitOf(stream).exit_code, stdout: textOf(stream), stderr: textOf(stream, FRAME.stderr) }
 }
 
-test('a sandbox without a policy has no way out, and its programs hear so', async () => {
+test('a sandbox without a policy has no way out, its programs hear so, and the log tells of it', async () => {
   await create(host, spec('s'))
   const { stdout } = await run('s', 'curl -s -w " %{http_code}" http://api.test/; curl -sS https://api.test/ 2>&1')
   assert.match(stdout, /no way out.*\n 403/)
   assert.match(stdout, /CONNECT tunnel failed, response 403/)
-  assert.deepEqual(await collect(), [])
+  assert.deepEqual(
+    (await collect()).map(({ sandbox, host, port, method, path, action, reason }) => ({
+      ...{ sandbox, host, port, method, path, action, reason },
+    })),
+    [
+      { sandbox: 's', host: 'api.test', port: 80, method: 'GET', path: '/', action: 'denied', reason: 'default' },
+      {
+        sandbox: 's',
+        host: 'api.test',
+        port: 443,
+        method: 'CONNECT',
+        path: undefined,
+        action: 'denied',
+        reason: 'default',
+      },
+    ],
+  )
 })
 
 test('curl, pip, apt and git go out unconfigured, also as root, to what is allowed alone', async () => {

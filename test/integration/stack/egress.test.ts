@@ -32,11 +32,8 @@ before(async () => {
   daemon = await Daemon.start(PRIVATE)
   const env = { ...PRIVATE, ATOLL_HOSTS: `real=unix:${daemon.directory}/hostd.sock` }
   region = await startRegion(await server.createDatabase(), { env })
-  await done(
-    post('/v1/egress/secrets', { name: 'key', value: 'sk-of-the-tenant', hosts: ['api.test'], expose_as_env: 'KEY' }),
-  )
   const machine = { cpu_count: 1, memory_mb: 512, disk_size_mb: 2_048 }
-  id = textAt((await done(post('/v1/sandboxes', { ...machine, egress: { deny: ['denied.test'] } }))).json, 'data', 'id')
+  id = textAt((await done(post('/v1/sandboxes', machine))).json, 'data', 'id')
 })
 after(async () => {
   await region?.close()
@@ -58,24 +55,52 @@ const fetched = (path: string): Promise<string> =>
 
 const told = async () =>
   EGRESS_AUDIT_ROUTES.list.answer.parse((await region.ask(`/v1/egress/audit?resource_id=${id}`)).json).data
-const untilTold = (count: number) => until(`${count} entries`, async () => (await told()).length >= count)
+const untilTold = (count: number) => until(`${count} entries`, async () => (await told()).length >= count, 60_000)
+
+// It is the first that a new user sees of the way out, and nobody has said anything of it yet.
+test('a sandbox of which nothing was said is refused in words, and its owner reads of it and what to allow', async () => {
+  assert.match(await run(`curl -s http://${ADDRESS}:${port}/first`), /no way out.*egress policy/)
+  assert.match(await run('curl -sS https://pypi.test/simple/ 2>&1 || true'), /CONNECT tunnel failed, response 403/)
+  await untilTold(2)
+  assert.deepEqual(
+    (await told()).map(({ host, method, path, action, reason }) => [host, method, path, action, reason]),
+    [
+      ['pypi.test', 'CONNECT', null, 'denied', 'default'],
+      [ADDRESS, 'GET', '/first', 'denied', 'default'],
+    ],
+  )
+  const { answer } = EGRESS_AUDIT_ROUTES.suggestions
+  const suggested = answer.parse((await region.ask(`/v1/egress/audit/suggestions?resource_id=${id}`)).json).data
+  assert.deepEqual(
+    suggested.map(({ host, port, effect, count }) => [host, port, effect, count]),
+    [
+      ['pypi.test', 443, 'allow', 1],
+      [ADDRESS, port, 'allow', 1],
+    ],
+  )
+  assert.deepEqual(heard, [])
+})
 
 test('a sandbox reaches what is allowed from the answer on, until it is allowed no more, and its owner reads of both', async () => {
+  await done(
+    post('/v1/egress/secrets', { name: 'key', value: 'sk-of-the-tenant', hosts: ['api.test'], expose_as_env: 'KEY' }),
+  )
+  await done(post('/v1/egress/allowlist', { host: 'denied.test', effect: 'deny', resource_id: id }))
   assert.equal(await fetched('/before'), '403')
   const rule = await done(
     post('/v1/egress/allowlist', { host: ADDRESS, effect: 'allow', ports: [port], resource_id: id }),
   )
   assert.equal(await run(`curl -s http://${ADDRESS}:${port}/within`), 'the world')
-  await untilTold(2)
+  await untilTold(4)
   await done(region.ask(`/v1/egress/allowlist/${textAt(rule.json, 'data', 'id')}`, { method: 'DELETE' }))
   assert.equal(await fetched('/after'), '403')
   assert.deepEqual(
     heard.map((line) => line.split(' ')[1]),
     ['/within'],
   )
-  await untilTold(3)
+  await untilTold(5)
   assert.deepEqual(
-    (await told()).map(({ path, action, reason, rule_id }) => [path, action, reason, rule_id]),
+    (await told()).slice(0, 3).map(({ path, action, reason, rule_id }) => [path, action, reason, rule_id]),
     [
       ['/after', 'denied', 'default', null],
       ['/within', 'allowed', 'rule', textAt(rule.json, 'data', 'id')],

@@ -35,8 +35,8 @@ test('a daemon that comes back knows what the one before it was told, and root a
   for (const file of files) assert.equal((await stat(join(after.directory, file))).mode & 0o777, 0o600)
 })
 
-const entry = (host: string): NewEntry => ({
-  ...{ at_ms: 1, host, port: 443, action: 'denied', reason: 'default', bytes_up: 0, bytes_down: 0 },
+const entry = (host: string, action: NewEntry['action'] = 'allowed'): NewEntry => ({
+  ...{ at_ms: 1, host, port: 443, action, reason: 'default', bytes_up: 0, bytes_down: 0 },
 })
 
 test('the log is told in order and once; what nobody collected is counted, and one sandbox drops nothing of another', () => {
@@ -57,6 +57,36 @@ test('the log is told in order and once; what nobody collected is counted, and o
   const later = new EgressRings(2_000)
   later.note('quiet', entry('after.test'))
   assert.equal(later.read(two.next).entries.length, 1, 'a daemon that starts anew counts on')
+})
+
+// Being refused costs a sandbox nothing; written down each time, it would fill the region's database.
+test('who is refused without end is written down at a bounded pace, which a collector does not quicken, and what is not is counted', () => {
+  const rings = new EgressRings(1)
+  const { egressLogEntriesMax: most, egressLogRefusalsPerSec: perSec } = LIMITS
+  const flood = (nowMs: number): void => {
+    for (let count = 0; count < 2 * most; count += 1)
+      rings.note('loud', entry('x.test', count % 2 ? 'denied' : 'error'), nowMs)
+  }
+  flood(1_000)
+  const first = rings.read(0)
+  assert.equal(first.entries.length, most)
+  rings.sweep(() => true, 1_000)
+  flood(11_000)
+  const second = rings.read(first.next)
+  assert.deepEqual(
+    second.entries.map(({ missed }) => missed),
+    [most, ...Array(10 * perSec - 1).fill(0)],
+  )
+  rings.note('loud', entry('allowed.test'), 11_000)
+  rings.note('quiet', entry('y.test', 'denied'), 11_000)
+  const third = rings.read(second.next)
+  assert.deepEqual(
+    third.entries.map(({ host, missed }) => [host, missed]),
+    [
+      ['allowed.test', 2 * most - 10 * perSec],
+      ['y.test', 0],
+    ],
+  )
 })
 
 test('an answer of the log is bounded, and the log of who has ended waits for a while', () => {

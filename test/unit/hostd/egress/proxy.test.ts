@@ -74,12 +74,17 @@ test(
     assert.match(plain.body, /does not allow it/)
     assert.equal((await world.connect(`api.test:${port}`)).status, 403)
     world.policy = null
-    assert.equal((await world.get(`http://api.test:${port}/`)).status, 403)
+    const closed = await world.get(`http://api.test:${port}/`)
+    assert.deepEqual([closed.status, closed.headers['atoll-egress']], [403, 'default'])
+    assert.match(closed.body, /no way out.*can open one/)
+    assert.match((await world.connect(`api.test:${port}`)).body, /^HTTP\/1.1 403 Forbidden[\s\S]*no way out/)
+    const upgrade = { connection: 'upgrade', upgrade: 'websocket' }
+    assert.match((await world.get(`http://api.test:${port}/`, upgrade)).body, /no way out/)
     assert.equal(connections, 0)
-    await until(() => world.log.length === 3)
+    await until(() => world.log.length === 5)
     assert.deepEqual(
-      world.log.map(({ action, reason }) => `${action} ${reason}`),
-      Array(3).fill('denied default'),
+      world.log.map(({ host, action, reason }) => `${host} ${action} ${reason}`),
+      Array(5).fill('api.test denied default'),
     )
   },
 )
