@@ -68,6 +68,11 @@ export type LinkClaims = z.infer<typeof linkClaimsSchema>
 
 const LINK = new RegExp(`^(.*)[?&]${SIGNED_LINK.parameter}=${SIGNED_LINK.prefix}([\\w.-]+)$`)
 
+const LINKED = new RegExp(`[?&]${SIGNED_LINK.parameter}=${SIGNED_LINK.prefix}`)
+
+/** Whether whoever sends this means a link, be it whole or not. */
+export const namesLink = (pathAndQuery: string): boolean => LINKED.test(pathAndQuery)
+
 /** A path and query that end in a link: what they are without it, and its JWT. Null when they do not. */
 export function splitLink(pathAndQuery: string): { target: string; jwt: string } | null {
   const [, target, jwt] = LINK.exec(pathAndQuery) ?? []

@@ -38,6 +38,11 @@ export const ERRORS = {
   missing_token: { status: 401, retry: 'never', next: 'Send your API key as "Authorization: Bearer atl_...".' },
   invalid_token: { status: 401, retry: 'never', next: 'Check that the API key was copied whole, or create a new one.' },
   revoked_token: { status: 401, retry: 'never', next: 'Create a new API key; this one was revoked or has expired.' },
+  link_refused: {
+    status: 401,
+    retry: 'never',
+    next: 'Use the link as it was given to you, or ask whoever made it for a new one: POST /v1/sandboxes/{id}/files/sign makes one.',
+  },
   insufficient_scope: { status: 403, retry: 'never', next: 'Use an API key that has the scope named in the message.' },
   tenant_suspended: {
     status: 403,

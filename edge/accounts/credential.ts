@@ -3,7 +3,7 @@
  * link, which is the whole URL. A key in a URL is refused: URLs end up in logs, histories and referrers. A ticket is good once and for a
  * minute, and a link for one thing.
  */
-import { jwtOfTicket, looksLikeToken, STREAM_TICKET, splitLink } from '../../shared/browser-token.ts'
+import { jwtOfTicket, looksLikeToken, namesLink, STREAM_TICKET, splitLink } from '../../shared/browser-token.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isWellFormedApiKey } from '../../shared/ids.ts'
 
@@ -12,14 +12,13 @@ export type Credential = { kind: 'key'; key: string } | { kind: 'token' | 'ticke
 const KEY_IN_URL = /atl_(live|test)_[0-9a-z]+/i
 const BEARER = /^Bearer +(\S+) *$/i
 
-/** Throws missing_token or invalid_token; a mistyped key costs no look-up. */
+/** Throws missing_token, invalid_token or link_refused; a mistyped key costs no look-up. */
 export function credentialOf(method: string, authorization: string | null, search: string): Credential {
   if (carriesKey(search)) {
     throw new AppError('missing_token', 'An API key in the URL is refused. Treat that key as leaked: replace it.')
   }
   if (authorization === null) {
-    const link = splitLink(search)
-    return link === null ? ticketOf(method, search) : { kind: 'link', jwt: link.jwt }
+    return namesLink(search) ? linkOf(search) : ticketOf(method, search)
   }
   const shown = BEARER.exec(authorization)?.[1]
   if (shown === undefined) {
@@ -28,6 +27,12 @@ export function credentialOf(method: string, authorization: string | null, searc
   if (looksLikeToken(shown)) return { kind: 'token', jwt: shown }
   if (isWellFormedApiKey(shown)) return { kind: 'key', key: shown }
   throw new AppError('invalid_token', 'The API key is mistyped or incomplete.')
+}
+
+function linkOf(search: string): Credential {
+  const link = splitLink(search)
+  if (link === null) throw new AppError('link_refused', 'This link is not whole.')
+  return { kind: 'link', jwt: link.jwt }
 }
 
 function ticketOf(method: string, search: string): Credential {

@@ -14,6 +14,7 @@ import {
   splitLink,
 } from '../../shared/browser-token.ts'
 import { AppError } from '../../shared/errors.ts'
+import { refusalOfLink } from '../../shared/refuse-link.ts'
 import { sha256Hex } from '../digest.ts'
 import type { Credential } from './credential.ts'
 import { type Asking, findKey } from './find-key.ts'
@@ -32,8 +33,16 @@ export type Caller = KeyRecord & {
 /** The request as a region will be asked: without the prefix that names the region. */
 export type Asked = { method: string; pathAndQuery: string }
 
-/** Throws invalid_token, revoked_token, configuration_unavailable. */
+/** Throws invalid_token, revoked_token, link_refused, configuration_unavailable. */
 export async function identifyCaller(credential: Credential, asking: Asking, asked: Asked): Promise<Caller> {
+  try {
+    return await identify(credential, asking, asked)
+  } catch (thrown) {
+    throw credential.kind === 'link' ? refusalOfLink(thrown) : thrown
+  }
+}
+
+async function identify(credential: Credential, asking: Asking, asked: Asked): Promise<Caller> {
   const { nowMs } = asking.reading
   if (credential.kind === 'key')
     return admitKey(await findKey(await hashKey(asking.config.pepper, credential.key), asking), nowMs)
@@ -72,7 +81,7 @@ function read<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.inf
 async function requireLinkOf({ method, pathAndQuery }: Asked, payload: unknown): Promise<void> {
   const target = splitLink(pathAndQuery)?.target ?? ''
   if (opensRequest(read(linkClaimsSchema, payload), method, await sha256Hex(target))) return
-  throw new AppError('invalid_token', 'A link opens the one request that it was made for.')
+  throw refused()
 }
 
 function narrowed(key: KeyRecord, { scopes, externalUser, sandbox }: BrowserClaims): Caller {

@@ -23,6 +23,7 @@ import {
 } from '../../../shared/browser-token.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { refusalOfLink } from '../../../shared/refuse-link.ts'
 import type { Db } from '../database/connect.ts'
 import { usedTicket } from '../database/schema/accounts.ts'
 import { sha256Hex } from './edge-tokens.ts'
@@ -41,7 +42,7 @@ export type BrowserWords = {
   readToken(token: string): Promise<Principal>
   /** The same, and the ticket is used up by it. */
   readTicket(ticket: string): Promise<Principal>
-  /** Of a request whose URL ends in a link. Throws likewise, also for a link of another request. */
+  /** Of a request whose URL ends in a link. Throws link_refused, also for a link of another request. */
   readLink(asked: { method: string; pathAndQuery: string }): Promise<Principal>
   /** Uses up a ticket that the edge has judged. Throws invalid_token the second time. */
   useTicket(id: string): Promise<void>
@@ -69,6 +70,13 @@ export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder
     if (facts.key !== claims.sub || facts.keyVersion !== claims.keyVersion) throw refused('key')
     return { claims, principal: narrowed(principalOfKey(facts), claims) }
   }
+  const readLink: BrowserWords['readLink'] = async ({ method, pathAndQuery }) => {
+    const link = splitLink(pathAndQuery)
+    if (link === null) throw refused('no link')
+    const { claims, principal } = await read(SIGNED_LINK, linkClaimsSchema, link.jwt)
+    if (!opensRequest(claims, method, sha256Hex(link.target))) throw refused('another request')
+    return principal
+  }
   return {
     makeToken: (word, ttlSec) => make(BROWSER_TOKEN, word, ttlSec),
     makeTicket: async (word) => STREAM_TICKET.prefix + (await make(STREAM_TICKET, word, LIMITS.streamTicketSec)),
@@ -81,13 +89,10 @@ export function createBrowserWords(db: Db, secret: Uint8Array, finder: KeyFinder
       await useTicket(db, claims.jti, clock())
       return principal
     },
-    async readLink({ method, pathAndQuery }) {
-      const link = splitLink(pathAndQuery)
-      if (link === null) throw refused('no link')
-      const { claims, principal } = await read(SIGNED_LINK, linkClaimsSchema, link.jwt)
-      if (!opensRequest(claims, method, sha256Hex(link.target))) throw refused('another request')
-      return principal
-    },
+    readLink: (asked) =>
+      readLink(asked).catch((thrown: unknown) => {
+        throw refusalOfLink(thrown)
+      }),
     useTicket: (id) => useTicket(db, id, clock()),
   }
 }

@@ -1,6 +1,6 @@
 /** Who is asking: the edge's signed token when there is one, else an API key of the caller's own. */
 import { timingSafeEqual } from 'node:crypto'
-import { STREAM_TICKET, splitLink } from '../../../shared/browser-token.ts'
+import { namesLink, STREAM_TICKET } from '../../../shared/browser-token.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import { EDGE_TOKEN, type EdgeClaims } from '../../../shared/edge-token.ts'
 import { AppError } from '../../../shared/errors.ts'
@@ -57,8 +57,8 @@ async function proveHere(
     requireStream(route)
     return words.readTicket(ticket)
   }
-  if (splitLink(arrival.pathAndQuery) === null) return readKey(undefined)
-  if (route?.link !== true) throw new AppError('invalid_token', 'A link opens the one request that it was made for.')
+  if (!namesLink(arrival.pathAndQuery)) return readKey(undefined)
+  if (route?.link !== true) throw new AppError('link_refused', 'A link opens the one request that it was made for.')
   return words.readLink(arrival)
 }
 

@@ -186,6 +186,11 @@ describe('files through the edge', { timeout: 600_000 }, () => {
     }
     const direct = (url: URL): URL => new URL(url.pathname + url.search, controller.url)
     const status = async (url: URL, init?: RequestInit) => (await fetch(url, init)).status
+    const refusalOf = async (url: URL): Promise<string> => {
+      const refusal: unknown = await (await fetch(url)).json()
+      assert.match(textAt(refusal, 'error', 'next'), /link/)
+      return textAt(refusal, 'error', 'code')
+    }
     const url = await sign({ path: '/workspace/s p/ä', expires_in: 600 })
     assert.equal(url.origin, edge.url.origin)
     assert.equal((await sign({ path: '/a' }, controller.url)).origin, controller.url)
@@ -199,15 +204,17 @@ describe('files through the edge', { timeout: 600_000 }, () => {
         assert.ok([401, 405].includes(await status(one, { method, body })), method)
       }
       const other = new URL(String(one).replace('/s%20p/', '/other/'))
-      assert.equal(await status(other), 401)
+      assert.equal(await refusalOf(other), 'link_refused')
       const root = new URL(String(one).replace('?link=', '?user=root&link='))
-      assert.equal(await status(root), 401)
+      assert.equal(await refusalOf(root), 'link_refused')
       const altered = new URL(String(one).slice(0, -2) + (String(one).endsWith('A') ? 'BB' : 'AA'))
-      assert.equal(await status(altered), 401)
+      assert.equal(await refusalOf(altered), 'link_refused')
+      const cut = new URL(String(one).slice(0, String(one).indexOf('slnk_') + 'slnk_eyJ'.length))
+      assert.equal(await refusalOf(cut), 'link_refused')
       const elsewhere = new URL(String(one).replace(sandbox, `${sandbox.slice(0, -3)}000`))
       assert.ok([401, 404].includes(await status(elsewhere)))
       const list = new URL(one.pathname.replace(/\/files\/.*/, '/files') + one.search, one)
-      assert.equal(await status(list), 401)
+      assert.equal(await refusalOf(list), 'link_refused')
     }
     const put = await sign({ path: '/workspace/by-link', method: 'PUT' })
     assert.equal(await status(put, { method: 'PUT', body: 'put' }), 200)
@@ -216,7 +223,8 @@ describe('files through the edge', { timeout: 600_000 }, () => {
     assert.equal(await read('/workspace/by-link'), 'again')
     const brief = await sign({ path: '/workspace/s p/ä', expires_in: 2 })
     await until('the link to expire', async () => (await status(brief)) === 401)
-    assert.deepEqual([await status(direct(brief)), await status(url)], [401, 200])
+    assert.deepEqual([await refusalOf(brief), await refusalOf(direct(brief))], ['link_refused', 'link_refused'])
+    assert.equal(await status(url), 200)
   })
 
   test('links end with their sandbox and with their key, and no short-lived word makes any', async () => {
@@ -229,6 +237,7 @@ describe('files through the edge', { timeout: 600_000 }, () => {
     assert.equal((await fetch(ofKey)).status, 404)
     await region.ask(`/v1/api-keys/${key.keyId}`, { method: 'DELETE', key: account.key })
     await until('the key to be gone', async () => (await fetch(ofKey)).status === 401)
+    assert.equal(textAt(await (await fetch(ofKey)).json(), 'error', 'code'), 'link_refused')
     const token = await region.ask('/v1/tokens', {
       method: 'POST',
       key: account.key,
