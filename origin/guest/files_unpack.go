@@ -18,17 +18,9 @@ type unpackedFiles struct {
 }
 
 func handleUnpack(response http.ResponseWriter, request *http.Request, who user, path filePath) error {
-	root := -1
-	err := asUser(who, func() (err error) {
-		root, err = makeDirectories(path)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root)
 	body := &bodyReader{from: request.Body}
-	unpack := &unpacking{who: who, root: root, path: path}
+	unpack := &unpacking{who: who, root: -1, path: path}
+	defer unpack.close()
 	if err := unpack.all(body); err != nil {
 		if body.isBroken {
 			return errBrokenOff
@@ -39,7 +31,7 @@ func handleUnpack(response http.ResponseWriter, request *http.Request, who user,
 	_, _ = io.CopyN(io.Discard, body, archiveRestBytes)
 	devices := newDevices()
 	defer devices.close()
-	if err := devices.note(root); err != nil {
+	if err := devices.note(unpack.root); err != nil {
 		return about(path, err)
 	}
 	if err := devices.sync(); err != nil {
@@ -86,12 +78,30 @@ const unboundedBytes = -1
 // unpacking makes the files of an archive below a directory. Parents are found without following any link, so nothing is ever
 // written elsewhere, whatever links the archive has made, or somebody makes meanwhile.
 type unpacking struct {
-	who     user
+	who  user
+	path filePath
+	// The directory, open; -1 until there is something to be put into it, so that nothing is left of an archive that is refused at once.
 	root    int
-	path    filePath
 	done    unpackedFiles
 	entries int
 	closed  []closedDirectory
+}
+
+// begin makes the directory, if it is not there.
+func (u *unpacking) begin() error {
+	if u.root >= 0 {
+		return nil
+	}
+	return asUser(u.who, func() (err error) {
+		u.root, err = makeDirectories(u.path)
+		return err
+	})
+}
+
+func (u *unpacking) close() {
+	if u.root >= 0 {
+		_ = unix.Close(u.root)
+	}
 }
 
 func (u *unpacking) all(body io.Reader) error {
@@ -105,6 +115,9 @@ func (u *unpacking) all(body io.Reader) error {
 		bounded.left = archiveHeaderBytes
 		header, err := archive.Next()
 		if err == io.EOF && u.entries > 0 {
+			if err := u.begin(); err != nil {
+				return err
+			}
 			return asUser(u.who, func() error { return closeDirectories(u.root, u.closed) })
 		}
 		if err != nil {

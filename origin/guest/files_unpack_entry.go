@@ -18,19 +18,29 @@ func (u *unpacking) entry(header *tar.Header, content io.Reader) error {
 	if err != nil || name == "." {
 		return err
 	}
+	var make func() error
 	switch header.Typeflag {
 	case tar.TypeDir:
-		err = u.directory(name, uint32(header.Mode))
+		make = func() error { return u.directory(name, uint32(header.Mode)) }
 	case tar.TypeReg, tar.TypeRegA, tar.TypeCont, tar.TypeGNUSparse:
-		err = u.file(name, header, content)
+		make = func() error { return u.file(name, header, content) }
 	case tar.TypeSymlink:
-		err = u.link(name, func(parent int) error { return unix.Symlinkat(header.Linkname, parent, path.Base(name)) })
+		make = func() error {
+			return u.link(name, func(parent int) error { return unix.Symlinkat(header.Linkname, parent, path.Base(name)) })
+		}
 	case tar.TypeLink:
-		err = u.hardLink(name, header.Linkname)
+		target, err := nameInArchive(header.Linkname)
+		if err != nil {
+			return err
+		}
+		make = func() error { return u.hardLink(name, target) }
 	default:
 		return refuseFile("archive_invalid", "%s is neither a file nor a directory nor a link.", textOf(header.Name))
 	}
-	return about(u.path.below(name), err)
+	if err := u.begin(); err != nil {
+		return err
+	}
+	return about(u.path.below(name), make())
 }
 
 // nameInArchive is the path below the directory. A leading slash means nothing, as everywhere.
@@ -179,11 +189,7 @@ func (u *unpacking) link(name string, make func(parent int) error) error {
 }
 
 // hardLink leads to what the archive has unpacked before, or to what was there, and never out of the directory.
-func (u *unpacking) hardLink(name, to string) error {
-	target, err := nameInArchive(to)
-	if err != nil {
-		return err
-	}
+func (u *unpacking) hardLink(name, target string) error {
 	if target == name {
 		return nil
 	}
