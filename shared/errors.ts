@@ -19,7 +19,7 @@ export const ERRORS = {
   invalid_request: {
     status: 422,
     retry: 'never',
-    next: 'Correct the fields named in details and send the request again.',
+    next: 'Correct what the message says is wrong, field by field where details name some, and send the request again.',
   },
   invalid_header: { status: 400, retry: 'never', next: 'Correct the header named in the message.' },
   malformed_request: { status: 400, retry: 'never', next: 'Send the whole of a request of HTTP/1.1.' },

@@ -112,12 +112,12 @@ func (a *agent) json(method, path string, body, into any) {
 // refused is the code with which something is refused.
 func (a *agent) refused(method, path string, body any) string {
 	a.t.Helper()
-	var said struct{ Code string }
+	var said struct{ Code, Field string }
 	response := a.ask(method, path, body)
 	if err := json.NewDecoder(response.Body).Decode(&said); err != nil || response.StatusCode < 400 {
 		a.t.Fatalf("%s %s: %d %v", method, path, response.StatusCode, err)
 	}
-	return said.Code
+	return strings.TrimSuffix(said.Code+" "+said.Field, " ")
 }
 
 func shell(line string) map[string]any {

@@ -92,7 +92,7 @@ func (c *codeContext) run(ctx context.Context, call codeCall, frames *frameWrite
 	}
 	request, err := c.language.write(c.describe(driver, call, started))
 	if err != nil {
-		return codeEnd{}, &codeRefusal{"invalid_request", err.Error()}
+		return codeEnd{}, invalidField("code", err.Error())
 	}
 	began := time.Now()
 	frames.writeStarted(started)

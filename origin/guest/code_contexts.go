@@ -32,20 +32,26 @@ func newCodeContexts(start startDriver, environment *environment) *codeContexts 
 
 // codeRefusal is what is refused, with a code of the error table (shared/contracts/guest-refusals.ts).
 type codeRefusal struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    string
+	Message string
+	// What of the request is meant, where its caller can name it.
+	Field string
+}
+
+func invalidField(field, message string) *codeRefusal {
+	return &codeRefusal{Code: "invalid_request", Message: message, Field: field}
 }
 
 func contextNotFound() *codeRefusal {
-	return &codeRefusal{"context_not_found", "There is no such context in this sandbox."}
+	return &codeRefusal{Code: "context_not_found", Message: "There is no such context in this sandbox."}
 }
 
 // refuseStart says in the error table's words why a process could not be started.
 func refuseStart(refused *refusal) *codeRefusal {
 	if refused.Code == "cwd_not_usable" {
-		return &codeRefusal{"invalid_request", refused.Message}
+		return invalidField("cwd", refused.Message)
 	}
-	return &codeRefusal{"process_not_started", refused.Message}
+	return &codeRefusal{Code: "process_not_started", Message: refused.Message}
 }
 
 // defaultContextID names the context of a language that nobody has made.
@@ -60,7 +66,7 @@ func (a *codeContexts) find(id, language string) (*codeContext, *codeRefusal) {
 	}
 	if found, isThere := a.all[id]; isThere {
 		if language != "" && found.language.name != language {
-			return nil, &codeRefusal{"invalid_request", "This context is of the language " + found.language.name + "."}
+			return nil, invalidField("language", "This context is of the language "+found.language.name+".")
 		}
 		return found, nil
 	}
@@ -84,7 +90,7 @@ func (a *codeContexts) known(id string) (*codeContext, *codeRefusal) {
 func (a *codeContexts) create(language, cwd string) (*codeContext, *codeRefusal) {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
-		return nil, &codeRefusal{"process_not_started", err.Error()}
+		return nil, &codeRefusal{Code: "process_not_started", Message: err.Error()}
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -94,10 +100,10 @@ func (a *codeContexts) create(language, cwd string) (*codeContext, *codeRefusal)
 func (a *codeContexts) add(id, language, cwd string) (*codeContext, *codeRefusal) {
 	known, isKnown := codeLanguages[language]
 	if !isKnown {
-		return nil, &codeRefusal{"invalid_request", "There is no such language."}
+		return nil, invalidField("language", "There is no such language.")
 	}
 	if len(a.all) >= codeContextsMax {
-		return nil, &codeRefusal{"context_limit", "This sandbox has as many contexts as it may."}
+		return nil, &codeRefusal{Code: "context_limit", Message: "This sandbox has as many contexts as it may."}
 	}
 	made := a.make(id, known, cwd)
 	a.all[id] = made
@@ -138,7 +144,7 @@ func (a *codeContexts) make(id string, language codeLanguage, cwd string) *codeC
 func (a *codeContexts) passing(language string, cwd *string) (*codeContext, *codeRefusal) {
 	known, isKnown := codeLanguages[language]
 	if !isKnown {
-		return nil, &codeRefusal{"invalid_request", "There is no such language."}
+		return nil, invalidField("language", "There is no such language.")
 	}
 	if cwd == nil {
 		cwd = &a.folder

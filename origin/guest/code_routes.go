@@ -52,7 +52,7 @@ func handleCode(response http.ResponseWriter, request *http.Request, contexts *c
 		return
 	}
 	if order.TimeoutMs <= 0 || len(order.Code) > codeBytesMax || strings.Contains(order.Code, "\x00") {
-		refuseCode(response, &codeRefusal{"invalid_request", "code and timeout_ms must be given; code has a bound and no NUL."})
+		refuseCode(response, invalidField("code", "code and timeout_ms must be given; code has a bound and no NUL."))
 		return
 	}
 	defer processes.countCommand(sessionOf(request.Context()))()
@@ -143,7 +143,7 @@ func warmUp(ctx context.Context, in *codeContext, call codeCall) *codeRefusal {
 	defer in.turn.giveBack()
 	end, refused := runUnheard(ctx, in, call)
 	if refused == nil && end.ExitCode != 0 {
-		refused = &codeRefusal{"process_not_started", "What should have made it quick has failed."}
+		refused = &codeRefusal{Code: "process_not_started", Message: "What should have made it quick has failed."}
 	}
 	return refused
 }
@@ -156,11 +156,15 @@ func (u *unheard) Write(bytes []byte) (int, error) { return len(bytes), nil }
 func (u *unheard) WriteHeader(int)                 {}
 
 var statusOfCodeRefusal = map[string]int{
-	"invalid_request": http.StatusUnprocessableEntity, "context_not_found": http.StatusNotFound,
-	"sandbox_busy": http.StatusTooManyRequests, "context_limit": http.StatusConflict, "state_conflict": http.StatusConflict,
+	"context_not_found": http.StatusNotFound,
+	"sandbox_busy":      http.StatusTooManyRequests, "context_limit": http.StatusConflict, "state_conflict": http.StatusConflict,
 	"process_not_started": http.StatusUnprocessableEntity,
 }
 
 func refuseCode(response http.ResponseWriter, refused *codeRefusal) {
+	if refused.Field != "" {
+		refuseField(response, refused.Field, refused.Message)
+		return
+	}
 	refuseRequest(response, statusOfCodeRefusal[refused.Code], refused.Code, refused.Message)
 }

@@ -122,17 +122,17 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 	agent := serveCode(t)
 	id := agent.newContext("bash")
 	for code, order := range map[string]map[string]any{
-		"context_not_found": with(python("1"), "context_id", "ctx_nonsuch"),
-		"invalid_request":   with(python("1"), "context_id", id),
+		"context_not_found":        with(python("1"), "context_id", "ctx_nonsuch"),
+		"invalid_request language": with(python("1"), "context_id", id),
 	} {
 		if got := agent.refused("POST", "", order); got != code {
 			t.Errorf("got %s, want %s", got, code)
 		}
 	}
-	if got := agent.refused("POST", "", with(bash("echo \x00"), "context_id", id)); got != "invalid_request" {
+	if got := agent.refused("POST", "", with(bash("echo \x00"), "context_id", id)); got != "invalid_request code" {
 		t.Errorf("NUL: %s", got)
 	}
-	if got := agent.refused("POST", "/contexts", map[string]string{"language": "cobol", "cwd": "/"}); got != "invalid_request" {
+	if got := agent.refused("POST", "/contexts", map[string]string{"language": "cobol", "cwd": "/"}); got != "invalid_request language" {
 		t.Errorf("language: %s", got)
 	}
 	if got := agent.refused("DELETE", "/contexts/ctx_nonsuch", nil); got != "context_not_found" {

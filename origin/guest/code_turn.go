@@ -22,14 +22,14 @@ func (t *codeTurn) take(ctx context.Context) *codeRefusal {
 	}
 	if t.waiting.Add(1) > codeWaitingMax {
 		t.waiting.Add(-1)
-		return &codeRefusal{"sandbox_busy", "As many calls are waiting as may."}
+		return &codeRefusal{Code: "sandbox_busy", Message: "As many calls are waiting as may."}
 	}
 	defer t.waiting.Add(-1)
 	select {
 	case t.token <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &codeRefusal{"state_conflict", "The caller has left."}
+		return &codeRefusal{Code: "state_conflict", Message: "The caller has left."}
 	}
 }
 

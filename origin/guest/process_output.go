@@ -49,7 +49,7 @@ func handleOutput(response http.ResponseWriter, request *http.Request, table *pr
 	}
 	reader := held.output.attach(seen, false)
 	if reader == nil {
-		refuseRequest(response, http.StatusUnprocessableEntity, "invalid_request", "This process never said that much.")
+		refuseField(response, "cursor", "This process never said that much.")
 		return
 	}
 	if !table.takeReader() {

@@ -101,7 +101,7 @@ func handleSignal(response http.ResponseWriter, request *http.Request, held *hel
 	}
 	number, isKnown := signalNamed(order.Signal)
 	if !isKnown {
-		refuseRequest(response, http.StatusUnprocessableEntity, "invalid_request", "There is no signal "+cut(order.Signal, nameBytesMax)+".")
+		refuseField(response, "signal", "There is no signal "+cut(order.Signal, nameBytesMax)+".")
 		return
 	}
 	if !held.signal(number) {

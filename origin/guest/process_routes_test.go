@@ -28,7 +28,7 @@ func TestAProcessOutlivesItsConnection(t *testing.T) {
 	if story := a.hear(made.ID, "stdout=2&stderr=4&follow=1"); story.stdout != "t\n" || story.stderr != "" || story.end == nil {
 		t.Fatalf("%+v", story)
 	}
-	if code := a.refused("GET", "/"+made.ID+"/output?stdout=5", nil); code != "invalid_request" {
+	if code := a.refused("GET", "/"+made.ID+"/output?stdout=5", nil); code != "invalid_request cursor" {
 		t.Fatal(code)
 	}
 	var all struct{ Processes []processRecord }
@@ -74,7 +74,7 @@ func TestASignalReachesTheWholeGroupAndAnUnknownOneNobody(t *testing.T) {
 	_, err := io.ReadFull(response.Body, first)
 	check(t, err)
 	go func() { heard <- readStory(t, io.MultiReader(bytes.NewReader(first), response.Body)) }()
-	if code := a.refused("POST", "/"+made.ID+"/signal", map[string]string{"signal": "SIGNOTHING"}); code != "invalid_request" {
+	if code := a.refused("POST", "/"+made.ID+"/signal", map[string]string{"signal": "SIGNOTHING"}); code != "invalid_request signal" {
 		t.Fatal(code)
 	}
 	for !strings.Contains(a.hear(made.ID, "").stdout, "ready") {

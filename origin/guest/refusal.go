@@ -52,6 +52,12 @@ func refuseRequest(response http.ResponseWriter, status int, code, message strin
 	writeJSON(response, status, map[string]string{"code": code, "message": message})
 }
 
+// refuseField names what of a request is not valid; the names are those of shared/contracts/guest-refusals.ts.
+func refuseField(response http.ResponseWriter, field, message string) {
+	refused := map[string]string{"code": "invalid_request", "message": message, "field": field}
+	writeJSON(response, http.StatusUnprocessableEntity, refused)
+}
+
 func refuseMethod(response http.ResponseWriter) {
 	http.Error(response, "This is not asked in that way.", http.StatusMethodNotAllowed)
 }

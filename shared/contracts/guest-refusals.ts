@@ -1,5 +1,5 @@
 /**
- * What the agent may refuse in its own words: `{"code", "message"}` with a status of 400 or more. A code of this list is the caller's to
+ * What the agent may refuse in its own words: `{"code", "message", "field"?}` with a status of 400 or more. A code of this list is the caller's to
  * hear, with the status and the advice of the error table; any other one is an agent that makes no sense.
  */
 import * as z from 'zod'
@@ -45,4 +45,6 @@ export const GUEST_REFUSALS = [
 export const guestRefusalBody = z.object({
   code: z.enum(GUEST_REFUSALS),
   message: z.string().max(LIMITS.guestMessageCharsMax),
+  /** Which field of the caller's own request is meant. */
+  field: z.enum(['code', 'cursor', 'cwd', 'language', 'signal']).optional(),
 })

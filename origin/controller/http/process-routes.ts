@@ -2,11 +2,11 @@
 import { PROCESS_ROUTES } from '../../../shared/contracts/processes.ts'
 import type { Route } from '../../../shared/contracts/route.ts'
 import type { ExecBody } from '../../../shared/contracts/sandbox-bodies.ts'
-import { AppError } from '../../../shared/errors.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { answerCode } from '../code/answer-code.ts'
 import { codeOfExec } from '../code/code-of-exec.ts'
 import { commandText } from '../commands/command-text.ts'
+import { notACursor } from '../not-a-cursor.ts'
 import { JSON_TYPE, listProcesses, pathOf, readProcess, startProcess, tellProcess } from '../processes/ask-process.ts'
 import { openOutput } from '../processes/open-output.ts'
 import { BEGINNING, type OutputCursor, readCursor } from '../processes/output-cursor.ts'
@@ -129,7 +129,7 @@ function cursorOf(text: string | undefined): OutputCursor {
   if (text === undefined || text === '') return BEGINNING
   const cursor = readCursor(text)
   if (cursor !== undefined) return cursor
-  throw new AppError('invalid_request', 'The Last-Event-ID is no cursor of this stream.')
+  throw notACursor()
 }
 
 async function signal(call: Call<Routes['signal']>): Promise<Outcome> {

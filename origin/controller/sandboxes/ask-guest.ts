@@ -132,7 +132,8 @@ async function settle(
 const SIZE_OF_RANGES = /^bytes \*\/(\d{1,15})$/
 
 async function refusalOf(answer: Omit<GuestAnswer, 'kind'>): Promise<AppError> {
-  const { code, message } = await readGuestJson(answer, guestRefusalBody)
+  const { code, message, field } = await readGuestJson(answer, guestRefusalBody)
+  if (field !== undefined) return new AppError(code, message, { details: { [field]: [message] } })
   const size =
     code === 'range_not_satisfiable' ? SIZE_OF_RANGES.exec(answer.headers['content-range'] ?? '')?.[1] : undefined
   return new AppError(code, message, size === undefined ? {} : { details: { size_bytes: Number(size) } })

@@ -146,6 +146,7 @@ test('a process hears what is written to it and the signals that are sent, until
   assert.deepEqual([exit_code, reason], [130, 'signal'])
   const unknown = await post(`/processes/${await start('sleep 600')}/signal`, { signal: 'SIGNOTHING' })
   assert.equal(textAt(unknown.json, 'error', 'code'), 'invalid_request')
+  assert.match(textAt(unknown.json, 'error', 'details', 'signal', '0'), /no signal SIGNOTHING/)
 })
 
 test('a process that takes all memory is said to have done so, and others go on', async () => {

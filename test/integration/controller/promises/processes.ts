@@ -27,6 +27,10 @@ export function processPromises(regionOf: () => TestRegion): void {
   const post = (rest: string, body: object, headers: Record<string, string> = {}): Promise<Answer> =>
     ask(rest, { method: 'POST', body, headers })
   const codeOf = ({ json }: Answer): string => textAt(json, 'error', 'code')
+  const saidBy = ({ json }: Answer) => ({
+    code: textAt(json, 'error', 'code'),
+    details: at(json, 'error', 'details'),
+  })
   const stream = (rest: string, init: RequestInit = {}): Promise<Response> =>
     fetch(regionOf().url + pathOf(rest), {
       ...init,
@@ -123,9 +127,10 @@ export function processPromises(regionOf: () => TestRegion): void {
     assert.match(byQuery, /^event: stdout\nid: 8\.3\.1\n/)
     const question = `GET /v1/processes/${agent.pid}/output?stdout=2&stderr=1&follow=1: `
     assert.deepEqual(agent.asked, [question, question])
+    const refused = (why: string) => ({ code: 'invalid_request', details: { cursor: [why] } })
     for (const cursor of ['x', '1.2', '1.2.-3', '9999999999999999.1.1'])
-      assert.equal(codeOf(await ask(`${path}?cursor=${cursor}`)), 'invalid_request')
-    assert.equal(codeOf(await ask(path, { headers: { 'last-event-id': 'x' } })), 'invalid_request')
+      assert.deepEqual(saidBy(await ask(`${path}?cursor=${cursor}`)), refused('must be a cursor of this stream'))
+    assert.deepEqual(saidBy(await ask(path, { headers: { 'last-event-id': 'x' } })), refused('is not a cursor'))
     const head = await stream(path, { method: 'HEAD' })
     assert.deepEqual([head.status, head.headers.get('content-type')], [200, 'text/event-stream'])
   })
@@ -152,6 +157,11 @@ export function processPromises(regionOf: () => TestRegion): void {
       const answer = await post(`/processes/${agent.pid}/stdin`, { data: 'x' })
       assert.deepEqual([answer.status, codeOf(answer)], [status, code])
     }
+    agent.refusal = { status: 422, code: 'invalid_request', field: 'signal' }
+    assert.deepEqual(saidBy(await post(`/processes/${agent.pid}/signal`, { signal: 'SIGNOTHING' })), {
+      code: 'invalid_request',
+      details: { signal: ['The agent refused.'] },
+    })
     const missing = await ask('/processes/p_nosuchprocess')
     assert.deepEqual([missing.status, codeOf(missing)], [404, 'process_not_found'])
     agent.asked = []

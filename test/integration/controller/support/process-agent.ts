@@ -28,7 +28,7 @@ export type ProcessAgent = {
   /** How the process has ended, if it has. */
   ended: GuestProcess['end']
   /** What the next question is refused with. */
-  refusal: { status: number; code: string } | null
+  refusal: { status: number; code: string; field?: string } | null
 }
 
 export const output = (text: string | Uint8Array, position: number, type: 4 | 5 = FRAME.stdout): Uint8Array => {
@@ -70,9 +70,9 @@ export function startProcessAgent(): ProcessAgent {
     if (isLook) agent.looks.push(sandbox)
     else agent.asked.push(`${method} ${url}: ${body}`)
     if (!isLook && agent.refusal !== null) {
-      const { status, code } = agent.refusal
+      const { status, ...refusal } = agent.refusal
       agent.refusal = null
-      return json(response, { code, message: 'The agent refused.' }, status)
+      return json(response, { ...refusal, message: 'The agent refused.' }, status)
     }
     if (thing === 'environment') {
       if (method === 'PUT') environment = guestEnvironment.parse(JSON.parse(body))
