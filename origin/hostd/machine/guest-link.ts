@@ -1,8 +1,10 @@
 /** The one session with a machine's agent: opened when somebody needs it, opened anew after it broke. */
+import { AppError } from '../../../shared/errors.ts'
 import type { Wire } from '../guest/channel.ts'
 import { unreachable } from '../guest/handshake.ts'
 import { type GuestSession, openGuestSession } from '../guest/session.ts'
 import type { Violation } from '../guest/violation.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { MachineFiles } from './files.ts'
 
 export class GuestLink {
@@ -35,15 +37,17 @@ export class GuestLink {
   }
 
   /**
-   * The session that is open, or a new one. `signal` bounds the wait for an agent that is not up yet; where somebody else
-   * waits for it already and gives up, it is begun anew.
+   * The session that is open, or a new one. `signal` bounds the wait for an agent that is not up yet, also where somebody else waits for
+   * it already, for as long as they like; where they give up, it is begun anew.
    */
   async session(signal: AbortSignal): Promise<GuestSession> {
     for (;;) {
       if (this.#session === null) return this.#open(signal)
-      const joined = await this.#session.catch(() => null)
+      const opening = this.#session.catch(() => null)
+      const joined = await unlessAborted(signal, opening).catch((cause: unknown) => {
+        throw cause instanceof AppError ? cause : unreachable('The agent in the sandbox did not answer in time.', cause)
+      })
       if (joined !== null) return joined
-      signal.throwIfAborted()
     }
   }
 

@@ -5,6 +5,7 @@ import { FRAME, type Frame, FrameError } from '../../../shared/frames.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import { refuseDead } from '../machine/death.ts'
 import type { GuestLink } from '../machine/guest-link.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { suspectSilence } from './suspect-silence.ts'
 import type { Vm } from './vm.ts'
 
@@ -71,16 +72,6 @@ async function* framesToTheEnd(vm: Vm, machine: Ground, exec: GuestExec, left: A
     vm.commandsRunning--
     vm.activeAtMs = Date.now()
   }
-}
-
-/** What `next` gives, or the signal's reason if that comes first. */
-function unlessAborted<T>(signal: AbortSignal, next: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason)
-    signal.addEventListener('abort', giveUp, { once: true })
-    next.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
-    if (signal.aborted) giveUp()
-  })
 }
 
 /** Reads a command to its end for nobody, because an answer that is not read holds the command up. How it ends is of no interest. */
