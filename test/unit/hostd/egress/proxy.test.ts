@@ -509,7 +509,8 @@ test('who leaves, or may not any more, while a name is looked up has nothing ask
         world.names = async () => {
           resolve()
           if (happens === 'leaves') {
-            socket.destroy()
+            // Who only shuts down its side may still want to hear the answer.
+            socket.resetAndDestroy()
             await until(() => world.guests.size === 0)
           } else world.change(CLOSED)
           return ['127.0.0.1']
@@ -520,6 +521,7 @@ test('who leaves, or may not any more, while a name is looked up has nothing ask
       await until(() => world.log.length > before)
       socket.destroy()
       await gone
+      await until(() => world.guests.size === 0)
     }
   assert.equal(requests, 0)
 })
