@@ -8,6 +8,7 @@ import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../../shared/limits.ts'
 import { BrokenRules, type Violation } from './violation.ts'
+import { whenClosed } from './when-closed.ts'
 
 /** Hears what passes between this daemon and any guest, and what ended one. */
 export type Wire = {
@@ -65,10 +66,11 @@ export class Channel {
   counted(stream: ClientHttp2Stream): ClientHttp2Stream {
     this.#streams.add(stream)
     stream.pause().on('data', (chunk: Buffer) => this.notePayload(chunk.length))
-    return stream.once('close', () => {
+    whenClosed(stream, () => {
       this.#streams.delete(stream)
       this.notePayload(LIMITS.guestWindowBytes)
     })
+    return stream
   }
 
   notePayload(bytes: number): void {

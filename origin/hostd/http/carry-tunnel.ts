@@ -1,6 +1,7 @@
 /** Joins a request and its answer to a tunnel: what the caller sends goes in, what the port says comes out, neither faster than it is taken. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
+import { whenClosed } from '../guest/when-closed.ts'
 import type { Tunnel } from '../vm/tunnel.ts'
 
 /**
@@ -9,7 +10,7 @@ import type { Tunnel } from '../vm/tunnel.ts'
  */
 export async function carryTunnel(incoming: IncomingMessage, outgoing: ServerResponse, tunnel: Tunnel): Promise<void> {
   const { stream, broken, noteActivity } = tunnel
-  const closed = new Promise<void>((resolve) => stream.once('close', resolve))
+  const closed = new Promise<void>((resolve) => whenClosed(stream, resolve))
   // How it ended is read from its code; an error that nobody hears would end the process.
   stream.on('error', () => {})
   incoming.on('error', () => {})

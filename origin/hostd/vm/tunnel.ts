@@ -2,6 +2,7 @@
 import type { ClientHttp2Stream } from 'node:http2'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
+import { whenClosed } from '../guest/when-closed.ts'
 import type { Host } from '../host.ts'
 import type { Vm } from './vm.ts'
 
@@ -31,7 +32,7 @@ export async function tunnelToVm(host: Host, id: string, port: number, caller: A
     const session = await guest.session(broken)
     const stream = await session.tunnel(port, { signal: broken })
     noteActivity(vm)
-    stream.once('close', () => {
+    whenClosed(stream, () => {
       vm.tunnelsOpen -= 1
     })
     return { stream, broken, noteActivity: () => noteActivity(vm) }
