@@ -119,9 +119,12 @@ test('a port on which nothing listens is said to be closed, and what is no port 
 })
 
 test('a sandbox takes 256 connections at a time and says no to the next, and each that ends makes room', async () => {
-  const tunnels = await Promise.all(Array.from({ length: 256 }, () => open('served', 'echo')))
+  const tunnels: Opened[] = []
   try {
-    assert.ok(tunnels.every(({ answer }) => answer.statusCode === 200))
+    // A few at a time, because each is given up when it takes long, and an emulated machine takes a while for all of them.
+    while (tunnels.length < 256)
+      tunnels.push(...(await Promise.all(Array.from({ length: 16 }, () => open('served', 'echo')))))
+    assert.deepEqual(new Set(tunnels.map(({ answer }) => answer.statusCode)), new Set([200]))
     assert.equal(await codeOf(await open('served', 'echo')), 'port_busy')
   } finally {
     await Promise.all(tunnels.map(statusOf))
