@@ -109,7 +109,7 @@ async function collect(): Promise<EgressEntry[]> {
 }
 
 async function run(id: string, line: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const stream = await exec(host, id, line, { timeout_ms: 90_000 })
+  const stream = await exec(host, id, line, { timeout_ms: 300_000 })
   return { code: exitOf(stream).exit_code, stdout: textOf(stream), stderr: textOf(stream, FRAME.stderr) }
 }
 
