@@ -14,7 +14,7 @@ import { askRoute } from '../isolation/ask-route.ts'
 import { type Planted, plant } from '../isolation/plant.ts'
 import { embedded, type TestServer } from '../support/databases.ts'
 import { fillRegion } from '../support/fill-region.ts'
-import { startRegion, type TestRegion } from '../support/region.ts'
+import { startRegion, type TestRegion, until } from '../support/region.ts'
 import { seedTenants } from '../support/seed-tenants.ts'
 import { type WholeAgent, wholeAgent } from '../support/whole-agent.ts'
 import { recordStatements } from './record-statements.ts'
@@ -80,13 +80,9 @@ describe(`in a region of ${ROWS} sandboxes`, { timeout: 600_000 }, () => {
   test('nor does what is done every second by whoever leads', async () => {
     const recording = recordStatements()
     await leader.end()
-    await sleep(3 * LIMITS.reconcileMs)
+    await until('somebody to lead', () => [...recording.statements.keys()].some((text) => text.includes('there.id')))
+    await sleep(2 * LIMITS.reconcileMs)
     recording.stop()
-    const texts = [...recording.statements.keys()]
-    assert.ok(
-      texts.some((text) => text.includes('there.id')),
-      'nobody has become the leader',
-    )
     const scans = await scansOf(region, recording.statements)
     const unexpected = scans.filter(({ text }) => !SWEEPS.some(([sweep]) => sweep.test(text)))
     assert.deepEqual(unexpected, [])

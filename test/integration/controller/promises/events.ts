@@ -308,7 +308,7 @@ export function eventPromises(regionOf: () => TestRegion): void {
     return {
       started: started.promise,
       async stopAt(count: number): Promise<Frame[]> {
-        const end = Date.now() + 10_000
+        const end = Date.now() + 90_000
         isEnough = () => frames.length >= count || Date.now() > end
         await reading
         return frames
