@@ -1,6 +1,5 @@
 /** Which sandboxes go by less than what the accounts say of egress. */
 import { sql } from 'drizzle-orm'
-import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 
 /** `isReady`: it has a machine that can be told; else it is on its way to one. */
@@ -17,10 +16,10 @@ export async function lastChange(db: Db): Promise<number> {
 }
 
 /**
- * Of the changes after `place`. A secret may be bound to any sandbox, so a change of one concerns all of its tenant's. Drawn by chance when
- * there are many: those that cannot be told now keep none of the others from it.
+ * Of the changes after `place`, at most `rowsMax`. A secret may be bound to any sandbox, so a change of one concerns all of its tenant's.
+ * Drawn by chance when there are many: those that cannot be told now keep none of the others from it.
  */
-export async function findStale(db: Db, place: number): Promise<Stale[]> {
+export async function findStale(db: Db, place: number, rowsMax: number): Promise<Stale[]> {
   const { rows } = await db.execute<Stale>(sql`
     with changed as (
       select tenant, resource, max(version) as version from (
@@ -39,7 +38,7 @@ export async function findStale(db: Db, place: number): Promise<Stale[]> {
       where changed.resource is null and tenant = changed.tenant and ${IS_THERE}
     ) s
     group by s.id, s.host, s.state, s.egress_version having coalesce(s.egress_version, 0) < max(changed.version)
-    order by s.state in ('creating', 'provisioning'), random() limit ${LIMITS.egressSettleRowsMax}`)
+    order by s.state in ('creating', 'provisioning'), random() limit ${rowsMax}`)
   return rows
 }
 

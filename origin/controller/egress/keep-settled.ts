@@ -12,7 +12,11 @@ import { describeError } from '../log.ts'
 import { findStale, lastChange, markSettled, type Stale } from './find-stale.ts'
 import { settleEgress } from './settle-egress.ts'
 
-export function createSettling(controller: Controller): () => Promise<void> {
+/** `rowsMax` is how many a turn takes. */
+export function createSettling(
+  controller: Controller,
+  rowsMax: number = LIMITS.egressSettleRowsMax,
+): () => Promise<void> {
   const { db } = controller.database
   let seen: { version: number; atMs: number }[] = []
   return async () => {
@@ -21,9 +25,10 @@ export function createSettling(controller: Controller): () => Promise<void> {
     const last = await lastChange(db)
     if (last <= place) return
     if (last > (seen.at(-1)?.version ?? 0)) seen.push({ version: last, atMs: now })
-    const stale = await findStale(db, place)
+    const stale = await findStale(db, place, rowsMax)
     const left = await settleAll(controller, stale, last)
-    if (left > 0) return
+    // As many as a turn takes may not be all.
+    if (left > 0 || stale.length === rowsMax) return
     const old = seen.filter(({ atMs }) => now - atMs >= LIMITS.egressSettleLagMs)
     seen = seen.slice(old.length)
     const settled = old.at(-1)?.version

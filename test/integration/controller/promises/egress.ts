@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { readPlace } from '../../../../origin/controller/accounts/places.ts'
+import { lastChange } from '../../../../origin/controller/egress/find-stale.ts'
+import { createSettling } from '../../../../origin/controller/egress/keep-settled.ts'
 import { SCOPES } from '../../../../shared/accounts.ts'
 import { EGRESS_ROUTES } from '../../../../shared/contracts/egress.ts'
+import { LIMITS } from '../../../../shared/limits.ts'
 import type { TestServer } from '../support/databases.ts'
 import { type Account, type Answer, at, startRegion, type TestRegion, textAt, until } from '../support/region.ts'
 import { keyOfUser } from '../support/user-key.ts'
@@ -166,6 +170,26 @@ export function egressPromises(regionOf: () => TestRegion, server: () => TestSer
     await regionOf().sql('update sandbox set egress_revision = null, egress_mark = null where id = $1', [id])
     await allow(tenant, 'b.io', { resource_id: id })
     await until('the host to go by the newer word', () => hostsOf(id).includes('b.io'))
+  })
+
+  // A lockdown that counts as carried out while sandboxes still go by what was said before it would never reach them.
+  test('a change counts as carried to all only when all go by it, however few a turn takes', async () => {
+    const tenant = await newTenant()
+    const ids = await Promise.all(Array.from({ length: 9 }, () => create(tenant)))
+    // Those that are paused are told by turns alone.
+    await Promise.all(ids.map((id) => done(ask(tenant.key, 'POST', `/v1/sandboxes/${id}/pause`, {}))))
+    const { controller } = regionOf().running
+    const { db } = controller.database
+    await allow(tenant, 'turns.example')
+    const change = await lastChange(db)
+    let nowMs = controller.clock()
+    const settle = createSettling({ ...controller, clock: () => nowMs }, 2)
+    await until('the change to count as carried to all', async () => {
+      nowMs += LIMITS.egressSettleLagMs
+      await settle()
+      return (await readPlace(db, 'egress')) >= change
+    })
+    for (const id of ids) assert.deepEqual(hostsOf(id), ['turns.example'])
   })
 
   test('many who change the rules of one sandbox at once leave it with all of them', async () => {
