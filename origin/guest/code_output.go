@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"sync"
-	"syscall"
 )
 
 // codeOutput is stdout or stderr of an interpreter, which lives longer than the calls that it belongs to. What is printed
@@ -55,22 +54,11 @@ func (o *codeOutput) begin(frames *frameWriter, bytesMax int64) {
 	}
 }
 
-// end delivers what is in the pipe by now and takes the output away from the call. What a thread goes on printing at this
-// moment could fill the pipe again and again; one that was full was at most so large.
+// end delivers what is in the pipe by now and takes the output away from the call.
 func (o *codeOutput) end() (truncated bool) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	if raw, err := o.pipe.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			for taken := 0; taken < pipeBytesMax; {
-				count := o.take(int(fd))
-				if count <= 0 {
-					return
-				}
-				taken += count
-			}
-		})
-	}
+	passRest(o.pipe, o.buffer[frameHeaderBytes:], o.deliver)
 	o.frames = nil
 	return o.truncated
 }
@@ -78,25 +66,10 @@ func (o *codeOutput) end() (truncated bool) {
 func (o *codeOutput) takeOnce(fd int) (count int, isOver bool) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	count = o.take(fd)
-	return count, count == 0
-}
-
-// take is negative when there is nothing to read now, and 0 when there never will be again.
-func (o *codeOutput) take(fd int) int {
-	for {
-		count, err := syscall.Read(fd, o.buffer[frameHeaderBytes:])
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			return -1
-		case err != nil || count <= 0:
-			return 0
-		}
+	if count = readNow(fd, o.buffer[frameHeaderBytes:]); count > 0 {
 		o.deliver(count)
-		return count
 	}
+	return count, count == 0
 }
 
 func (o *codeOutput) deliver(count int) {

@@ -47,16 +47,10 @@ func beginTerminal(id string, order terminalOrder, pty *pty, shell terminalShell
 func (t *terminal) showAll(done chan<- struct{}) {
 	defer close(done)
 	chunk := make([]byte, frameChunkBytes)
-	for {
-		count, err := t.pty.ours.Read(chunk)
-		if count > 0 {
-			t.screen.show(chunk[:count])
-			t.keepPace()
-		}
-		if err != nil {
-			return
-		}
-	}
+	passAll(t.pty.ours, chunk, func(count int) {
+		t.screen.show(chunk[:count])
+		t.keepPace()
+	})
 }
 
 func (t *terminal) typeAll() {
