@@ -1,5 +1,5 @@
 /** Reading published events, by their places. */
-import { and, asc, desc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNotNull, lte, type SQL, sql } from 'drizzle-orm'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Db } from '../database/connect.ts'
 import { event } from '../database/schema/events.ts'
@@ -54,9 +54,13 @@ export async function newestPosition(db: Db): Promise<number> {
   return row?.position ?? 0
 }
 
+/**
+ * Whether what came after this place is still there. Events are forgotten from the oldest on, so it is for as long as one up to here is;
+ * the one that had this place may be gone, because those of commands are forgotten sooner.
+ */
 export async function isKept(db: Db, position: number): Promise<boolean> {
-  const rows = await db.select({ position: event.position }).from(event).where(eq(event.position, position))
-  return rows.length > 0
+  const upTo = db.select({ position: event.position }).from(event).where(lte(event.position, position))
+  return (await upTo.orderBy(asc(event.position)).limit(1)).length > 0
 }
 
 /** The next events of everybody, for the tail. */

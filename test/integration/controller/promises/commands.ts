@@ -37,9 +37,9 @@ export function commandPromises(regionOf: () => TestRegion): void {
     textAt((await regionOf().ask('/v1/sandboxes', { method: 'POST', body })).json, 'data', 'id')
   const post = (id: string, rest: string, body: object = {}): Promise<Answer> =>
     regionOf().ask(`/v1/sandboxes/${id}${rest}`, { method: 'POST', body })
-  const follow = async (id: string): Promise<SseReader> => {
+  const follow = async (id: string, headers: Record<string, string> = {}): Promise<SseReader> => {
     const authorization = `Bearer ${regionOf().key}`
-    const reader = await readSse(`${regionOf().url}/v1/sandboxes/${id}/events`, { authorization })
+    const reader = await readSse(`${regionOf().url}/v1/sandboxes/${id}/events`, { authorization, ...headers })
     readers.push(reader)
     return reader
   }
@@ -207,5 +207,19 @@ export function commandPromises(regionOf: () => TestRegion): void {
     await forgetOld(regionOf().running.controller)
     const rows = await regionOf().sql<{ type: string }>('select type from event where sandbox = $1', [id])
     assert.ok(rows.length > 0 && rows.every(({ type }) => !type.startsWith('sandbox.exec.')))
+  })
+
+  // A reader that comes back after hours would lose what happened to its sandboxes, because the last it had heard of was a command.
+  test('a stream goes on after a command that is forgotten meanwhile', async () => {
+    const id = await make()
+    const reader = await follow(id)
+    await post(id, '/exec', { command: 'echo old' })
+    const [, completed] = await reader.take(2)
+    reader.close()
+    await post(id, '/pause')
+    await regionOf().sql(`update event set ts = ts - interval '61 minutes' where sandbox = $1`, [id])
+    await forgetOld(regionOf().running.controller)
+    const again = await follow(id, { 'last-event-id': completed?.id ?? '' })
+    assert.equal((await again.take(1))[0]?.event, 'sandbox.paused')
   })
 }
