@@ -40,12 +40,14 @@ export function refuseEncoding(encoding: string | undefined): void {
 const tooLarge = (bytesMax: number): AppError =>
   new AppError('body_too_large', `The body may have at most ${bytesMax} bytes.`)
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
 /** One JSON object. No body at all is an empty object, because every field of some routes is optional. */
 export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
   if (bytes.length === 0) return {}
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = JSON.parse(UTF8.decode(bytes))
   } catch {
     throw new AppError('invalid_json', 'The body is not JSON.')
   }

@@ -85,8 +85,13 @@ export function serveRoute<R extends Route, Who>(
         principal: who,
         reference: c.req.param('id') ?? '',
         params: c.req.param(),
-        pathname: new URL(c.req.url).pathname,
-        origin: originOf(controller, arrival, claims),
+        // Few routes ask for these, and each takes a URL apart.
+        get pathname() {
+          return new URL(c.req.url).pathname
+        },
+        get origin() {
+          return originOf(controller, arrival, claims)
+        },
         body: (route.body === undefined
           ? undefined
           : checkFields(route.body, parseJsonObject(rawBody))) as Call<R>['body'],
