@@ -13,7 +13,7 @@ import { BEGINNING, type OutputCursor, readCursor } from '../processes/output-cu
 import { planProcess, planStreamed } from '../processes/plan-process.ts'
 import { readTail } from '../processes/read-tail.ts'
 import type { FoundAsking, GuestAsking } from '../sandboxes/ask-guest.ts'
-import { findForChange } from '../sandboxes/find-sandbox.ts'
+import { findForCall } from '../sandboxes/find-sandbox.ts'
 import { keepFirstAnswer } from '../sandboxes/keep-first-answer.ts'
 import { workdirOf } from '../templates/template-settings.ts'
 import { header } from './arrival.ts'
@@ -65,7 +65,7 @@ export const askingOf = ({ principal, reference, caller, arrival }: Asked): Gues
 export async function groundOf(call: Asked): Promise<{ asking: FoundAsking; workdir: string }> {
   const { controller, principal, reference, caller, arrival } = call
   const { db } = controller.database
-  const found = await arrival.timing.measure('admit', findForChange(db, principal, reference, controller.region.code))
+  const found = await arrival.timing.measure('admit', findForCall(db, principal, reference, controller.region.code))
   return { asking: { waker: principal, found, caller, timing: arrival.timing }, workdir: await workdirOf(db, found) }
 }
 

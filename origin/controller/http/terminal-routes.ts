@@ -4,7 +4,7 @@ import { TERMINAL_ROUTES } from '../../../shared/contracts/terminals.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { wordFor } from '../accounts/make-browser-word.ts'
 import type { Principal } from '../accounts/principal.ts'
-import { findForChange } from '../sandboxes/find-sandbox.ts'
+import { findForCall } from '../sandboxes/find-sandbox.ts'
 import { workdirOf } from '../templates/template-settings.ts'
 import { beginTerminal, endTerminal, listTerminals } from '../terminals/manage-terminals.ts'
 import { socketUrl, toTerminalRecord } from '../terminals/record.ts'
@@ -23,7 +23,7 @@ export function serveTerminals(serve: Serve<Principal>): void {
   serve(TERMINAL_ROUTES.create, async (call) => {
     const { controller, principal } = call
     const { db } = controller.database
-    const found = await findForChange(db, principal, call.reference, controller.region.code)
+    const found = await findForCall(db, principal, call.reference, controller.region.code)
     const cwd = call.body.cwd ?? (await workdirOf(db, found))
     const inside = { waker: principal, found, caller: call.caller, timing: call.arrival.timing }
     const { terminal, sandbox } = await beginTerminal(controller, inside, { ...call.body, cwd })
@@ -42,7 +42,7 @@ export function serveTerminals(serve: Serve<Principal>): void {
     return { text: null }
   })
   serve(TERMINAL_ROUTES.connect, async ({ controller, principal, reference }) => {
-    await findForChange(controller.database.db, principal, reference, controller.region.code)
+    await findForCall(controller.database.db, principal, reference, controller.region.code)
     throw new AppError('upgrade_required', 'A terminal is seen on a WebSocket.')
   })
 }

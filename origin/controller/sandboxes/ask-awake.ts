@@ -1,7 +1,7 @@
 /** Asks the host of a sandbox that must run for it, and wakes it first; also when the host knows before the row that it is paused. */
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow, SandboxRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Timing } from '../http/timing.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
@@ -10,9 +10,9 @@ import { ensureRunning, type Waker } from './resume-sandbox.ts'
 
 type Asking<T> = {
   waker: Waker
-  found: SandboxRow
+  found: CalledRow
   /** Sent again only when the host says that it is paused there, and has begun nothing. */
-  ask: (row: SandboxRow) => Promise<T | Trouble>
+  ask: (row: CalledRow) => Promise<T | Trouble>
   timing?: Timing | undefined
   /** What the asking is called in the timing. */
   phase: string
@@ -22,7 +22,7 @@ type Asking<T> = {
 export async function askAwake<T extends { kind: string }>(
   controller: Controller,
   { waker, found, ask, timing, phase }: Asking<T>,
-): Promise<{ row: SandboxRow; outcome: T | Trouble }> {
+): Promise<{ row: CalledRow; outcome: T | Trouble }> {
   const measure = <R>(name: string, work: Promise<R>): Promise<R> => timing?.measure(name, work) ?? work
   let row = await measure('resume', ensureRunning(controller, waker, found))
   let outcome = await measure(phase, ask(row))
@@ -34,7 +34,7 @@ export async function askAwake<T extends { kind: string }>(
 }
 
 /** Its time ran out on the host, and the row had not heard of it yet. */
-async function followPause({ database: { db } }: Controller, { id, revision }: SandboxRow): Promise<SandboxRow> {
+async function followPause({ database: { db } }: Controller, { id, revision }: CalledRow): Promise<SandboxRow> {
   const now = (await moveSandbox(db, id, 'pause', { revision })) ?? (await readSandbox(db, id))
   if (now === undefined) throw notFound()
   return now

@@ -6,13 +6,13 @@ import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow } from '../database/schema/sandboxes.ts'
 import type { GuestAnswer, GuestRequest, GuestStream } from '../hosts/guest-calls.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { readJson } from '../hosts/read-json.ts'
 import type { Timing } from '../http/timing.ts'
 import { askAwake } from './ask-awake.ts'
-import { findForChange } from './find-sandbox.ts'
+import { findForCall } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import type { Waker } from './resume-sandbox.ts'
 import { outcomeUnknown } from './start-on-host.ts'
@@ -26,10 +26,10 @@ export type GuestAsking = {
   timing?: Timing
 }
 /** A sandbox that was found before. */
-export type FoundAsking = Omit<GuestAsking, 'principal' | 'reference'> & { waker: Waker; found: SandboxRow }
+export type FoundAsking = Omit<GuestAsking, 'principal' | 'reference'> & { waker: Waker; found: CalledRow }
 
-export type Answered = Omit<GuestAnswer, 'kind'> & { row: SandboxRow }
-export type Conversation = Omit<GuestStream, 'kind'> & { row: SandboxRow }
+export type Answered = Omit<GuestAnswer, 'kind'> & { row: CalledRow }
+export type Conversation = Omit<GuestStream, 'kind'> & { row: CalledRow }
 
 /** The agent's answer to what it did not refuse. Throws what the caller should hear. */
 export async function askGuest(
@@ -78,7 +78,7 @@ export async function readGuestJson<T extends z.ZodType>(
 }
 
 /** Why an answer or a conversation broke off: what the caller should hear in its place. It never rejects. */
-export async function whyCut(controller: Controller, row: SandboxRow): Promise<AppError> {
+export async function whyCut(controller: Controller, row: CalledRow): Promise<AppError> {
   try {
     const answer = await hostOf(controller, row).stats(row.id)
     if (answer.kind !== 'done') return (await endOf(controller, row, answer)) ?? answer.error
@@ -91,28 +91,28 @@ export async function whyCut(controller: Controller, row: SandboxRow): Promise<A
 }
 
 /** The same for what had begun to run: that its host is away now says nothing about whether it was done, so it is not to be sent again. */
-export const asWork = ({ id }: SandboxRow, why: AppError): AppError =>
+export const asWork = ({ id }: CalledRow, why: AppError): AppError =>
   why.code === 'host_unavailable' ? outcomeUnknown(id, undefined, why) : why
 
 async function ask<T extends { kind: string }>(
   controller: Controller,
   asking: GuestAsking | FoundAsking,
-  send: (row: SandboxRow) => Promise<T | Trouble>,
-): Promise<{ row: SandboxRow; outcome: T | Trouble }> {
+  send: (row: CalledRow) => Promise<T | Trouble>,
+): Promise<{ row: CalledRow; outcome: T | Trouble }> {
   const { timing } = asking
   if ('found' in asking) {
     const { waker, found } = asking
     return askAwake(controller, { waker, found, ask: send, timing, phase: 'guest' })
   }
   const { principal, reference } = asking
-  const finding = findForChange(controller.database.db, principal, reference, controller.region.code)
+  const finding = findForCall(controller.database.db, principal, reference, controller.region.code)
   const found = await (timing?.measure('admit', finding) ?? finding)
   return askAwake(controller, { waker: principal, found, ask: send, timing, phase: 'guest' })
 }
 
 async function settle(
   controller: Controller,
-  row: SandboxRow,
+  row: CalledRow,
   outcome: GuestAnswer | Trouble,
   { isWork }: GuestRequest,
 ): Promise<Omit<GuestAnswer, 'kind'>> {
@@ -140,7 +140,7 @@ async function refusalOf(answer: Omit<GuestAnswer, 'kind'>): Promise<AppError> {
 }
 
 /** When the trouble is that the sandbox was paused or has ended. */
-async function endOf(controller: Controller, row: SandboxRow, trouble: Trouble): Promise<AppError | undefined> {
+async function endOf(controller: Controller, row: CalledRow, trouble: Trouble): Promise<AppError | undefined> {
   return (
     (await followStop(controller, row, trouble)) ??
     (isLost(trouble) ? await loseSandbox(controller, row, trouble) : undefined)

@@ -3,13 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../../shared/errors.ts'
 import { LIMITS } from '../../../shared/limits.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow, SandboxRow } from '../database/schema/sandboxes.ts'
 import { notFound, readSandbox } from './find-sandbox.ts'
 
 /** The row when it is running or paused. Throws what the caller should hear when it has ended, or moves for too long. */
-export async function awaitSettled(controller: Controller, found: SandboxRow): Promise<SandboxRow> {
+export async function awaitSettled<Row extends CalledRow>(
+  controller: Controller,
+  found: Row,
+): Promise<Row | SandboxRow> {
   const until = controller.clock() + LIMITS.resumeWaitMs
-  let row = found
+  let row: Row | SandboxRow = found
   for (;;) {
     switch (row.state) {
       case 'running':
@@ -33,7 +36,7 @@ export async function awaitSettled(controller: Controller, found: SandboxRow): P
 }
 
 /** Throws when it is forgotten. */
-export async function readAgain(controller: Controller, { id }: SandboxRow): Promise<SandboxRow> {
+export async function readAgain(controller: Controller, { id }: CalledRow): Promise<SandboxRow> {
   const again = await readSandbox(controller.database.db, id)
   if (again === undefined) throw notFound()
   return again

@@ -8,13 +8,13 @@ import type { Principal } from '../accounts/principal.ts'
 import { commandText } from '../commands/command-text.ts'
 import { tellCommand } from '../commands/tell-command.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import type { Run } from '../hosts/run-stream.ts'
 import type { Timing } from '../http/timing.ts'
 import { workdirOf } from '../templates/template-settings.ts'
 import { askAwake } from './ask-awake.ts'
-import { findForChange } from './find-sandbox.ts'
+import { findForCall } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import { planExec } from './plan-exec.ts'
 import { toExecAnswer } from './record.ts'
@@ -28,7 +28,7 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   const { principal, reference, caller } = request
   const found = await timing.measure(
     'admit',
-    findForChange(controller.database.db, principal, reference, controller.region.code),
+    findForCall(controller.database.db, principal, reference, controller.region.code),
   )
   const exec = planExec(request.body, await workdirOf(controller.database.db, found))
   const told = tellCommand(controller, found.id, { command: commandText(request.body) })
@@ -50,7 +50,7 @@ export async function execInSandbox(controller: Controller, request: ExecRequest
   }
 }
 
-async function conclude(controller: Controller, row: SandboxRow, outcome: Run | Trouble): Promise<ExecAnswer> {
+async function conclude(controller: Controller, row: CalledRow, outcome: Run | Trouble): Promise<ExecAnswer> {
   if (outcome.kind === 'ran' && outcome.exit !== null) return toExecAnswer(outcome.exit)
   const stopped = outcome.kind === 'ran' ? undefined : await followStop(controller, row, outcome)
   if (stopped !== undefined) throw stopped

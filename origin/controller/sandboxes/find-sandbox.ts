@@ -6,7 +6,13 @@ import { LIMITS } from '../../../shared/limits.ts'
 import { type KeyStanding, type Principal, requireStanding } from '../accounts/principal.ts'
 import type { Db } from '../database/connect.ts'
 import { prepared } from '../database/prepared.ts'
-import { SANDBOX_COLUMNS, type SandboxRow, sandbox } from '../database/schema/sandboxes.ts'
+import {
+  CALLED_COLUMNS,
+  type CalledRow,
+  SANDBOX_COLUMNS,
+  type SandboxRow,
+  sandbox,
+} from '../database/schema/sandboxes.ts'
 
 export const notFound = (): AppError => new AppError('sandbox_not_found', 'There is no such sandbox.')
 
@@ -44,31 +50,42 @@ type Shape = `${'id' | 'name'}${'' | '_user'}${'' | '_only'}`
 const shapeOf = ({ externalUser, sandbox: only }: Reach, reference: Reference): Shape =>
   `${'id' in reference ? 'id' : 'name'}${externalUser === null ? '' : '_user'}${only === null ? '' : '_only'}`
 
-/** A failed one that shares its name with a living one is not meant. */
 const preparedFind = prepared((db, shape: Shape) =>
   db
     .select(SANDBOX_COLUMNS)
     .from(sandbox)
     .where(matching(shape))
-    .orderBy(...LIVING_FIRST)
+    .orderBy(...orderOf(shape))
     .limit(1)
     .prepare(`find_sandbox_${shape}`),
 )
 
+const STANDING = sql<KeyStanding>`standing_of_key(${sql.placeholder('key')}, ${sql.placeholder('tenant')})`
+
 const preparedFindForChange = prepared((db, shape: Shape) =>
   db
-    .select({
-      row: SANDBOX_COLUMNS,
-      standing: sql<KeyStanding>`standing_of_key(${sql.placeholder('key')}, ${sql.placeholder('tenant')})`,
-    })
+    .select({ row: SANDBOX_COLUMNS, standing: STANDING })
     .from(sandbox)
     .where(matching(shape))
-    .orderBy(...LIVING_FIRST)
+    .orderBy(...orderOf(shape))
     .limit(1)
     .prepare(`find_sandbox_for_change_${shape}`),
 )
 
+const preparedFindForCall = prepared((db, shape: Shape) =>
+  db
+    .select({ row: CALLED_COLUMNS, standing: STANDING })
+    .from(sandbox)
+    .where(matching(shape))
+    .orderBy(...orderOf(shape))
+    .limit(1)
+    .prepare(`find_sandbox_for_call_${shape}`),
+)
+
 const LIVING_FIRST = [sql`${sandbox.state} = 'error'`, desc(sandbox.id)]
+
+/** A failed one that shares its name with a living one is not meant. An id has nobody to share with, and sorting takes its time. */
+const orderOf = (shape: Shape): SQL[] => (shape.startsWith('id') ? [] : LIVING_FIRST)
 
 function matching(shape: Shape): SQL | undefined {
   const given = {
@@ -105,7 +122,22 @@ export async function findForChange(
 ): Promise<SandboxRow> {
   const parsed = parseReference(reference, regionCode)
   const statement = preparedFindForChange(db, shapeOf(principal, parsed))
-  const [found] = await statement.execute({ key: principal.key, ...valuesOf(principal, parsed) })
+  return standing(await statement.execute({ key: principal.key, ...valuesOf(principal, parsed) }))
+}
+
+/** The same for a call into the sandbox, which changes something there. */
+export async function findForCall(
+  db: Db,
+  principal: Principal,
+  reference: string,
+  regionCode: string,
+): Promise<CalledRow> {
+  const parsed = parseReference(reference, regionCode)
+  const statement = preparedFindForCall(db, shapeOf(principal, parsed))
+  return standing(await statement.execute({ key: principal.key, ...valuesOf(principal, parsed) }))
+}
+
+function standing<Row>([found]: { row: Row; standing: KeyStanding }[]): Row {
   if (found === undefined) throw notFound()
   requireStanding(found.standing)
   return found.row

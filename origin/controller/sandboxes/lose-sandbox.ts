@@ -1,7 +1,7 @@
 /** A machine that its host no longer has, because it died or because its time was over: the row says so, and the caller hears it. */
 import { AppError, type ErrorCode } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow } from '../database/schema/sandboxes.ts'
 import type { Host } from '../hosts/client.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { clearHost } from './clear-host.ts'
@@ -14,7 +14,7 @@ const LOST: ReadonlySet<ErrorCode> = new Set(['sandbox_not_found', 'sandbox_lost
 export const isLost = (trouble: Trouble): boolean => trouble.kind !== 'unknown' && LOST.has(trouble.error.code)
 
 /** The row follows. What a caller should hear: also when it is the row that was ended, and the machine with it. */
-export async function loseSandbox(controller: Controller, row: SandboxRow, { error }: Trouble): Promise<AppError> {
+export async function loseSandbox(controller: Controller, row: CalledRow, { error }: Trouble): Promise<AppError> {
   if (error.code === 'sandbox_expired') {
     await moveSandbox(controller.database.db, row.id, 'destroy')
     await clearHost(controller, row)
@@ -30,7 +30,7 @@ export async function loseSandbox(controller: Controller, row: SandboxRow, { err
 }
 
 /** The host that this sandbox is on. Throws when this controller has no address for it. */
-export function hostOf(controller: Controller, row: SandboxRow): Host {
+export function hostOf(controller: Controller, row: CalledRow): Host {
   const host = controller.hosts.get(row.host)
   if (host === undefined)
     throw new AppError('host_unavailable', 'The machine of this sandbox cannot be reached.', { detail: row.host })

@@ -1,12 +1,11 @@
 /** Makes sure that a sandbox has a running CPU: wakes a paused one, waits for one that somebody else is waking. */
 import type { Principal } from '../accounts/principal.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow, SandboxRow } from '../database/schema/sandboxes.ts'
 import { NO_SLOT, type NoSlot, withSlot } from '../quota/with-slot.ts'
 import { externalLimit } from './admit.ts'
 import { awaitSettled, readAgain } from './await-settled.ts'
 import { deadlinesFrom } from './deadlines.ts'
-import { readSandbox } from './find-sandbox.ts'
 import { hostOf, isLost, loseSandbox } from './lose-sandbox.ts'
 import { moveSandbox } from './move-sandbox.ts'
 import { resumeRow } from './resume-row.ts'
@@ -15,8 +14,12 @@ import { resumeRow } from './resume-row.ts'
 export type Waker = Pick<Principal, 'tenant' | 'externalMax'>
 
 /** The row of the running sandbox. Throws what the caller should hear when it cannot run. */
-export async function ensureRunning(controller: Controller, principal: Waker, found: SandboxRow): Promise<SandboxRow> {
-  let row = found
+export async function ensureRunning<Row extends CalledRow>(
+  controller: Controller,
+  principal: Waker,
+  found: Row,
+): Promise<Row | SandboxRow> {
+  let row: Row | SandboxRow = found
   for (;;) {
     // What is being kept runs, but for the moment in which its host stops it.
     if (row.state === 'snapshotting') return row
@@ -29,14 +32,14 @@ export async function ensureRunning(controller: Controller, principal: Waker, fo
 }
 
 /** Undefined when somebody else moved it first. */
-async function wake(controller: Controller, principal: Waker, row: SandboxRow): Promise<SandboxRow | undefined> {
+async function wake(controller: Controller, principal: Waker, row: CalledRow): Promise<SandboxRow | undefined> {
   const host = hostOf(controller, row)
   controller.inFlight.add(row.id)
   try {
     if (!(await takeSlot(controller, principal, row))) return undefined
     const { db } = controller.database
     // Read again now that it is ours: its timeouts may have been changed since it was found.
-    const deadlines = deadlinesFrom((await readSandbox(db, row.id)) ?? row, controller.clock())
+    const deadlines = deadlinesFrom(await readAgain(controller, row), controller.clock())
     const answer = await host.resume(row.id, deadlines)
     if (answer.kind === 'done')
       return await moveSandbox(db, row.id, 'ready', {
@@ -53,7 +56,7 @@ async function wake(controller: Controller, principal: Waker, row: SandboxRow): 
 }
 
 /** Whether the paused sandbox is `provisioning` now, for this controller to wake. Throws when there is no slot for it. */
-export async function takeSlot(controller: Controller, principal: Waker, row: SandboxRow): Promise<boolean> {
+export async function takeSlot(controller: Controller, principal: Waker, row: CalledRow): Promise<boolean> {
   const taken = await withSlot(controller, principal, () => askForSlot(controller, row.id, principal))
   if (taken.kind === 'external_limit') throw externalLimit(row.externalUserId)
   return taken.kind === 'resumed'

@@ -1,7 +1,7 @@
 /** A sandbox whose compute its host stopped, or replaced, while a command ran: the row follows, and whoever waits for the command hears it. */
 import { AppError } from '../../../shared/errors.ts'
 import type { Controller } from '../controller.ts'
-import type { SandboxRow } from '../database/schema/sandboxes.ts'
+import type { CalledRow } from '../database/schema/sandboxes.ts'
 import type { Trouble } from '../hosts/outcome.ts'
 import { describeError } from '../log.ts'
 import { loseSandbox } from './lose-sandbox.ts'
@@ -10,7 +10,7 @@ import { moveSandbox } from './move-sandbox.ts'
 /** What the caller should hear when the trouble is that the sandbox was paused, replaced, or its time was over; undefined for any other. */
 export async function followStop(
   controller: Controller,
-  row: SandboxRow,
+  row: CalledRow,
   trouble: Trouble,
 ): Promise<AppError | undefined> {
   if (trouble.kind !== 'failed') return undefined
@@ -28,7 +28,7 @@ export async function followStop(
 }
 
 /** A row that changed since may be of a sandbox that was woken again, and is left alone. One that cannot be written is mended by the reconciler. */
-async function followPause(controller: Controller, { id, revision }: SandboxRow): Promise<AppError> {
+async function followPause(controller: Controller, { id, revision }: CalledRow): Promise<AppError> {
   await moveSandbox(controller.database.db, id, 'pause', { revision }).catch((err: unknown) =>
     controller.log('warn', 'sandbox.pause_not_written', { sandbox: id, error: describeError(err) }),
   )

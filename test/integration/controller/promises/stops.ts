@@ -46,6 +46,24 @@ export function stopPromises(regionOf: () => TestRegion): void {
     assert.equal((await exec(id, 'echo 1')).status, 200)
   })
 
+  test('a command by a name runs in the living sandbox of that name, in none that failed, and in none of another tenant', async () => {
+    const region = regionOf()
+    const name = `twice ${randomUUID()}`
+    const failed = await create({ name })
+    region.host.vms.delete(failed)
+    assert.equal(code(await exec(failed, 'echo lost')), 'sandbox_lost')
+    const byName = encodeURIComponent(name)
+    assert.equal(code(await exec(byName, 'echo nowhere')), 'sandbox_not_running')
+    const living = await create({ name })
+    const command = `echo ${randomUUID()}`
+    assert.equal((await exec(byName, command)).status, 200)
+    assert.ok(region.host.commands.some((one) => one.startsWith(living) && one.endsWith(command)))
+    const { key } = await region.newKey()
+    const body = { command }
+    const foreign = await region.ask(`/v1/sandboxes/${byName}/exec`, { method: 'POST', key, body })
+    assert.deepEqual([foreign.status, code(foreign)], [404, 'sandbox_not_found'])
+  })
+
   test('a run whose sandbox is paused in time is answered 409 with its id, which goes on; its key never runs it again', async () => {
     const key = randomUUID()
     const body = { command: `sleep 2${Date.now() % 1_000}` }
