@@ -1,4 +1,7 @@
-/** Hot code at a region, beside the same code as its host alone passes it to the agent: turn by turn, so that both meet the same noise. */
+/**
+ * Hot code at a region, beside the same code as its host alone passes it to the agent: turn by turn, so that both meet the same noise, and
+ * language by language, so that none is measured on a region that has only just begun.
+ */
 import { CODE_LANGUAGES, type CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
 import { LIMITS } from '../../../shared/limits.ts'
@@ -21,46 +24,65 @@ const FIRST_CALLS = 10
 const WARM_UPS = 100
 
 export async function measureCode(stage: Stage, samples: number): Promise<Record<CodeLanguage, CodeTimes>> {
-  const all = []
-  for (const language of CODE_LANGUAGES) all.push([language, await measureLanguage(stage, language, samples)] as const)
+  const sessions = CODE_LANGUAGES.map((language) => new Session(stage, language))
+  for (const session of sessions) await session.begin()
+  for (let round = -WARM_UPS; round < samples; round++) for (const session of sessions) await session.call(round >= 0)
+  const all = sessions.map((session) => [session.language, session.times()] as const)
   return Object.fromEntries(all) as Record<CodeLanguage, CodeTimes>
 }
 
-async function measureLanguage(stage: Stage, language: CodeLanguage, samples: number): Promise<CodeTimes> {
-  const wish = { code: CODE[language], language }
-  const order: GuestCodeOrder = {
-    ...wish,
-    env: {},
-    timeout_ms: LIMITS.execTimeoutSecDefault * 1_000,
-    output_bytes_max: LIMITS.execOutputBytesMax,
-  }
-  const byRegion = async (): Promise<void> => {
-    const answer = await stage.send('/code', wish)
-    const { data } = (await answer.body.json()) as { data: { stdout: string } }
-    if (data.stdout !== '1\n') throw new Error(`${language} said ${JSON.stringify(data)}`)
-  }
-  const firstMs: number[] = []
-  while (firstMs.length < FIRST_CALLS) firstMs.push(await timed(byRegion))
+class Session {
+  readonly language: CodeLanguage
+  readonly #stage: Stage
+  readonly #firstMs: number[] = []
+  readonly #times = { host: [] as number[], region: [] as number[], stream: [] as number[] }
 
-  const times = { host: [] as number[], region: [] as number[], stream: [] as number[] }
-  for (let sample = -WARM_UPS; sample < samples; sample++) {
-    const took = {
-      host: await timed(() => stage.daemon.stream(`/v1/vms/${stage.sandbox}/guest/code`, order)),
-      region: await timed(byRegion),
-      stream: await timed(async () => {
-        for await (const _ of eventsOf(await stage.send('/code', wish, NDJSON)));
-      }),
-    }
-    if (sample < 0) continue
-    times.host.push(took.host)
-    times.region.push(took.region)
-    times.stream.push(took.stream)
+  constructor(stage: Stage, language: CodeLanguage) {
+    this.#stage = stage
+    this.language = language
   }
-  return {
-    host: quantilesOf(times.host),
-    region: quantilesOf(times.region),
-    stream: quantilesOf(times.stream),
-    firstMs,
+
+  async begin(): Promise<void> {
+    while (this.#firstMs.length < FIRST_CALLS) this.#firstMs.push(await timed(() => this.#byRegion()))
+  }
+
+  async call(counts: boolean): Promise<void> {
+    const host = await timed(() => this.#byHost())
+    const region = await timed(() => this.#byRegion())
+    const stream = await timed(() => this.#asStream())
+    if (!counts) return
+    this.#times.host.push(host)
+    this.#times.region.push(region)
+    this.#times.stream.push(stream)
+  }
+
+  times(): CodeTimes {
+    const { host, region, stream } = this.#times
+    return { host: quantilesOf(host), region: quantilesOf(region), stream: quantilesOf(stream), firstMs: this.#firstMs }
+  }
+
+  get #wish(): { code: string; language: CodeLanguage } {
+    return { code: CODE[this.language], language: this.language }
+  }
+
+  #byHost(): Promise<unknown> {
+    const order: GuestCodeOrder = {
+      ...this.#wish,
+      env: {},
+      timeout_ms: LIMITS.execTimeoutSecDefault * 1_000,
+      output_bytes_max: LIMITS.execOutputBytesMax,
+    }
+    return this.#stage.daemon.stream(`/v1/vms/${this.#stage.sandbox}/guest/code`, order)
+  }
+
+  async #byRegion(): Promise<void> {
+    const answer = await this.#stage.send('/code', this.#wish)
+    const { data } = (await answer.body.json()) as { data: { stdout: string } }
+    if (data.stdout !== '1\n') throw new Error(`${this.language} said ${JSON.stringify(data)}`)
+  }
+
+  async #asStream(): Promise<void> {
+    for await (const _ of eventsOf(await this.#stage.send('/code', this.#wish, NDJSON)));
   }
 }
 
