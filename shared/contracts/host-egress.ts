@@ -19,14 +19,17 @@ const hostName = z
   .max(LIMITS.hostNameCharsMax)
   .regex(/^[a-z0-9_.:-]+$/, { error: 'must be a host name in lower case, or an address' })
 /** `*` is every name; `*.example.com` is every name below example.com, at any depth, and not example.com itself. Neither is an IP address. */
-export const egressHost = z.union([
-  z.literal('*'),
-  hostName,
-  z
-    .string()
-    .max(LIMITS.hostNameCharsMax)
-    .regex(/^\*(\.[a-z0-9_-]+)+$/, { error: 'must be *.name' }),
-])
+export const egressHost = z.union(
+  [
+    z.literal('*'),
+    hostName,
+    z
+      .string()
+      .max(LIMITS.hostNameCharsMax)
+      .regex(/^\*(\.[a-z0-9_-]+)+$/),
+  ],
+  { error: 'must be the name of a host, an address, *.name or *' },
+)
 
 /** Nobody's sandbox sends mail: what is sent from an address of ours would be ours to answer for. */
 export const MAIL_PORTS: readonly number[] = [25, 465, 587, 2525]

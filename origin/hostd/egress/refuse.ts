@@ -6,7 +6,7 @@ import type { Visitor } from './visit.ts'
 
 type Reason = NewEntry['reason']
 
-/** The status, and what the owner of the sandbox can do. */
+/** The status, and what the owner of the sandbox can do: a line of ASCII, which is the status line's, too. */
 const ANSWERS: Record<Reason, [status: number, text: string]> = {
   rule: [403, 'A rule of the egress policy of this sandbox denies it.'],
   default: [403, 'The egress policy of this sandbox does not allow it. Its owner can add a rule for this host.'],
@@ -26,12 +26,9 @@ const ANSWERS: Record<Reason, [status: number, text: string]> = {
 /** Where there is no policy, there is none to add a rule to. */
 const WITHOUT_POLICY = 'This sandbox has no way out. Its owner can open one with an egress policy.'
 
-const STATUS_TEXT: Record<number, string> = { 400: 'Bad Request', 403: 'Forbidden', 502: 'Bad Gateway' }
-
-function bodyOf(reason: Reason, { policy }: Visitor): [number, Buffer] {
+function answerTo(reason: Reason, { policy }: Visitor): [status: number, text: string] {
   const [status, text] = ANSWERS[reason]
-  const isWithoutPolicy = reason === 'default' && policy() === null
-  return [status, Buffer.from(`${isWithoutPolicy ? WITHOUT_POLICY : text}\n`)]
+  return [status, reason === 'default' && policy() === null ? WITHOUT_POLICY : text]
 }
 
 /** The rest of the request is not read, so the connection ends. */
@@ -40,14 +37,14 @@ export function refuseRequest(answer: ServerResponse, reason: Reason, visitor: V
     answer.destroy()
     return
   }
-  const [status, body] = bodyOf(reason, visitor)
-  const headers = { 'content-type': 'text/plain', 'content-length': body.length, 'atoll-egress': reason }
-  answer.writeHead(status, { ...headers, connection: 'close' }).end(body)
+  const [status, text] = answerTo(reason, visitor)
+  const headers = { 'content-type': 'text/plain', 'content-length': text.length + 1, 'atoll-egress': reason }
+  answer.writeHead(status, text, { ...headers, connection: 'close' }).end(`${text}\n`)
 }
 
-/** The same where the server has given the connection out of its hands. */
+/** The same where the server has given the connection out of its hands. Of an answer to CONNECT, clients show the status line alone. */
 export function refuseConnection(connection: Duplex, reason: Reason, visitor: Visitor): void {
-  const [status, body] = bodyOf(reason, visitor)
-  const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? ''}\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}`
-  connection.end(`${head}\r\natoll-egress: ${reason}\r\nconnection: close\r\n\r\n${body}`)
+  const [status, text] = answerTo(reason, visitor)
+  const head = `HTTP/1.1 ${status} ${text}\r\ncontent-type: text/plain\r\ncontent-length: ${text.length + 1}`
+  connection.end(`${head}\r\natoll-egress: ${reason}\r\nconnection: close\r\n\r\n${text}\n`)
 }

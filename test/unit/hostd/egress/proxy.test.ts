@@ -77,7 +77,10 @@ test(
     const closed = await world.get(`http://api.test:${port}/`)
     assert.deepEqual([closed.status, closed.headers['atoll-egress']], [403, 'default'])
     assert.match(closed.body, /no way out.*can open one/)
-    assert.match((await world.connect(`api.test:${port}`)).body, /^HTTP\/1.1 403 Forbidden[\s\S]*no way out/)
+    assert.match(
+      (await world.connect(`api.test:${port}`)).body,
+      /^HTTP\/1.1 403 This sandbox has no way out[\s\S]*no way out/,
+    )
     const upgrade = { connection: 'upgrade', upgrade: 'websocket' }
     assert.match((await world.get(`http://api.test:${port}/`, upgrade)).body, /no way out/)
     assert.equal(connections, 0)
