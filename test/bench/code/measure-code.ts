@@ -1,6 +1,7 @@
 /**
- * Hot code at a region, beside the same code as its host alone passes it to the agent: turn by turn, so that both meet the same noise, and
- * language by language, so that none is measured on a region that has only just begun.
+ * Hot code at a region, beside the same code as its host alone passes it to the agent: turn by turn, so that both meet the same noise; after
+ * all languages were warmed up, so that none meets a region that has only just begun; and one language after the other, because the
+ * first call after one of another language finds an interpreter that the processor has forgotten.
  */
 import { CODE_LANGUAGES, type CodeLanguage } from '../../../shared/contracts/code-fields.ts'
 import type { GuestCodeOrder } from '../../../shared/contracts/guest-code.ts'
@@ -25,8 +26,11 @@ const WARM_UPS = 100
 
 export async function measureCode(stage: Stage, samples: number): Promise<Record<CodeLanguage, CodeTimes>> {
   const sessions = CODE_LANGUAGES.map((language) => new Session(stage, language))
-  for (const session of sessions) await session.begin()
-  for (let round = -WARM_UPS; round < samples; round++) for (const session of sessions) await session.call(round >= 0)
+  for (const session of sessions) {
+    await session.begin()
+    for (let round = 0; round < WARM_UPS; round++) await session.call(false)
+  }
+  for (const session of sessions) for (let sample = 0; sample < samples; sample++) await session.call(true)
   const all = sessions.map((session) => [session.language, session.times()] as const)
   return Object.fromEntries(all) as Record<CodeLanguage, CodeTimes>
 }
