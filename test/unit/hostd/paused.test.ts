@@ -11,17 +11,7 @@ import { Registry } from '../../../origin/hostd/vm/registry.ts'
 import { newVm, type Vm } from '../../../origin/hostd/vm/vm.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { FRAME } from '../../../shared/frames.ts'
-import { SIZES } from '../../../shared/machines.ts'
-
-const spec = {
-  id: 'sbx',
-  template: 'default',
-  machine: SIZES.xs,
-  hostname: 'sbx',
-  expires_at_ms: null,
-  on_expiry: 'pause',
-  idle_timeout_sec: 0,
-} as const
+import { VM_SPEC } from './vm-spec.ts'
 
 /** A host with one sandbox that is paused on disk. */
 async function withPaused(use: (host: Host, vm: Vm) => Promise<void>): Promise<void> {
@@ -31,7 +21,7 @@ async function withPaused(use: (host: Host, vm: Vm) => Promise<void>): Promise<v
     const registry = new Registry(journal, [], () => {})
     const snapshot: Partial<Snapshot> = { manifest: { id: 'standby-1' } as Snapshot['manifest'] }
     const parked = { snapshot: snapshot as Snapshot, end: async () => {} }
-    const vm: Vm = { ...newVm(spec, 0), state: 'paused', parked, pausedAtMs: 1 }
+    const vm: Vm = { ...newVm(VM_SPEC, 0), state: 'paused', parked, pausedAtMs: 1 }
     registry.add(vm)
     const host: Partial<Host> = { journal, registry, draining: AbortSignal.abort() }
     await use(host as Host, vm)
@@ -43,7 +33,7 @@ async function withPaused(use: (host: Host, vm: Vm) => Promise<void>): Promise<v
 // Told that the first create had failed, a controller would give up a sandbox that is there.
 test('a create that is repeated when its sandbox is on disk by then is answered as the first one', async () => {
   await withPaused(async (host) => {
-    const frames = createVm(host, { vm: { ...spec, env: {} } }, new AbortController().signal)
+    const frames = createVm(host, { vm: { ...VM_SPEC, env: {} } }, new AbortController().signal)
     assert.equal((await frames.next()).value?.type, FRAME.ready)
   })
 })

@@ -6,17 +6,8 @@ import type { Machine } from '../../../origin/hostd/machine/machine.ts'
 import { Registry } from '../../../origin/hostd/vm/registry.ts'
 import { newVm } from '../../../origin/hostd/vm/vm.ts'
 import { AppError } from '../../../shared/errors.ts'
-import { SIZES } from '../../../shared/machines.ts'
+import { VM_SPEC } from './vm-spec.ts'
 
-const spec = {
-  id: 'sbx',
-  template: 'default',
-  machine: SIZES.xs,
-  hostname: 'sbx',
-  expires_at_ms: null,
-  on_expiry: 'pause',
-  idle_timeout_sec: 0,
-} as const
 const stop = new AppError('sandbox_lost', 'It was asked to end.')
 
 // A sandbox that could not be taken out would hold its room, and answer every repeat of the destroy with the old failure.
@@ -25,7 +16,7 @@ test('a machine that cannot be freed whole is told once, and no longer counts', 
   try {
     const registry = new Registry(new Journal(directory), [], () => {})
     const stuck: Partial<Machine> = { name: 'm-000000000001', end: () => Promise.reject(new Error('the disk is gone')) }
-    const vm = { ...newVm(spec, 0), machine: stuck as Machine }
+    const vm = { ...newVm(VM_SPEC, 0), machine: stuck as Machine }
     registry.add(vm)
     await assert.rejects(registry.end(vm, stop), /the disk is gone/)
     assert.deepEqual(registry.all(), [])
@@ -41,7 +32,7 @@ test('a loss that cannot be journalled is a loss all the same', async () => {
   try {
     const said: string[] = []
     const registry = new Registry(new Journal(directory), [], (event) => said.push(event))
-    const vm = newVm(spec, 0)
+    const vm = newVm(VM_SPEC, 0)
     registry.add(vm)
     rmSync(`${directory}/lost`, { recursive: true })
     await registry.lose(vm, { reason: 'It ended.', cause: 'died', at_ms: 1 })

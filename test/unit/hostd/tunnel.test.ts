@@ -14,18 +14,8 @@ import { carryTunnel } from '../../../origin/hostd/http/carry-tunnel.ts'
 import type { Registry } from '../../../origin/hostd/vm/registry.ts'
 import { tunnelToVm } from '../../../origin/hostd/vm/tunnel.ts'
 import { newVm, type Vm } from '../../../origin/hostd/vm/vm.ts'
-import { SIZES } from '../../../shared/machines.ts'
 import { UNWATCHED } from '../../integration/guest/unwatched.ts'
-
-const spec = {
-  id: 'sbx',
-  template: 'default',
-  machine: SIZES.xs,
-  hostname: 'sbx',
-  expires_at_ms: null,
-  on_expiry: 'pause',
-  idle_timeout_sec: 0,
-} as const
+import { VM_SPEC } from './vm-spec.ts'
 
 /** Hands on what came within a moment as one piece, as a machine does that was busy meanwhile. */
 function gathering(socket: Duplex): Duplex {
@@ -67,7 +57,7 @@ test('a server that breaks a connection off as it takes it ends the tunnel, and 
     const channel = new Channel(session, socket, UNWATCHED.wire)
     const tunnel = (port: number, { signal }: { signal?: AbortSignal }) => openTunnel(channel, port, signal)
     const machine = { guest: { session: async () => ({ tunnel }) }, died: new AbortController().signal }
-    const vm: Vm = { ...newVm(spec, 0), state: 'running', machine: machine as unknown as Vm['machine'] }
+    const vm: Vm = { ...newVm(VM_SPEC, 0), state: 'running', machine: machine as unknown as Vm['machine'] }
     const registry: Partial<Registry> = { require: () => vm }
     const host: Partial<Host> = { registry: registry as Registry }
     for (let index = 0; index < 20; index += 1) {
