@@ -120,16 +120,15 @@ export type SandboxRow = Omit<typeof sandbox.$inferSelect, 'env'> & {
   previewPort: number | null
 }
 
-const { id, tenant: owner, state, revision, host: place, template, externalUserId, lastError } = columns
 /** What a call into a sandbox goes by. Each call reads it, so there is no more of it than that: the whole row takes twice as long. */
 export const CALLED_COLUMNS = {
-  id,
-  tenant: owner,
-  state,
-  revision,
-  host: place,
-  template,
-  externalUserId,
-  lastError,
+  id: columns.id,
+  tenant: columns.tenant,
+  state: columns.state,
+  revision: columns.revision,
+  host: columns.host,
+  template: columns.template,
+  externalUserId: columns.externalUserId,
+  lastError: columns.lastError,
 }
 export type CalledRow = Pick<SandboxRow, keyof typeof CALLED_COLUMNS>
